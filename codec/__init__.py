@@ -1,0 +1,28 @@
+"""bibcodec: a learned image codec (photo -> bytes -> photo).
+
+`import codec` costs nothing: what needs torch is imported when it is first used.
+
+Example:
+    >>> import codec
+    >>> sorted(codec.__all__)
+    ['decode', 'encode', 'info', 'load_model', 'verify']
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from codec.pipeline import decode, encode, info, load_model, verify
+
+__version__ = "0.1.0"
+__all__ = ["decode", "encode", "info", "load_model", "verify"]
+
+
+def __getattr__(name: str) -> Any:  # PEP 562
+    if name in __all__:
+        return getattr(import_module("codec.pipeline"), name)
+    raise AttributeError(f"module 'codec' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
