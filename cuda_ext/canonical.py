@@ -19,7 +19,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-PIECE = 1 << 17  # elements of a float64 work array: 1 MB
+PIECE = 1 << 16  # elements of the float64 work array: 512 KB
 
 
 def score_pairs(
@@ -53,7 +53,7 @@ def score_pairs(
         term.sub_(codebook.index_select(0, code[start:stop]))
         term.mul_(term)
         part = score[start:stop]
-        for column in term.t().contiguous().unbind(0):
+        for column in term.unbind(1):
             part.add_(column)
     return score.nan_to_num_(nan=float("inf"), posinf=float("inf"), neginf=float("-inf"))
 

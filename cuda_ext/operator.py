@@ -7,6 +7,7 @@ it. Neither index nor value carries a gradient: compute losses from ``codebook[i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,7 +50,7 @@ def nearest(x: Tensor, codebook: Tensor, bias: Tensor | None = None) -> tuple[Te
     >>> nearest(x, codebook, torch.tensor([5.0, 0.0]))[0].tolist()
     [1, 1]
     """
-    _check(x, codebook, bias, "x", "codebook", "bias")
+    _check(x, codebook, bias)
     return _call(x, codebook, bias)
 
 
@@ -81,7 +82,9 @@ def nearest_stages(
     [[0, 1], [1, 1]]
     """
     books = _stages(codebooks, 3, "codebooks", "[K, D]")
-    offsets = [None] * len(books) if biases is None else _stages(biases, 2, "biases", "[K]")
+    offsets: list[Any] = [None] * len(books)
+    if biases is not None:
+        offsets = _stages(biases, 2, "biases", "[K]")
     if not books:
         raise ValueError("nearest_stages: codebooks is empty, expected at least one codebook")
     if len(offsets) != len(books):
@@ -90,7 +93,7 @@ def nearest_stages(
             "expected one per stage (None where a stage has no bias)"
         )
     for stage, (book, offset) in enumerate(zip(books, offsets, strict=True)):
-        _check(x, book, offset, "x", f"codebooks[{stage}]", f"biases[{stage}]")
+        _check(x, book, offset, f"s[{stage}]")
     residual = x.detach().float()
     indices, values = [], []
     for stage, (book, offset) in enumerate(zip(books, offsets, strict=True)):
@@ -118,23 +121,27 @@ def _fake(x: Tensor, codebook: Tensor, bias: Tensor | None = None) -> tuple[Tens
     return x.new_empty(count, dtype=torch.int64), x.new_empty(count, dtype=torch.float32)
 
 
-def _stages(
-    tensors: Sequence[Tensor | None] | Tensor, dimensions: int, name: str, each: str
-) -> list[Tensor | None]:
+def _stages(tensors: object, dimensions: int, name: str, each: str) -> list[Any]:
     if isinstance(tensors, Tensor) and tensors.dim() != dimensions:
         raise ValueError(
             f"nearest_stages: {name} has shape {tuple(tensors.shape)}, expected a stack of {each} "
             f"with {dimensions} dimensions or a list with one tensor per stage"
         )
+    if not isinstance(tensors, Sequence | Tensor):
+        raise TypeError(
+            f"nearest_stages: {name} is a {type(tensors).__name__}, expected a list of tensors "
+            "or one stacked tensor"
+        )
     return list(tensors)
 
 
-def _check(
-    x: object, codebook: object, bias: object, x_name: str, book_name: str, bias_name: str
-) -> None:
-    for name, tensor in ((x_name, x), (book_name, codebook), (bias_name, bias)):
-        if tensor is None and name == bias_name:
-            continue
+def _check(x: Tensor, codebook: Tensor, bias: Tensor | None, stage: str = "") -> None:
+    """Raise TypeError or ValueError unless the three fit; ``stage`` is "" or "s[3]"."""
+    book_name, bias_name = "codebook" + stage, ("biase" + stage if stage else "bias")
+    tensors = {"x": x, book_name: codebook}
+    if bias is not None:
+        tensors[bias_name] = bias
+    for name, tensor in tensors.items():
         if not isinstance(tensor, Tensor):
             raise TypeError(
                 f"nearest: {name} is a {type(tensor).__name__}, expected a torch.Tensor"
@@ -144,36 +151,35 @@ def _check(
                 f"nearest: {name} has dtype {tensor.dtype}, expected float32, float16 or bfloat16; "
                 f"convert it with {name}.float()"
             )
-    assert isinstance(x, Tensor) and isinstance(codebook, Tensor)
     if x.dim() != 2 or not 1 <= x.shape[1] <= MAX_DEPTH or x.shape[0] > MAX_ROWS:
         raise ValueError(
-            f"nearest: {x_name} has shape {tuple(x.shape)}, expected [N, D] with N up to 2^31 "
+            f"nearest: x has shape {tuple(x.shape)}, expected [N, D] with N up to 2^31 "
             f"and D in 1..{MAX_DEPTH}"
         )
     if codebook.dim() != 2 or codebook.shape[1] != x.shape[1]:
         raise ValueError(
             f"nearest: {book_name} has shape {tuple(codebook.shape)}, expected [K, {x.shape[1]}] "
-            f"to fit {x_name} of shape {tuple(x.shape)}"
+            f"to fit x of shape {tuple(x.shape)}"
         )
     if not 1 <= codebook.shape[0] <= MAX_CODES:
         raise ValueError(
             f"nearest: {book_name} has {codebook.shape[0]} codes, expected 1..{MAX_CODES}"
         )
-    if isinstance(bias, Tensor) and tuple(bias.shape) != (codebook.shape[0],):
+    if bias is not None and tuple(bias.shape) != (codebook.shape[0],):
         raise ValueError(
             f"nearest: {bias_name} has shape {tuple(bias.shape)}, expected "
             f"[{codebook.shape[0]}], one number per code of {book_name}"
         )
-    if x.device.type not in ("cpu", "cuda"):
-        raise ValueError(f"nearest: {x_name} is on {x.device}, expected a CPU or CUDA device")
-    for name, tensor in ((book_name, codebook), (bias_name, bias)):
-        if isinstance(tensor, Tensor) and tensor.device != x.device:
+    if x.device.type not in {"cpu", "cuda"}:
+        raise ValueError(f"nearest: x is on {x.device}, expected a CPU or CUDA device")
+    for name, tensor in tensors.items():
+        if tensor.device != x.device:
             raise ValueError(
-                f"nearest: {name} is on {tensor.device} but {x_name} is on {x.device}; "
-                f"move it with {name}.to({x_name}.device)"
+                f"nearest: {name} is on {tensor.device} but x is on {x.device}; "
+                f"move it with {name}.to(x.device)"
             )
 
 
-_library.impl("nearest", _on_cpu, "CPU")
-_library.impl("nearest", _on_cpu, "CUDA")
+_library.impl("nearest", _on_cpu, "CPU")  # type: ignore[no-untyped-call]
+_library.impl("nearest", _on_cpu, "CUDA")  # type: ignore[no-untyped-call]
 torch.library.register_fake("bibcodec::nearest", _fake, lib=_library)

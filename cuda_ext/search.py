@@ -17,8 +17,9 @@ from torch import Tensor
 
 from cuda_ext.canonical import best_of_pairs, score_pairs
 
+ROWS = 1 << 13  # rows that share one set of per-row work arrays
 BLOCK = 1 << 19  # filter values in memory at once: 2 MB in float32
-GROUP = 16  # codes that share one minimum
+WAITING = 1 << 15  # pairs that are scored together
 
 
 @dataclass(frozen=True)
@@ -48,50 +49,76 @@ def search(x: Tensor, codebook: Tensor, bias: Tensor | None) -> tuple[Tensor, Te
     index = x.new_empty(count, dtype=torch.int64)
     value = x.new_empty(count, dtype=torch.float32)
     codes = _prepare(codebook, bias, _filter_dtype(x.device))
-    padded = -(-codebook.shape[0] // GROUP) * GROUP
-    step = max(1, BLOCK // padded)
-    buffer = codes.matrix.new_full((min(step, count), padded), float("inf"))
-    for start in range(0, count, step):
-        part = x[start : start + step]
-        index[start : start + step], value[start : start + step] = _search_block(
-            part, codebook, bias, codes, buffer[: part.shape[0]]
-        )
+    for start in range(0, count, ROWS):
+        part = x[start : start + ROWS]
+        norm = torch.linalg.vector_norm(part, dim=1, dtype=torch.float64)
+        broken = ~torch.isfinite(norm)
+        any_broken = bool(broken.any())
+        if any_broken:
+            part, norm = part.masked_fill(broken[:, None], 0), norm.masked_fill(broken, 0)
+        here, least = index[start : start + ROWS], value[start : start + ROWS]
+        if codes.winner is not None:
+            here.fill_(codes.winner)
+            least.fill_(float("-inf"))
+        else:
+            slack = 2 * _error_bound(norm, codes, x.shape[1])
+            _search_rows(part, codebook, bias, codes, slack.to(codes.matrix.dtype), here, least)
+        if any_broken:
+            here.masked_fill_(broken, 0)
+            least.masked_fill_(broken, float("inf"))
     return index, value
 
 
-def _search_block(
-    x: Tensor, codebook: Tensor, bias: Tensor | None, codes: _Codes, buffer: Tensor
-) -> tuple[Tensor, Tensor]:
-    """``search`` for so few rows that their filter values fit ``buffer`` [n, K rounded up]."""
-    rows, kept = x.shape[0], codebook.shape[0]
-    norm = torch.linalg.vector_norm(x, dim=1, dtype=torch.float64)
-    broken = ~torch.isfinite(norm)
-    any_broken = bool(broken.any())
-    if codes.winner is not None:
-        index = torch.full_like(norm, codes.winner, dtype=torch.int64)
-        value = torch.full_like(norm, float("-inf"), dtype=torch.float32)
-    else:
-        if any_broken:
-            x, norm = x.masked_fill(broken[:, None], 0), norm.masked_fill(broken, 0)
-        left = x.to(buffer.dtype)
-        torch.addmm(codes.offset, left, codes.matrix.t(), alpha=-2, out=buffer[:, :kept])
-        groups = buffer.view(rows, GROUP, -1)
-        minima = groups.amin(1)
-        limit = minima.amin(1) + 2 * _error_bound(norm, codes, x.shape[1])
-        limit = limit.to(buffer.dtype)
-        # Not "<=": what overflowed to NaN, on either side, must stay in the race.
-        row, group = (minima > limit[:, None]).logical_not_().nonzero(as_tuple=True)
-        members = groups[row, :, group]
-        member, place = (members > limit[row, None]).logical_not_().nonzero(as_tuple=True)
-        row, code = row[member], group[member] + place * minima.shape[1]
-        if kept < buffer.shape[1]:
+def _search_rows(
+    x: Tensor,
+    codebook: Tensor,
+    bias: Tensor | None,
+    codes: _Codes,
+    slack: Tensor,
+    index: Tensor,
+    value: Tensor,
+) -> None:
+    """Fill ``index`` and ``value`` [n] for finite rows x [n, D] whose 2e is ``slack`` [n]."""
+    count, kept = x.shape[0], codebook.shape[0]
+    share = 1 << min(4, (kept // 32 or 1).bit_length() - 1)
+    padded = -(-kept // share) * share
+    step = max(1, min(count, BLOCK // padded))
+    buffer = codes.matrix.new_full((step, padded), float("inf"))
+    done, waiting, found = 0, 0, []
+    for start in range(0, count, step):
+        stop = min(count, start + step)
+        block = buffer[: stop - start]
+        left = x[start:stop].to(buffer.dtype)
+        torch.addmm(codes.offset, left, codes.matrix.t(), alpha=-2, out=block[:, :kept])
+        row, code = _survivors(block, share, slack[start:stop])
+        if kept < padded:
             real = code < kept
             row, code = row[real], code[real]
-        index, value = best_of_pairs(rows, row, code, score_pairs(x, codebook, bias, row, code))
-    if any_broken:
-        index.masked_fill_(broken, 0)
-        value.masked_fill_(broken, float("inf"))
-    return index, value
+        found.append((row + (start - done), code))
+        waiting += row.numel()
+        if waiting > WAITING or stop == count:
+            row, code = (torch.cat(parts) for parts in zip(*found, strict=True))
+            score = score_pairs(x[done:stop], codebook, bias, row, code)
+            index[done:stop], value[done:stop] = best_of_pairs(stop - done, row, code, score)
+            done, waiting, found = stop, 0, []
+
+
+def _survivors(block: Tensor, share: int, slack: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows and codes, int64 [P] each, whose filter value is within ``slack`` [n] of the least.
+
+    ``block`` [n, K] holds filter values, K a multiple of ``share``; the codes j, j + K / share,
+    j + 2 K / share ... make group j.
+    """
+    groups = block.view(block.shape[0], share, -1)
+    minima = groups.amin(1)
+    limit = minima.amin(1) + slack
+    # Not "<=": what overflowed to NaN, on either side, must stay in the race.
+    row, group = (minima > limit[:, None]).logical_not_().nonzero(as_tuple=True)
+    if share == 1:
+        return row, group
+    members = groups[row, :, group]
+    member, place = (members > limit[row, None]).logical_not_().nonzero(as_tuple=True)
+    return row[member], group[member] + place * minima.shape[1]
 
 
 def _prepare(codebook: Tensor, bias: Tensor | None, dtype: torch.dtype) -> _Codes:
