@@ -1,0 +1,166 @@
+"""The image data: all stages of an image as one string of ANS words, and back (FORMAT.md 4)."""
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from bitstream.entropy import LEAST_SEAL, Coder, Decoder, Encoder
+from bitstream.errors import BitstreamError, Checksum, ModelMismatchError, Truncated
+from bitstream.header import Header
+from bitstream.prior import Prior
+from bitstream.tables import IntArray, Tables, uniform
+
+CHECK = uniform(4)  # a check between stages: 2 bits of the running CRC32
+MARGIN = 3  # in a damaged file, how many stages before the first failing check are not trusted
+WORD_BYTES = 4
+
+
+def encode_indices(indices: Sequence[IntArray], prior: Prior, header: Header) -> bytes:
+    """Code an image's indices.
+
+    Args:
+        indices: one int32 array for each of the header's stages, coarse to fine, of shape
+            (ceil(height / cell), ceil(width / cell)), values in [0, K).
+        prior: the model's prior.
+        header: size, quality, stage count and model.
+
+    Returns:
+        The payload for `bitstream.container.write`, a whole number of 32-bit words.
+
+    Raises:
+        ValueError: if the indices fit neither the header nor the prior.
+        ModelMismatchError: if the header has more stages than the prior.
+
+    >>> from bitstream.prior import StaticPrior
+    >>> prior = StaticPrior((8, 8), [[[2**22, 3 * 2**22]], [[2**22, 3 * 2**22]]])
+    >>> header = Header(16, 8, quality=50, stages=2, fingerprint=b"mmmm")
+    >>> stage = np.array([[1, 0]], np.int32)
+    >>> payload = encode_indices([stage, stage], prior, header)
+    >>> [grid.tolist() for grid in decode_indices(payload, prior, header)]
+    [[[1, 0]], [[1, 0]]]
+    """
+    _check_fit(prior, header)
+    if len(indices) != header.stages:
+        raise ValueError(f"got {len(indices)} stages, the header says {header.stages}")
+    encoder = Encoder()
+    crc = _code_known(indices, prior, header, encoder.code)
+    return encoder.finish(crc | LEAST_SEAL)
+
+
+def decode_indices(
+    payload: bytes, prior: Prior, header: Header, *, allow_partial: bool = False
+) -> list[IntArray]:
+    """Decode an image's indices, or refuse.
+
+    Args:
+        payload: a parsed file's payload.
+        prior: the prior of the model whose fingerprint the header has; the caller compares.
+        header: the parsed file's header.
+        allow_partial: return the stages that a cut or damaged payload still holds, if it holds any,
+            instead of refusing it. FORMAT.md 5 says how sure they are.
+
+    Returns:
+        One int32 grid for each stage, coarse to fine; fewer than `header.stages` only if the
+        payload is not whole and `allow_partial` is given.
+
+    Raises:
+        Truncated, Checksum: if the payload is cut or damaged.
+        ModelMismatchError: if the header has more stages than the prior.
+    """
+    _check_fit(prior, header)
+    cut = len(payload) % WORD_BYTES
+    if cut and not allow_partial:
+        raise Truncated("the image data is no whole number of words: the file is cut or lengthened")
+    if len(payload) < WORD_BYTES:
+        raise Truncated("the file holds no image data: it is cut")
+    decoder = Decoder(payload[: len(payload) - cut])
+    state = prior.begin(header.height, header.width, header.quality)
+    sound = 0  # stages before any missing word
+    try:
+        crc = zlib.crc32(header.fields())
+        for stage in range(header.stages - 1):
+            crc = _extend(crc, state.code_stage(stage, decoder.code, None))
+            if _code_check(decoder.code, None) != crc % CHECK.symbols:
+                raise _mismatch(stage, header, decoder)
+            if decoder.is_sound():
+                sound = stage + 1
+        crc = _extend(crc, state.code_stage(header.stages - 1, decoder.code, None))
+        if not decoder.ends_with(crc | LEAST_SEAL):
+            raise _mismatch(header.stages - 1, header, decoder)
+    except Truncated as error:
+        problem: BitstreamError = error
+    except Checksum as error:
+        problem = error
+        sound = max(0, len(state.stages) - 1 - MARGIN)
+    else:
+        return state.stages
+    if allow_partial and sound:
+        return state.stages[:sound]
+    raise problem
+
+
+def ideal_bits(indices: Sequence[IntArray], prior: Prior, header: Header) -> float:
+    """Return the code length -sum(log2 p) of the indices under the prior, without any checks.
+
+    >>> from bitstream.prior import StaticPrior
+    >>> prior = StaticPrior((8,), [[[2**22, 3 * 2**22]]])
+    >>> header = Header(16, 8, quality=50, stages=1, fingerprint=b"mmmm")
+    >>> ideal_bits([np.array([[0, 0]], np.int32)], prior, header)
+    4.0
+    """
+    total = 0.0
+
+    def add(table_ids: IntArray, tables: Tables, symbols: IntArray | None) -> IntArray:
+        nonlocal total
+        if symbols is None:
+            raise ValueError("an ideal code length needs the symbols")
+        total += float(tables.bits[table_ids, symbols].sum(dtype=np.float64))
+        return symbols
+
+    state = prior.begin(header.height, header.width, header.quality)
+    for stage, known in enumerate(indices):
+        state.code_stage(stage, add, known)
+    return total
+
+
+def _code_known(indices: Sequence[IntArray], prior: Prior, header: Header, code: Coder) -> int:
+    """Code known indices with a check between any two stages; return the CRC32 of it all."""
+    state = prior.begin(header.height, header.width, header.quality)
+    crc = zlib.crc32(header.fields())
+    for stage, known in enumerate(indices):
+        if known.shape != state.shapes[stage] or known.dtype != np.int32:
+            raise ValueError(
+                f"stage {stage} is {known.dtype} {known.shape}, "
+                f"expected int32 {state.shapes[stage]}"
+            )
+        crc = _extend(crc, state.code_stage(stage, code, known))
+        if stage + 1 < len(indices):
+            _code_check(code, crc % CHECK.symbols)
+    return crc
+
+
+def _check_fit(prior: Prior, header: Header) -> None:
+    if header.stages > len(prior.cells):
+        raise ModelMismatchError(
+            f"the file has {header.stages} stages, the model has {len(prior.cells)}"
+        )
+
+
+def _extend(crc: int, symbols: IntArray) -> int:
+    """Extend a CRC32 by a stage's symbols in raster order, 16 bits each, little-endian."""
+    return zlib.crc32(symbols.astype("<u2").tobytes(), crc)
+
+
+def _code_check(code: Coder, value: int | None) -> int:
+    """Code one check symbol; the decoder passes None."""
+    symbols = None if value is None else np.array([value], np.int32)
+    return int(code(np.zeros(1, np.int32), CHECK, symbols)[0])
+
+
+def _mismatch(stage: int, header: Header, decoder: Decoder) -> BitstreamError:
+    """Return the error for a failing check: a cut if the data ended before it."""
+    where = f"stage {stage + 1} of {header.stages} does not match its checksum"
+    if decoder.is_sound():
+        return Checksum(f"{where}: the file is damaged")
+    return Truncated(f"{where}, and no data is left: the file is cut or damaged")
