@@ -1,0 +1,89 @@
+"""The synthesis transform g: quantised latents of all levels to pixels, coarse to fine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from codec.layers import Block, BlockTransform, Up
+
+CONDITION = 32  # width of the quality embedding
+
+
+class Decoder(nn.Module):
+    """g(ẑ), the conditional mean of the image given the indices (realism 0).
+
+    One top-down pass. At each level it first *predicts* the level's latent from the coarser levels
+    (linear closed loop plus a correction); what is coded is the remainder against that prediction, so
+    the same pass runs in the encoder. Pixels are the linear synthesis of all levels plus a correction.
+
+    Args:
+        transforms: the encoder's block transforms, coarse to fine.
+        widths: channels at 1/4, 1/8, 1/16 and 1/32 of the resolution.
+    """
+
+    def __init__(self, transforms: nn.ModuleList, widths: tuple[int, int, int, int]) -> None:
+        super().__init__()
+        self.transforms = transforms
+        w4, w8, w16, w32 = widths
+        dims = [t.forward_basis.shape[0] for t in transforms]
+        c = CONDITION
+        self.condition = nn.Sequential(
+            nn.Linear(1 + len(dims), c), nn.SiLU(), nn.Linear(c, c), nn.SiLU()
+        )
+        self.embed = nn.ModuleList(
+            nn.Conv2d(2 * d, w, 1) for d, w in zip(dims, (w32, w16, w8), strict=True)
+        )
+        self.ups = nn.ModuleList([Up(w32, w16), Up(w16, w8)])
+        self.before = nn.ModuleList([Block(w16, c), Block(w8, c)])
+        self.predict = nn.ModuleList([nn.Conv2d(w16, dims[1], 1), nn.Conv2d(w8, dims[2], 1)])
+        self.after = nn.ModuleList([Block(w32, c), Block(w16, c), Block(w8, c)])
+        self.up4 = Up(w8, w4)
+        self.last = Block(w4, c)
+        self.out = nn.Conv2d(w4, 48, 3, padding=1)
+        for layer in (*self.predict, self.out):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(
+        self, condition: Tensor, code: Callable[[int, Tensor | None], Tensor], shape: torch.Size
+    ) -> Tensor:
+        """Run top-down.
+
+        Args:
+            condition: (N, 1 + levels), normalised log λ and the share of stages present at each level.
+            code: called once per level with the level's number and the predicted latent
+                (N, dim, h, w); returns the quantised remainder r of the level, same shape.
+            shape: shape of the image (N, 3, H, W), multiples of 32.
+
+        Returns:
+            Pixels (N, 3, H, W), nominally in [-1, 1], not clamped.
+        """
+        c = self.condition(condition)
+        pixels = torch.zeros(shape, device=c.device)
+        hidden: Tensor | None = None
+        for level, transform in enumerate(self.transforms):
+            prediction = (
+                transform.analysis(pixels)
+                if level
+                else pixels.new_zeros(
+                    shape[0],
+                    transform.forward_basis.shape[0],
+                    shape[2] // transform.cell,
+                    shape[3] // transform.cell,
+                )
+            )
+            if hidden is not None:
+                hidden = self.before[level - 1](self.ups[level - 1](hidden), c)
+                correction = self.predict[level - 1](hidden).float()
+                prediction = prediction + correction
+                pixels = pixels + transform.synthesis(correction)
+            remainder = code(level, prediction)  # (N, dim, h, w)
+            embedded = self.embed[level](torch.cat([prediction + remainder, remainder], dim=1))
+            hidden = self.after[level](embedded if hidden is None else hidden + embedded, c)
+            pixels = pixels + transform.synthesis(remainder)
+        assert hidden is not None
+        h4 = self.last(self.up4(hidden), c)  # (N, w4, H/4, W/4)
+        return pixels + nn.functional.pixel_shuffle(self.out(h4).float(), 4)

@@ -1,0 +1,45 @@
+"""The analysis transform f: pixels to one latent per level of the pyramid."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from codec.layers import Block, BlockTransform, Down
+
+
+class Encoder(nn.Module):
+    """Deterministic encoder f(x) (the paper's f_φ; the rate is then H(Ẑ)).
+
+    Each latent is the linear block transform of the image plus a correction by one convolutional
+    trunk; the correction's last layers start at zero, so training starts at the linear optimum.
+
+    Args:
+        transforms: one `BlockTransform` per level, coarse to fine (cells 32, 16, 8).
+        widths: channels at 1/4, 1/8, 1/16 and 1/32 of the resolution.
+    """
+
+    def __init__(self, transforms: nn.ModuleList, widths: tuple[int, int, int, int]) -> None:
+        super().__init__()
+        self.transforms = transforms
+        w4, w8, w16, w32 = widths
+        self.stem = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(48, w4, 3, padding=1), Block(w4))
+        self.to8 = nn.Sequential(Down(w4, w8), Block(w8), Block(w8))
+        self.to16 = nn.Sequential(Down(w8, w16), Block(w16), Block(w16))
+        self.to32 = nn.Sequential(Down(w16, w32), Block(w32))
+        self.heads = nn.ModuleList(
+            nn.Conv2d(width, transform.forward_basis.shape[0], 1)
+            for width, transform in zip((w32, w16, w8), transforms, strict=True)
+        )
+        for head in self.heads:
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Pixels (N, 3, H, W) in [-1, 1], H and W multiples of 32, to latents, coarse to fine."""
+        h8 = self.to8(self.stem(x))  # (N, w8, H/8, W/8)
+        h16 = self.to16(h8)  # (N, w16, H/16, W/16)
+        h32 = self.to32(h16)  # (N, w32, H/32, W/32)
+        return [
+            transform.analysis(x) + head(h).float()
+            for transform, head, h in zip(self.transforms, self.heads, (h32, h16, h8), strict=True)
+        ]

@@ -1,0 +1,79 @@
+"""Building blocks shared by the analysis and the synthesis transform."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Block(nn.Module):
+    """Residual block x + W2 · relu(s ⊙ W1 x + b), 3×3 kernels, both channels-preserving.
+
+    `condition`, if the block was built with one, gives s and b per channel (feature-wise
+    modulation by the quality). The second convolution starts at zero, so a new block is the
+    identity.
+    """
+
+    def __init__(self, channels: int, condition: int = 0) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.modulation = nn.Linear(condition, 2 * channels) if condition else None
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+        if self.modulation is not None:
+            nn.init.zeros_(self.modulation.weight)
+            nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        h = self.first(x)  # (N, C, H, W)
+        if self.modulation is not None and condition is not None:
+            scale, shift = self.modulation(condition)[..., None, None].chunk(2, dim=1)
+            h = torch.addcmul(shift, h, 1 + scale)
+        return x + self.second(torch.relu_(h))
+
+
+class Down(nn.Sequential):
+    """Halve the resolution: 2×2 cells to channels, then a 1×1 convolution."""
+
+    def __init__(self, source: int, target: int) -> None:
+        super().__init__(nn.PixelUnshuffle(2), nn.Conv2d(4 * source, target, 1))
+
+
+class Up(nn.Sequential):
+    """Double the resolution: a 1×1 convolution, then channels to 2×2 cells."""
+
+    def __init__(self, source: int, target: int) -> None:
+        super().__init__(nn.Conv2d(source, 4 * target, 1), nn.PixelShuffle(2))
+
+
+class BlockTransform(nn.Module):
+    """A linear transform of non-overlapping cell×cell blocks: `analysis` and `synthesis`.
+
+    Starts from an orthonormal basis (the Karhunen-Loève transform of the blocks), where synthesis is
+    the transpose of analysis and squared errors of latents are squared errors of pixels. Both matrices
+    are (dim, 3·cell²), float32, for pixels in [-1, 1].
+    """
+
+    def __init__(self, cell: int, dim: int) -> None:
+        super().__init__()
+        self.cell = cell
+        basis = torch.empty(dim, 3 * cell * cell)
+        nn.init.orthogonal_(basis)
+        self.forward_basis = nn.Parameter(basis)
+        self.inverse_basis = nn.Parameter(basis.clone())
+
+    def set_basis(self, basis: Tensor) -> None:
+        with torch.no_grad():
+            self.forward_basis.copy_(basis)
+            self.inverse_basis.copy_(basis)
+
+    def analysis(self, x: Tensor) -> Tensor:
+        """Pixels (N, 3, H, W) to latents (N, dim, H/cell, W/cell)."""
+        blocks = nn.functional.pixel_unshuffle(x, self.cell)
+        return nn.functional.conv2d(blocks, self.forward_basis[:, :, None, None])
+
+    def synthesis(self, z: Tensor) -> Tensor:
+        """Latents (N, dim, h, w) to pixels (N, 3, h·cell, w·cell)."""
+        blocks = nn.functional.conv2d(z, self.inverse_basis.t()[:, :, None, None])
+        return nn.functional.pixel_shuffle(blocks, self.cell)

@@ -1,0 +1,287 @@
+"""The codec model: encoder, quantizer, prior and decoder with their weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from bitstream.errors import CodecError
+from bitstream.prior import Prior, PriorState, StaticPrior, grid_shape
+from bitstream.tables import Tables
+
+from codec.decoder import Decoder
+from codec.encoder import Encoder
+from codec.layers import BlockTransform
+from codec.quantizer import ResidualQuantizer, Stage
+
+Indices = list[NDArray[np.int32]]
+
+
+@dataclass(frozen=True)
+class Level:
+    """One grid of the pyramid."""
+
+    cell: int  # pixels a side of a cell: one latent vector each
+    dim: int  # length of a latent vector: about what the bits of a cell can describe
+    stages: int  # residual stages, log2(codes) bits each at the most
+    codes: int = 256  # centroids a stage; 256 keeps tables small and symbols in a byte
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Shape of a model; saved as config.json beside the weights."""
+
+    levels: tuple[Level, ...] = (Level(32, 64, 3), Level(16, 64, 5), Level(8, 32, 4))
+    encoder: tuple[int, int, int, int] = (64, 128, 192, 192)  # channels at 1/4, 1/8, 1/16, 1/32
+    decoder: tuple[int, int, int, int] = (64, 128, 192, 192)
+    lambda_coarse: float = 2.0  # λ at quality 0, squared error (pixels in [-1, 1]) per bit
+    lambda_fine: float = 0.02  # λ at quality 100
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Stages in coding order, coarse to fine."""
+        return tuple(
+            Stage(number, level.cell, level.dim, level.codes)
+            for number, level in enumerate(self.levels)
+            for _ in range(level.stages)
+        )
+
+    def lagrange(self, quality: float) -> float:
+        """λ of a quality in 0..100: geometric between `lambda_coarse` and `lambda_fine`."""
+        return self.lambda_coarse * (self.lambda_fine / self.lambda_coarse) ** (quality / 100)
+
+    def condition(self, quality: float, stages: int) -> list[float]:
+        """What the decoder knows of the coding: quality in [-1, 1] and the share of stages per level."""
+        left = stages
+        shares = []
+        for level in self.levels:
+            here = min(left, level.stages)
+            shares.append(here / level.stages)
+            left -= here
+        return [quality / 50 - 1, *shares]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelConfig:
+        raw = json.loads(text)
+        raw["levels"] = tuple(Level(**level) for level in raw["levels"])
+        raw["encoder"], raw["decoder"] = tuple(raw["encoder"]), tuple(raw["decoder"])
+        return cls(**raw)
+
+
+class Networks(nn.Module):
+    """Encoder, quantizer and decoder: all that is trained by gradient or by statistics."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(self._transforms(), config.encoder)
+        self.quantizer = ResidualQuantizer(config.stages)
+        self.decoder = Decoder(self._transforms(), config.decoder)
+
+    def _transforms(self) -> nn.ModuleList:
+        return nn.ModuleList(BlockTransform(level.cell, level.dim) for level in self.config.levels)
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What the encoder network made of an image: its latents, coarse to fine, and its size."""
+
+    latents: tuple[Tensor, ...]  # (1, D, H32/cell, W32/cell) float32 each, H32 = H rounded up to 32
+    height: int
+    width: int
+
+
+class CodecModel:
+    """Weights and tables of a codec, ready to encode and decode; safe to share between threads.
+
+    Args:
+        networks: the trained networks.
+        prior: the integer tables that price and code the indices.
+        fingerprint: 4 bytes that name exactly these weights and tables in a file's header.
+        device: where the networks run.
+    """
+
+    def __init__(
+        self, networks: Networks, prior: Prior, fingerprint: bytes, device: torch.device
+    ) -> None:
+        self.config = networks.config
+        self.prior = prior
+        self.fingerprint = fingerprint
+        self.device = device
+        self.cells, self.codes = prior.cells, prior.codes
+        self._networks = networks.to(device, memory_format=torch.channels_last).eval()
+        self._multiple = max(self.cells)
+        self._bf16 = device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._bf16)
+
+    @torch.inference_mode()
+    def analyse(self, image: Tensor) -> Analysis:
+        """Run the encoder network, once an image.
+
+        Args:
+            image: (1, 3, H, W) float32 in 0..1, any H, W >= 1.
+        """
+        height, width = image.shape[2:]
+        pad = (0, -width % self._multiple, 0, -height % self._multiple)
+        x = nn.functional.pad(image.to(self.device) * 2 - 1, pad, mode="replicate")
+        with self._autocast():
+            latents = self._networks.encoder(x.contiguous(memory_format=torch.channels_last))
+        return Analysis(tuple(latents), height, width)
+
+    @torch.inference_mode()
+    def quantise(self, analysis: Analysis, quality: int) -> Indices:
+        """Indices of an image at a quality 0..100, all stages, coarse to fine.
+
+        Each stage's codes are chosen for least ‖r − c_j‖² + λ·bits under the tables that code them.
+        """
+        quantizer = self._networks.quantizer
+        state = self.prior.begin(analysis.height, analysis.width, quality)
+        lam = self.config.lagrange(quality)
+        indices: Indices = []
+
+        def code(level: int, prediction: Tensor) -> Tensor:
+            rest = (analysis.latents[level] - prediction)[0].permute(1, 2, 0)  # (h, w, D)
+            remainder = torch.zeros_like(rest)
+            for stage in quantizer.of_level(level):
+                rows, columns = grid_shape(analysis.height, analysis.width, self.cells[stage])
+                inside = rest[:rows, :columns]
+                grid = self._assign_stage(stage, inside - remainder[:rows, :columns], lam, state)
+                indices.append(grid)
+                chosen = torch.from_numpy(grid).to(self.device, torch.int64)
+                remainder[:rows, :columns] += quantizer.codebook(stage)[chosen]
+            return remainder.permute(2, 0, 1)[None]
+
+        self._top_down(quality, len(self.cells), analysis.height, analysis.width, code)
+        return indices
+
+    def _assign_stage(
+        self, stage: int, residual: Tensor, lam: float, state: PriorState
+    ) -> NDArray[np.int32]:
+        """Choose a stage's codes in coding order, each pass under the tables that its context selects."""
+        rows, columns, dim = residual.shape
+        flat = residual.reshape(-1, dim).contiguous()
+        cells = np.arange(rows * columns, dtype=np.int32).reshape(rows, columns)
+
+        def choose(
+            table_ids: NDArray[np.int32], tables: Tables, here: NDArray[np.int32] | None
+        ) -> NDArray[np.int32]:
+            symbols = np.empty(len(table_ids), np.int32)
+            for table in np.unique(table_ids):
+                chosen = np.flatnonzero(table_ids == table)
+                bias = torch.from_numpy(lam * tables.bits[table]).to(self.device)
+                index = self._networks.quantizer.assign(stage, flat[here[chosen]], bias)
+                symbols[chosen] = index.cpu().numpy()
+            return symbols
+
+        return state.code_stage(stage, choose, cells)
+
+    def _top_down(
+        self,
+        quality: int,
+        stages: int,
+        height: int,
+        width: int,
+        code: Callable[[int, Tensor], Tensor],
+    ) -> Tensor:
+        padded = torch.Size(
+            (1, 3, height + -height % self._multiple, width + -width % self._multiple)
+        )
+        condition = torch.tensor([self.config.condition(quality, stages)], device=self.device)
+        with self._autocast():
+            x: Tensor = self._networks.decoder(condition, code, padded)
+        return x
+
+    @torch.inference_mode()
+    def synthesise(
+        self, indices: Sequence[NDArray[np.int32]], quality: int, height: int, width: int
+    ) -> Tensor:
+        """The image of indices (the first stages or all): (1, 3, height, width) float32 in 0..1."""
+        quantizer = self._networks.quantizer
+
+        def code(level: int, prediction: Tensor) -> Tensor:
+            remainder = torch.zeros_like(prediction)
+            for stage in quantizer.of_level(level):
+                if stage < len(indices):
+                    index = torch.from_numpy(indices[stage]).to(self.device, torch.int64)[None]
+                    rows, columns = index.shape[1:]
+                    remainder[:, :, :rows, :columns] += quantizer.lookup(stage, index)
+            return remainder
+
+        x = self._top_down(quality, len(indices), height, width, code)
+        return x[:, :, :height, :width].add(1).mul(0.5).clamp_(0, 1)
+
+    def save(self, folder: Path) -> None:
+        """Write config.json, weights.safetensors (float16) and prior.safetensors."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text(self.config.to_json())
+        state = {k: v.half().contiguous().cpu() for k, v in self._networks.state_dict().items()}
+        save_file(state, folder / "weights.safetensors")
+        self.prior.save(folder / "prior.safetensors")
+
+
+FILES = ("config.json", "weights.safetensors", "prior.safetensors")
+
+
+def load_model(name: str | Path = "default", device: str = "auto") -> CodecModel:
+    """Load a model: "default" is the one in the package, anything else is a folder.
+
+    Args:
+        name: "default", or a folder with config.json, weights.safetensors and prior.safetensors.
+        device: "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        CodecError: the folder lacks a file or one of them is not valid.
+    """
+    folder = Path(__file__).parent / "models" / "default" if name == "default" else Path(name)
+    missing = [file for file in FILES if not (folder / file).is_file()]
+    if missing:
+        raise CodecError(f"no model in {folder}: {', '.join(missing)} missing")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    digest = hashlib.sha256()
+    for file in FILES:
+        digest.update((folder / file).read_bytes())
+    try:
+        networks = Networks(ModelConfig.from_json((folder / "config.json").read_text()))
+        weights: dict[str, Any] = load_file(folder / "weights.safetensors")
+        networks.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    except (SafetensorError, ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise CodecError(
+            f"the model in {folder} is not valid: {str(error).splitlines()[0]}"
+        ) from error
+    prior = Prior.load(folder / "prior.safetensors")
+    return CodecModel(networks, prior, digest.digest()[:4], torch.device(device))
+
+
+def tiny_model(seed: int = 0) -> CodecModel:
+    """A small model with random weights and uniform tables, for tests: it codes any image, badly."""
+    torch.manual_seed(seed)
+    config = ModelConfig(
+        levels=(Level(32, 16, 1, 16), Level(16, 16, 2, 16), Level(8, 8, 1, 16)),
+        encoder=(8, 8, 8, 8),
+        decoder=(8, 8, 8, 8),
+    )
+    networks = Networks(config)
+    for number, stage in enumerate(config.stages):
+        book = torch.randn(stage.codes, stage.dim) * stage.cell / (4 * (1 + number))
+        book[0] *= number == 0
+        networks.quantizer.codebook(number).copy_(book)
+    tables = [np.full((1, s.codes), 2**24 // s.codes, np.uint32) for s in config.stages]
+    prior = StaticPrior(tuple(s.cell for s in config.stages), tables)
+    return CodecModel(networks, prior, b"tiny", torch.device("cpu"))

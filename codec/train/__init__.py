@@ -1,0 +1,1 @@
+"""Training of the codec: needs torch, numpy, pillow and safetensors only."""

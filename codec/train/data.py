@@ -1,0 +1,82 @@
+"""Photographs for training: tar shards or a folder, decoded once, cropped at random."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+SUFFIXES = (".webp", ".png", ".jpg", ".jpeg")
+
+
+def _files(source: Path, pattern: str) -> Iterator[bytes]:
+    """Encoded images of the tar shards matching `pattern` in a folder, else of the folder itself."""
+    shards = [source] if source.suffix == ".tar" else sorted(source.glob(pattern))
+    if shards:
+        for shard in shards:
+            with tarfile.open(shard) as tar:
+                for member in tar:
+                    if member.isfile() and member.name.lower().endswith(SUFFIXES):
+                        stream = tar.extractfile(member)
+                        if stream is not None:
+                            yield stream.read()
+        return
+    for path in sorted(source.rglob("*")):
+        if path.suffix.lower() in SUFFIXES:
+            yield path.read_bytes()
+
+
+def load_images(
+    source: Path, pattern: str = "train-*.tar", limit: int | None = None
+) -> list[NDArray[np.uint8]]:
+    """All photographs of a source in memory, (H, W, 3) uint8 each.
+
+    Args:
+        source: a tar shard, a folder of tar shards or a folder of images.
+        pattern: which shards of a folder of shards.
+        limit: at most so many images.
+
+    Raises:
+        FileNotFoundError: there is no image.
+    """
+    images = []
+    for raw in _files(source, pattern):
+        images.append(np.asarray(Image.open(io.BytesIO(raw)).convert("RGB")))
+        if limit is not None and len(images) >= limit:
+            break
+    if not images:
+        raise FileNotFoundError(
+            f"no images in {source}: expected tar shards ({pattern}) or {', '.join(SUFFIXES)} files"
+        )
+    return images
+
+
+class Crops:
+    """Random crops with horizontal flips; the k-th batch depends on (seed, k) only, so a resumed run goes on as if never stopped."""
+
+    def __init__(self, images: list[NDArray[np.uint8]], size: int, batch: int, seed: int) -> None:
+        self.images = [i for i in images if min(i.shape[:2]) >= size]
+        if not self.images:
+            raise ValueError(
+                f"no training image has both sides >= {size} pixels: use a smaller crop or larger images"
+            )
+        self.size, self.batch, self.seed = size, batch, seed
+
+    def __call__(self, step: int) -> Tensor:
+        """Batch number `step`: (batch, 3, size, size) float32 in [-1, 1], channels last."""
+        rng = np.random.default_rng((self.seed, step))
+        crops = np.empty((self.batch, self.size, self.size, 3), np.uint8)
+        for crop in crops:
+            image = self.images[rng.integers(len(self.images))]
+            y = rng.integers(image.shape[0] - self.size + 1)
+            x = rng.integers(image.shape[1] - self.size + 1)
+            window = image[y : y + self.size, x : x + self.size]
+            crop[:] = window[:, ::-1] if rng.integers(2) else window
+        return torch.from_numpy(crops).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)

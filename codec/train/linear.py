@@ -1,0 +1,134 @@
+"""The linear optimum a model starts from: block KLTs and rate-aware k-means, closed loop, no network."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from codec.model import Networks
+from codec.train.data import Crops
+
+GRID = (1.5, 0.5, 0.18, 0.06, 0.03)  # λ that the first codebooks are trained for, together
+
+
+def klt(residual: Tensor, cell: int, dim: int) -> Tensor:
+    """The `dim` first principal axes of cell×cell blocks of (N, 3, H, W) pixels: (dim, 3·cell²)."""
+    blocks = (
+        torch.nn.functional.pixel_unshuffle(residual, cell)
+        .permute(0, 2, 3, 1)
+        .reshape(-1, 3 * cell * cell)
+    )
+    _, vectors = torch.linalg.eigh(blocks.T @ blocks / len(blocks))
+    return vectors.flip(1)[:, :dim].T.contiguous()
+
+
+def entropy_kmeans(
+    groups: list[Tensor],
+    lambdas: list[float],
+    codes: int,
+    zero: bool,
+    rounds: int,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Entropy-constrained k-means over several λ at once.
+
+    Args:
+        groups: residuals (n, D) as they stand under each λ.
+        lambdas: the λ of each group.
+        codes: number of centroids K.
+        zero: keep code 0 at the zero vector.
+        rounds: Lloyd iterations.
+
+    Returns:
+        Codebook (K, D) and bits (groups, K): −log2 of each code's share in each group.
+    """
+    pool = torch.cat(groups)
+    energy = pool.square().sum(1)
+    picks = torch.multinomial(energy / energy.sum(), codes, replacement=False, generator=generator)
+    book = pool[picks].clone() * 0.9
+    bits = torch.full((len(groups), codes), 8.0)
+    if zero:
+        book[0] = 0
+        bits[:, 0] = 1.0
+    for _ in range(rounds):
+        sums, counts = torch.zeros_like(book), torch.zeros(codes)
+        for g, (group, lam) in enumerate(zip(groups, lambdas, strict=True)):
+            index = choose(group, book, lam * bits[g])
+            share = torch.bincount(index, minlength=codes).float()
+            bits[g] = -torch.log2((share + 0.1) / (len(group) + 0.1 * codes))
+            sums.index_add_(0, index, group)
+            counts += share
+        used = counts > 3
+        book[used] = sums[used] / counts[used, None]
+        fresh = (~used).nonzero().flatten()
+        if len(fresh):
+            book[fresh] = pool[
+                torch.multinomial(energy / energy.sum(), len(fresh), generator=generator)
+            ]
+            bits[:, fresh] = bits[:, fresh].clamp(max=10)
+        if zero:
+            book[0] = 0
+    return book, bits
+
+
+def choose(x: Tensor, book: Tensor, bias: Tensor) -> Tensor:
+    return torch.cat(
+        [
+            torch.addmm(book.square().sum(1) + bias, part, book.T, alpha=-2).argmin(1)
+            for part in x.split(65536)
+        ]
+    )
+
+
+@torch.no_grad()
+def initialise(
+    networks: Networks, crops: Crops, batches: int, rounds: int = 12, seed: int = 0
+) -> Tensor:
+    """Set block transforms and codebooks of a new model to the linear optimum.
+
+    Returns:
+        Shares (S, groups) are not needed later; returns bits (groups, S, K) under the λ of `GRID`.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.cat([crops(10**6 + k) for k in range(batches)])
+    residuals = [x.clone() for _ in GRID]
+    quantizer = networks.quantizer
+    every = []
+    for number, (analysis, synthesis) in enumerate(
+        zip(networks.encoder.transforms, networks.decoder.transforms, strict=True)
+    ):
+        basis = klt(residuals[len(GRID) // 2], analysis.cell, analysis.forward_basis.shape[0])
+        analysis.set_basis(basis)
+        synthesis.set_basis(basis)
+        latents = [analysis.analysis(r) for r in residuals]
+        flat = [z.permute(0, 2, 3, 1).reshape(-1, z.shape[1]) for z in latents]
+        total = [torch.zeros_like(f) for f in flat]
+        for stage in quantizer.of_level(number):
+            book, bits = entropy_kmeans(
+                [f - t for f, t in zip(flat, total, strict=True)],
+                list(GRID),
+                quantizer.stages[stage].codes,
+                stage > 0,
+                rounds,
+                generator,
+            )
+            quantizer.codebook(stage).copy_(book)
+            every.append(bits)
+            for f, t, lam, b in zip(flat, total, GRID, bits, strict=True):
+                t += book[choose(f - t, book, lam * b)]
+        for r, z, t in zip(residuals, latents, total, strict=True):
+            n, d, h, w = z.shape
+            r -= analysis.synthesis(t.view(n, h, w, d).permute(0, 3, 1, 2))
+        print(
+            f"level {number}: PSNR "
+            + ", ".join(
+                f"λ {lam}: {psnr(r):.2f} dB" for lam, r in zip(GRID, residuals, strict=True)
+            ),
+            flush=True,
+        )
+    return torch.stack(every, dim=1)
+
+
+def psnr(residual: Tensor) -> float:
+    """Peak signal-to-noise ratio in dB of a residual of pixels in [-1, 1]."""
+    return float(10 * torch.log10(4 / residual.square().mean()))

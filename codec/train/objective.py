@@ -1,0 +1,134 @@
+"""One training step's forward pass: term C plus λ·rate through the straight-through quantizer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from codec.model import Networks
+
+BUCKETS = 8  # quality ranges with code statistics of their own
+
+
+def bucket(quality: float) -> int:
+    """Range of a quality 0..100 among `BUCKETS`."""
+    return min(int(quality * BUCKETS / 100), BUCKETS - 1)
+
+
+@dataclass
+class Used:
+    """What a stage quantised in a step: residuals (n, D) and their codes (n,)."""
+
+    stage: int
+    residual: Tensor
+    index: Tensor
+
+
+@dataclass
+class Outcome:
+    """Losses of a step, all per batch: scalars, with the stages' usage for the statistics."""
+
+    loss: Tensor
+    mse: Tensor  # per pixel and channel, pixels in [-1, 1]
+    bits: Tensor  # per pixel, under the running statistics
+    used: list[Used]
+
+
+class Objective(nn.Module):
+    """L = D_λ + commitment, D = −log p(x|ẑ) up to constants for a Gaussian (term C), rate by assignment.
+
+    The quantizer passes gradients to the encoder in proportion to what it kept: with e the latent's
+    remainder and r its quantisation, ∂r/∂e := clamp(⟨r, e⟩ / ⟨e, e⟩, 0, 1). A remainder that is coded as
+    zero tells the encoder nothing; one coded finely passes straight through.
+    """
+
+    def __init__(
+        self, networks: Networks, commitment: float, balance: float, shares: Tensor
+    ) -> None:
+        super().__init__()
+        self.networks = networks
+        self.commitment, self.balance = commitment, balance
+        self.register_buffer("shares", shares)  # (BUCKETS, S, K) running shares of the codes
+        self.shares: Tensor
+
+    def forward(self, x: Tensor, quality: float, stages: int) -> Outcome:
+        """Losses of a batch (N, 3, H, W) in [-1, 1] at one quality, using the first `stages` stages."""
+        networks, quantizer = self.networks, self.networks.quantizer
+        config = networks.config
+        lam = config.lagrange(quality)
+        bits = -torch.log2(self.shares[bucket(quality)])  # (S, K)
+        used: list[Used] = []
+        spent = x.new_zeros(())
+        pull = x.new_zeros(())
+        latents = networks.encoder(x)
+
+        def code(level: int, prediction: Tensor) -> Tensor:
+            nonlocal spent, pull
+            y = latents[level]
+            with torch.no_grad():
+                e = (y - prediction).permute(0, 2, 3, 1)
+                n, h, w, d = e.shape
+                rest = e.reshape(-1, d).float().contiguous()
+                for stage in quantizer.of_level(level):
+                    if stage >= stages:
+                        break
+                    index = quantizer.assign(stage, rest, lam * bits[stage])
+                    used.append(Used(stage, rest, index))
+                    spent += bits[stage][index].sum()
+                    rest = rest - quantizer.codebook(stage)[index]
+                r = e - rest.view(n, h, w, d)
+                kept = ((r * e).sum(3) / e.square().sum(3).clamp_min(1e-9)).clamp_(0, 1)
+                r = r.permute(0, 3, 1, 2)
+                kept = kept[:, None]
+                target = prediction + r
+            size = y.new_tensor(x.shape[1] * x.shape[2] * x.shape[3] * x.shape[0])
+            pull = (
+                pull
+                + ((y - target).square().sum() + (y.detach() - prediction - r).square().sum())
+                / size
+            )
+            return r + kept * (y - y.detach())
+
+        condition = x.new_tensor([config.condition(quality, stages)]).expand(len(x), -1)
+        output = networks.decoder(condition, code, x.shape)
+        mse = (output - x).square().mean()
+        loss = (0.2 / lam) ** self.balance * (mse + self.commitment * pull)
+        return Outcome(loss, mse.detach(), spent / (x.shape[0] * x.shape[2] * x.shape[3]), used)
+
+
+class Statistics:
+    """Running means that replace gradients for the codebooks (van den Oord 2017, appendix) and the code shares."""
+
+    def __init__(self, networks: Networks, decay: float) -> None:
+        self.quantizer = networks.quantizer
+        self.decay = decay
+        self.counts = [torch.full((s.codes,), 4.0) for s in self.quantizer.stages]
+        self.sums = [4.0 * self.quantizer.codebook(n) for n in range(len(self.quantizer.stages))]
+
+    @torch.no_grad()
+    def update(self, used: list[Used], shares: Tensor) -> None:
+        """Fold a step's usage into codebooks and into `shares` (S, K) of the step's quality range."""
+        for u in used:
+            stage = self.quantizer.stages[u.stage]
+            count = torch.bincount(u.index, minlength=stage.codes).float()
+            total = torch.zeros_like(self.sums[u.stage]).index_add_(0, u.index, u.residual)
+            if torch.distributed.is_initialized():
+                torch.distributed.all_reduce(count)
+                torch.distributed.all_reduce(total)
+            self.counts[u.stage].lerp_(count, 1 - self.decay)
+            self.sums[u.stage].lerp_(total, 1 - self.decay)
+            book = self.quantizer.codebook(u.stage)
+            alive = self.counts[u.stage] > 1e-3
+            alive[0] &= u.stage == 0  # code 0 stays the zero vector
+            book[alive] = self.sums[u.stage][alive] / self.counts[u.stage][alive, None]
+            shares[u.stage].lerp_(
+                (count + 0.02) / (count.sum() + 0.02 * stage.codes), 1 - self.decay
+            )
+
+    def state_dict(self) -> dict[str, list[Tensor]]:
+        return {"counts": self.counts, "sums": self.sums}
+
+    def load_state_dict(self, state: dict[str, list[Tensor]]) -> None:
+        self.counts, self.sums = state["counts"], state["sums"]
