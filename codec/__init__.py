@@ -12,7 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from codec.pipeline import decode, encode, info, load_model, verify
+    from codec.model import load_model
+    from codec.pipeline import decode, encode, info, verify
 
 __version__ = "0.1.0"
 __all__ = ["decode", "encode", "info", "load_model", "verify"]
@@ -20,7 +21,8 @@ __all__ = ["decode", "encode", "info", "load_model", "verify"]
 
 def __getattr__(name: str) -> Any:  # PEP 562
     if name in __all__:
-        return getattr(import_module("codec.pipeline"), name)
+        home = "codec.model" if name == "load_model" else "codec.pipeline"
+        return getattr(import_module(home), name)
     raise AttributeError(f"module 'codec' has no attribute {name!r}")
 
 

@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from codec.errors import UnsupportedImageError
-from codec.metadata import KINDS, TIFF_XMP, describing, from_image
+from codec.errors import BitstreamError, UnsupportedImageError
+from codec.metadata import TIFF_XMP, describing, from_image
+from codec.options import METADATA
 
-Bytes8: TypeAlias = NDArray[np.uint8]
+Samples: TypeAlias = NDArray[np.uint8]
 ImageSource: TypeAlias = "Image.Image | NDArray[Any] | str | PathLike[str] | BinaryIO"
 
 _INFO_KEY = {"icc": "icc_profile", "exif": "exif", "xmp": "xmp"}  # Pillow's names
@@ -38,9 +39,9 @@ class Picture:
         metadata: verbatim bytes under "icc", "exif" and "xmp", those that the image has.
     """
 
-    rgb: Bytes8
+    rgb: Samples
     grey: bool = False
-    alpha: Bytes8 | None = None
+    alpha: Samples | None = None
     metadata: dict[str, bytes] = field(default_factory=dict)
 
     def to_image(self) -> Image.Image:
@@ -59,7 +60,7 @@ class Picture:
         return image
 
 
-def load(source: ImageSource, keep: Collection[str] = KINDS) -> Picture:
+def load(source: ImageSource, keep: Collection[str] = METADATA) -> Picture:
     """Read an image of any kind that Pillow knows, or take one that is in memory.
 
     Args:
@@ -144,7 +145,7 @@ _BEST: dict[str, dict[str, Any]] = {
 }
 
 
-def pack_alpha(alpha: Bytes8) -> bytes:
+def pack_alpha(alpha: Samples) -> bytes:
     """Data of an `alph` chunk: zlib (RFC 1950) over the rows, left neighbour subtracted mod 256.
 
     Args:
@@ -157,20 +158,20 @@ def pack_alpha(alpha: Bytes8) -> bytes:
     return zlib.compress(np.diff(alpha, axis=1, prepend=np.uint8(0)).tobytes(), 9)
 
 
-def unpack_alpha(data: bytes, height: int, width: int) -> Bytes8:
+def unpack_alpha(data: bytes, height: int, width: int) -> Samples:
     """Inverse of `pack_alpha`: uint8 [height, width]; never allocates more than that.
 
     Raises:
-        UnsupportedImageError: the data is not what `pack_alpha` writes for this size.
+        BitstreamError: the data is not what `pack_alpha` writes for this size.
     """
     size = height * width
     stream = zlib.decompressobj()
     try:
         raw = stream.decompress(data, size + 1)
     except zlib.error as error:
-        raise UnsupportedImageError(f"alpha chunk: damaged ({error})") from None
+        raise BitstreamError(f"alpha chunk: damaged ({error})") from None
     if len(raw) != size or not stream.eof or stream.unused_data:
-        raise UnsupportedImageError(f"alpha chunk: does not hold {width}x{height} bytes exactly")
+        raise BitstreamError(f"alpha chunk: does not hold {width}x{height} bytes exactly")
     differences = np.frombuffer(raw, np.uint8).reshape(height, width)
     return np.cumsum(differences, axis=1, dtype=np.uint8)
 
@@ -192,7 +193,7 @@ def _from_array(array: NDArray[Any]) -> Picture:
     return _from_samples(samples, {})
 
 
-def _from_samples(samples: Bytes8, metadata: dict[str, bytes]) -> Picture:
+def _from_samples(samples: Samples, metadata: dict[str, bytes]) -> Picture:
     """`samples`: uint8 [H, W, C], C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA."""
     channels = samples.shape[2]
     grey = channels < 3
@@ -217,7 +218,7 @@ def _from_image(image: Image.Image, keep: Collection[str], name: str) -> Picture
     return _from_samples(_samples(image, name), kept)
 
 
-def _samples(image: Image.Image, name: str) -> Bytes8:
+def _samples(image: Image.Image, name: str) -> Samples:
     """uint8 [H, W, C] of an image of any mode that has a faithful 8-bit form."""
     mode = image.mode
     if mode == "I" or mode.startswith("I;16"):
@@ -256,7 +257,7 @@ _TARGET = {
 }
 
 
-def _to_8_bits(values: NDArray[Any]) -> Bytes8:
+def _to_8_bits(values: NDArray[Any]) -> Samples:
     """0..65535 -> 0..255, to the nearest."""
     return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
 
@@ -273,11 +274,20 @@ def _cmyk_to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return image.convert("RGB")
 
 
-def default_format(path: Path) -> str | None:
-    """Pillow's name of the format that a file name's suffix stands for, or None.
+def format_name(wanted: str | None, path: Path) -> str:
+    """Pillow's name of a format given by name or suffix, else of the suffix of a file's name.
+
+    Raises:
+        UnsupportedImageError: there is no such format.
 
     Example:
-        >>> default_format(Path("photo.JPG"))
-        'JPEG'
+        >>> format_name(None, Path("photo.JPG")), format_name("tif", Path("-"))
+        ('JPEG', 'TIFF')
     """
-    return Image.registered_extensions().get(path.suffix.lower())
+    known = Image.registered_extensions()
+    suffix = f".{wanted}" if wanted else path.suffix or ".png"
+    name = (wanted or "").upper()
+    found = name if name in known.values() else known.get(suffix.lower())
+    if found is None:
+        raise UnsupportedImageError(f"{wanted or path}: no image format of that name is known")
+    return found

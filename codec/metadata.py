@@ -9,7 +9,6 @@ import struct
 
 from PIL import ExifTags, Image
 
-KINDS = ("icc", "exif", "xmp")
 TIFF_XMP = 700
 _ORIENTATION = 0x0112
 # of a TIFF's own directory, what is about the photo and not about the layout of the file

@@ -2,13 +2,14 @@
 
 import zlib
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
-from codec.errors import UnsupportedImageError
-from codec.image_io import Picture, default_format, load, pack_alpha, save, unpack_alpha
+from codec.errors import BitstreamError, UnsupportedImageError
+from codec.image_io import Picture, format_name, load, pack_alpha, save, unpack_alpha
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r tiff:Orientation="6" note="kept"/></x:xmpmeta>'
@@ -230,12 +231,25 @@ def test_formats_that_cannot_hold_the_image_say_so():
     ],
 )
 def test_bad_alpha_is_refused(data):
-    with pytest.raises(UnsupportedImageError, match="alpha chunk"):
+    with pytest.raises(BitstreamError, match="alpha chunk"):
         unpack_alpha(data, 2, 3)
 
 
-def test_default_format_by_suffix():
-    from pathlib import Path
+@pytest.mark.parametrize(
+    ("wanted", "path", "name"),
+    [
+        (None, "a.tif", "TIFF"),
+        (None, "-", "PNG"),
+        ("jpg", "a.png", "JPEG"),
+        ("JPEG2000", "-", "JPEG2000"),
+        ("Webp", "-", "WEBP"),
+    ],
+)
+def test_format_names(wanted, path, name):
+    assert format_name(wanted, Path(path)) == name
 
-    assert default_format(Path("a.tif")) == "TIFF"
-    assert default_format(Path("a.xyz")) is None
+
+def test_unknown_formats_are_refused():
+    for wanted, path in ((None, "a.xyz"), ("xyz", "a.png")):
+        with pytest.raises(UnsupportedImageError, match="xyz"):
+            format_name(wanted, Path(path))

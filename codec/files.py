@@ -1,0 +1,86 @@
+"""Files and standard streams: read all of one, write one whole or not at all."""
+
+import secrets
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
+
+from bitstream.header import MAGIC
+from codec.errors import CodecError, LimitExceeded
+
+CodedSource: TypeAlias = "bytes | str | PathLike[str] | BinaryIO"
+
+STDIO = "-"
+MAX_CODED_BYTES = 2**29
+
+
+def read_coded(source: CodedSource) -> bytes:
+    """All bytes of a coded file; of what does not begin like one, only the beginning.
+
+    Raises:
+        LimitExceeded: the file is larger than any that is reasonable (512 MiB).
+        OSError: the file cannot be read.
+
+    Example:
+        >>> read_coded(b"BIBC")
+        b'BIBC'
+    """
+    if isinstance(source, bytes):
+        return source
+    if isinstance(source, str | PathLike):
+        with open(source, "rb") as file:
+            return read_coded(file)
+    beginning = source.read(len(MAGIC))
+    if beginning != MAGIC:
+        return beginning
+    data = beginning + source.read(MAX_CODED_BYTES)
+    if len(data) > MAX_CODED_BYTES:
+        raise LimitExceeded(f"the file is larger than {MAX_CODED_BYTES} bytes")
+    return data
+
+
+@contextmanager
+def writing(path: str, force: bool) -> Iterator[BinaryIO]:
+    """A binary file to fill: it takes its name only when the block ends well.
+
+    The bytes go to a temporary file in the same folder, which is renamed over `path` at the end and
+    removed if anything fails. "-" is standard output, and devices and pipes are written directly.
+
+    Args:
+        path: where to; a symbolic link is followed.
+        force: replace a file that exists.
+
+    Raises:
+        CodecError: the file exists and `force` is not set.
+        OSError: the file cannot be written.
+    """
+    if path == STDIO:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    target = Path(path).resolve()
+    if target.exists() and not stat.S_ISREG(target.stat().st_mode):
+        with target.open("wb") as device:
+            yield device
+        return
+    refuse_overwrite(path, force)
+    temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+        temporary.replace(target)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename == str(temporary):
+            error.filename = path  # the name that the user knows
+        raise
+
+
+def refuse_overwrite(path: str, force: bool) -> None:
+    """Raise CodecError if `path` is a file that writing would replace and `force` is not set."""
+    if not force and path != STDIO and Path(path).is_file():
+        raise CodecError(f"{path}: exists already: give another name, or -f to replace it")

@@ -1,0 +1,39 @@
+"""What goes in and out of the API besides images: limits, and what a header says."""
+
+from dataclasses import dataclass
+
+from bitstream.container import Limits as DecodeLimits
+
+__all__ = ["METADATA", "DecodeLimits", "StreamInfo"]
+
+METADATA = ("icc", "exif", "xmp")
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """What a file's header says; nothing of it needs the model.
+
+    Attributes:
+        width, height: in pixels.
+        mode: Pillow's name of what decodes from it: "L", "LA", "RGB" or "RGBA".
+        quality: 0..100.
+        stages: stages the file was written with.
+        seed: of the synthesised detail; 0 if the file stores none.
+        model: fingerprint of the model that wrote it, 8 hexadecimal digits.
+        version: of the format, "major.minor".
+        file_bytes: size of the whole file.
+        bpp: bits of the whole file per pixel.
+        chunks: sizes in bytes of the optional chunks.
+    """
+
+    width: int
+    height: int
+    mode: str
+    quality: int
+    stages: int
+    seed: int
+    model: str
+    version: str
+    file_bytes: int
+    bpp: float
+    chunks: dict[str, int]

@@ -1,0 +1,247 @@
+"""The flow, one screen each way: photo -> bytes and bytes -> photo."""
+
+from collections.abc import Collection
+from functools import lru_cache
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from bitstream import container, stream
+from bitstream.container import Container
+from bitstream.header import MAJOR, Header
+from codec import image_io
+from codec.errors import ModelMismatchError
+from codec.files import CodedSource, read_coded
+from codec.image_io import ImageSource, Picture, Samples
+from codec.options import METADATA, DecodeLimits, StreamInfo
+from codec.rate import best_within
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from codec.model import CodecModel
+
+Model: TypeAlias = "str | PathLike[str] | CodecModel"
+
+DEFAULT_LIMITS = DecodeLimits()
+NO_LIMITS = DecodeLimits(max_pixels=0, max_side=0)
+_CHUNK_OF = {"icc": "iccp", "exif": "exif", "xmp": "xmp_"}
+
+
+def encode(
+    image: ImageSource,
+    *,
+    quality: int = 50,
+    target_bpp: float | None = None,
+    target_size: int | None = None,
+    model: Model = "default",
+    seed: int = 0,
+    keep: Collection[str] = METADATA,
+    device: str = "auto",
+) -> bytes:
+    """Encode an image.
+
+    Args:
+        image: path, binary file object, Pillow image, or array (see `codec.image_io.load`).
+        quality: 0..100, larger is better; not looked at if there is a target.
+        target_bpp: the best quality within so many bits a pixel, the whole file counted.
+        target_size: the best quality within so many bytes. Give one target at most.
+        model: name or folder of a model, or a loaded one.
+        seed: 0..2**64 - 1, stored for decoders that synthesise detail.
+        keep: which of "icc", "exif" and "xmp" to carry along.
+        device: "auto", "cpu" or "cuda"; where the model is loaded, if it is not loaded.
+
+    Returns:
+        The file.
+
+    Raises:
+        UnsupportedImageError: the image cannot be read, or has no faithful 8-bit form.
+        RateTargetError: even quality 0 is above the target.
+        ValueError: an argument is out of its range.
+        OSError: the image file cannot be read.
+
+    Example:
+        >>> from codec.model import tiny_model
+        >>> data = encode(Image.new("RGB", (64, 48), "teal"), quality=30, model=tiny_model())
+        >>> info(data).width, info(data).quality
+        (64, 30)
+    """
+    _check(quality, target_bpp, target_size, seed, keep)
+    picture = image_io.load(image, keep)
+    height, width = picture.rgb.shape[:2]
+    network = _network(model, device)
+    chunks = _chunks(picture, seed)
+    analysis = network.analyse(_to_tensor(picture.rgb))  # the network runs here, once
+
+    def file_at(quality: int) -> bytes:
+        indices = network.quantise(analysis, quality)  # int32 grids, coarse to fine
+        header = Header(width, height, quality, len(indices), network.fingerprint)
+        payload = stream.encode_indices(indices, network.prior, header)
+        return container.write(header, payload, chunks)
+
+    if target_bpp is not None:
+        target_size = int(target_bpp * width * height / 8)
+    return file_at(quality) if target_size is None else best_within(file_at, target_size)
+
+
+def decode(
+    data: CodedSource,
+    *,
+    model: Model = "default",
+    limits: DecodeLimits = DEFAULT_LIMITS,
+    allow_partial: bool = False,
+    device: str = "auto",
+) -> Image.Image:
+    """Decode a file.
+
+    Args:
+        data: the bytes, a path, or a binary file object.
+        model: name or folder of the model that wrote the file, or the loaded model.
+        limits: the size of image that is acceptable; checked before anything is allocated.
+        allow_partial: decode the stages that a truncated file holds whole.
+        device: "auto", "cpu" or "cuda"; where the model is loaded, if it is not loaded.
+
+    Returns:
+        An image of mode L, LA, RGB or RGBA; `info` has "icc_profile", "exif" and "xmp" as far as
+        the file has them, and "stages", the pair (decoded, written).
+
+    Raises:
+        BitstreamError: not a file of this format, damaged, truncated, or beyond the limits.
+        ModelMismatchError: written with another model.
+        OSError: the file cannot be read.
+
+    Example:
+        >>> from codec.model import tiny_model
+        >>> data = encode(Image.new("L", (64, 48), 90), model=tiny_model())
+        >>> decode(data, model=tiny_model())  # doctest: +ELLIPSIS
+        <PIL.Image.Image image mode=L size=64x48 at ...>
+    """
+    file = container.parse(read_coded(data), limits)
+    header = file.header
+    network = _matching(header, model, device)
+    indices = stream.decode_indices(
+        file.payload, network.prior, header, allow_partial=allow_partial
+    )
+    pixels = network.synthesise(indices, header.quality, header.height, header.width)
+    image = _picture(file, pixels).to_image()
+    image.info["stages"] = (len(indices), header.stages)
+    return image
+
+
+def info(data: CodedSource) -> StreamInfo:
+    """Read what the header of a file says; neither the model nor torch is needed.
+
+    Raises:
+        BitstreamError: not a file of this format, or its header or its chunks are damaged.
+        OSError: the file cannot be read.
+    """
+    raw = read_coded(data)
+    file = container.parse(raw, NO_LIMITS)
+    header = file.header
+    return StreamInfo(
+        width=header.width,
+        height=header.height,
+        mode=("L" if "grey" in file.chunks else "RGB") + ("A" if "alph" in file.chunks else ""),
+        quality=header.quality,
+        stages=header.stages,
+        seed=file.seed,
+        model=header.fingerprint.hex(),
+        version=f"{MAJOR}.{header.minor}",
+        file_bytes=len(raw),
+        bpp=8 * len(raw) / (header.width * header.height),
+        chunks={name: len(chunk) for name, chunk in file.chunks.items()},
+    )
+
+
+def verify(
+    data: CodedSource, *, model: Model = "default", limits: DecodeLimits = DEFAULT_LIMITS
+) -> StreamInfo:
+    """Decode all indices of a file and compare every checksum, without making the image.
+
+    Raises:
+        BitstreamError, ModelMismatchError, OSError: as `decode`.
+    """
+    raw = read_coded(data)
+    file = container.parse(raw, limits)
+    stream.decode_indices(file.payload, _matching(file.header, model, "cpu").prior, file.header)
+    if "alph" in file.chunks:
+        image_io.unpack_alpha(file.chunks["alph"], file.header.height, file.header.width)
+    return info(raw)
+
+
+@lru_cache(maxsize=2)
+def _loaded(model: str, device: str) -> "CodecModel":
+    from codec.model import load_model  # noqa: PLC0415  (torch: not for `info`)
+
+    return load_model(model, device)
+
+
+def _network(model: Model, device: str) -> "CodecModel":
+    return _loaded(fspath(model), device) if isinstance(model, str | PathLike) else model
+
+
+def _matching(header: Header, model: Model, device: str) -> "CodecModel":
+    network = _network(model, device)
+    if header.fingerprint != network.fingerprint:
+        name = f"model {str(model)!r}" if isinstance(model, str | PathLike) else "the model given"
+        raise ModelMismatchError(
+            f"written with the model {header.fingerprint.hex()}, but {name} is "
+            f"{network.fingerprint.hex()}: decode with the one that wrote the file"
+        )
+    return network
+
+
+def _check(
+    quality: int,
+    target_bpp: float | None,
+    target_size: int | None,
+    seed: int,
+    keep: Collection[str],
+) -> None:
+    if target_bpp is not None and target_size is not None:
+        raise ValueError("give target_bpp or target_size, not both")
+    if not 0 <= quality <= 100 or quality != int(quality):
+        raise ValueError(f"quality is {quality}: expected an integer in 0..100")
+    for name, target in (("target_bpp", target_bpp), ("target_size", target_size)):
+        if target is not None and not 0 < target < float("inf"):
+            raise ValueError(f"{name} is {target}: expected more than 0")
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed is {seed}: expected 0..2**64 - 1")
+    if unknown := set(keep) - set(METADATA):
+        raise ValueError(f"keep names {sorted(unknown)}: expected some of {list(METADATA)}")
+
+
+def _chunks(picture: Picture, seed: int) -> dict[str, bytes]:
+    chunks = {_CHUNK_OF[name]: data for name, data in picture.metadata.items()}
+    if picture.grey:
+        chunks["grey"] = b""
+    if picture.alpha is not None:
+        chunks["alph"] = image_io.pack_alpha(picture.alpha)
+    return chunks | container.seed_chunk(seed)
+
+
+def _picture(file: Container, pixels: "Tensor") -> Picture:
+    grey, alpha = "grey" in file.chunks, None
+    if "alph" in file.chunks:
+        header = file.header
+        alpha = image_io.unpack_alpha(file.chunks["alph"], header.height, header.width)
+    if grey:
+        pixels = pixels.mean(dim=1, keepdim=True).expand_as(pixels)
+    metadata = {name: file.chunks[kind] for name, kind in _CHUNK_OF.items() if kind in file.chunks}
+    return Picture(_to_samples(pixels), grey, alpha, metadata)
+
+
+def _to_tensor(rgb: Samples) -> "Tensor":
+    """uint8 [H, W, 3] -> float32 [1, 3, H, W] in 0..1."""
+    import torch  # noqa: PLC0415
+
+    planes = np.ascontiguousarray(rgb.transpose(2, 0, 1))[None]
+    return torch.from_numpy(planes).float().div_(255)
+
+
+def _to_samples(pixels: "Tensor") -> Samples:
+    """float32 [1, 3, H, W] -> uint8 [H, W, 3], to the nearest, clipped to 0..1."""
+    rounded = (pixels[0] * 255).round_().clamp_(0, 255).byte()
+    return np.ascontiguousarray(rounded.permute(1, 2, 0).cpu().numpy())
