@@ -18,7 +18,7 @@ import typer
 import codec
 from codec.errors import BitstreamError, CodecError, ModelMismatchError
 from codec.files import STDIO, refuse_overwrite, writing
-from codec.options import METADATA, DecodeLimits
+from codec.options import DEFAULT_LIMITS, METADATA, DecodeLimits
 
 app = typer.Typer(
     help="A learned image codec: photo -> bytes -> photo.",
@@ -65,8 +65,6 @@ Verbose = Annotated[
         "-v", count=True, show_default=False, help="Show warnings; -vv: and tracebacks of errors."
     ),
 ]
-
-MAX_PIXELS = DecodeLimits().max_pixels
 
 
 @app.callback(invoke_without_command=True)
@@ -153,7 +151,7 @@ def decode(
         ),
     ] = None,
     model: Model = "default",
-    max_pixels: MaxPixels = MAX_PIXELS,
+    max_pixels: MaxPixels = DEFAULT_LIMITS.max_pixels,
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Decode what a truncated file holds.")
     ] = False,
@@ -219,7 +217,7 @@ def verify(
     file: Coded,
     *,
     model: Model = "default",
-    max_pixels: MaxPixels = MAX_PIXELS,
+    max_pixels: MaxPixels = DEFAULT_LIMITS.max_pixels,
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:

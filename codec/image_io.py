@@ -19,13 +19,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from codec.errors import BitstreamError, UnsupportedImageError
-from codec.metadata import TIFF_XMP, describing, from_image
+from codec.metadata import TIFF_XMP, describing, from_image, to_info
 from codec.options import METADATA
 
 Samples: TypeAlias = NDArray[np.uint8]
 ImageSource: TypeAlias = "Image.Image | NDArray[Any] | str | PathLike[str] | BinaryIO"
-
-_INFO_KEY = {"icc": "icc_profile", "exif": "exif", "xmp": "xmp"}  # Pillow's names
 
 
 @dataclass(frozen=True)
@@ -55,8 +53,7 @@ class Picture:
         image = Image.fromarray(np.ascontiguousarray(colour))
         if self.alpha is not None:
             image.putalpha(Image.fromarray(self.alpha))
-        for name, data in self.metadata.items():
-            image.info[_INFO_KEY[name]] = b"Exif\0\0" + data if name == "exif" else data
+        image.info.update(to_info(self.metadata))
         return image
 
 

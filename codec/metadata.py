@@ -10,6 +10,8 @@ import struct
 from PIL import ExifTags, Image
 
 TIFF_XMP = 700
+_INFO_KEY = {"icc": "icc_profile", "exif": "exif", "xmp": "xmp"}  # Pillow's names
+_EXIF_PREFIX = b"Exif\0\0"
 _ORIENTATION = 0x0112
 # of a TIFF's own directory, what is about the photo and not about the layout of the file
 _TIFF_KEPT = (270, 271, 272, 282, 283, 296, 305, 306, 315, 33432)
@@ -23,10 +25,23 @@ def from_image(image: Image.Image) -> dict[str, bytes]:
     xmp = image.info.get("xmp") or b""
     found = {
         "icc": image.info.get("icc_profile") or b"",
-        "exif": _upright_exif(exif.removeprefix(b"Exif\0\0")),
+        "exif": _upright_exif(exif.removeprefix(_EXIF_PREFIX)),
         "xmp": _upright_xmp(xmp.encode() if isinstance(xmp, str) else xmp),
     }
     return {name: data for name, data in found.items() if data}
+
+
+def to_info(metadata: dict[str, bytes]) -> dict[str, bytes]:
+    """What Pillow calls the metadata, in `Image.info`.
+
+    Example:
+        >>> to_info({"icc": b"profile", "xmp": b"<x/>"})
+        {'icc_profile': b'profile', 'xmp': b'<x/>'}
+    """
+    return {
+        _INFO_KEY[name]: _EXIF_PREFIX + data if name == "exif" else data
+        for name, data in metadata.items()
+    }
 
 
 def describing(own: Image.Exif) -> Image.Exif:

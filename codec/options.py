@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from bitstream.container import Limits as DecodeLimits
 
-__all__ = ["METADATA", "DecodeLimits", "StreamInfo"]
+__all__ = ["DEFAULT_LIMITS", "METADATA", "NO_LIMITS", "DecodeLimits", "StreamInfo"]
 
 METADATA = ("icc", "exif", "xmp")
+DEFAULT_LIMITS = DecodeLimits()
+NO_LIMITS = DecodeLimits(max_pixels=0, max_side=0)
 
 
 @dataclass(frozen=True)

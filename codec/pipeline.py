@@ -15,7 +15,7 @@ from codec import image_io
 from codec.errors import ModelMismatchError
 from codec.files import CodedSource, read_coded
 from codec.image_io import ImageSource, Picture, Samples
-from codec.options import METADATA, DecodeLimits, StreamInfo
+from codec.options import DEFAULT_LIMITS, METADATA, NO_LIMITS, DecodeLimits, StreamInfo
 from codec.rate import best_within
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 Model: TypeAlias = "str | PathLike[str] | CodecModel"
 
-DEFAULT_LIMITS = DecodeLimits()
-NO_LIMITS = DecodeLimits(max_pixels=0, max_side=0)
 _CHUNK_OF = {"icc": "iccp", "exif": "exif", "xmp": "xmp_"}
 
 
@@ -143,7 +141,7 @@ def info(data: CodedSource) -> StreamInfo:
     return StreamInfo(
         width=header.width,
         height=header.height,
-        mode=("L" if "grey" in file.chunks else "RGB") + ("A" if "alph" in file.chunks else ""),
+        mode=mode_of(file),
         quality=header.quality,
         stages=header.stages,
         seed=file.seed,
@@ -169,6 +167,16 @@ def verify(
     if "alph" in file.chunks:
         image_io.unpack_alpha(file.chunks["alph"], file.header.height, file.header.width)
     return info(raw)
+
+
+def mode_of(file: Container) -> str:
+    """Pillow's mode of the image that a parsed file holds."""
+    return ("L" if "grey" in file.chunks else "RGB") + ("A" if "alph" in file.chunks else "")
+
+
+def metadata_of(file: Container) -> dict[str, bytes]:
+    """The metadata of a parsed file: verbatim bytes under "icc", "exif" and "xmp"."""
+    return {name: file.chunks[kind] for name, kind in _CHUNK_OF.items() if kind in file.chunks}
 
 
 @lru_cache(maxsize=2)
@@ -229,16 +237,15 @@ def _picture(file: Container, pixels: "Tensor") -> Picture:
         alpha = image_io.unpack_alpha(file.chunks["alph"], header.height, header.width)
     if grey:
         pixels = pixels.mean(dim=1, keepdim=True).expand_as(pixels)
-    metadata = {name: file.chunks[kind] for name, kind in _CHUNK_OF.items() if kind in file.chunks}
-    return Picture(_to_samples(pixels), grey, alpha, metadata)
+    return Picture(_to_samples(pixels), grey, alpha, metadata_of(file))
 
 
 def _to_tensor(rgb: Samples) -> "Tensor":
     """uint8 [H, W, 3] -> float32 [1, 3, H, W] in 0..1."""
     import torch  # noqa: PLC0415
 
-    planes = np.ascontiguousarray(rgb.transpose(2, 0, 1))[None]
-    return torch.from_numpy(planes).float().div_(255)
+    planes = np.array(rgb.transpose(2, 0, 1)[None], np.float32, order="C")
+    return torch.from_numpy(planes).div_(255)
 
 
 def _to_samples(pixels: "Tensor") -> Samples:

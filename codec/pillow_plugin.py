@@ -1,0 +1,97 @@
+"""Pillow reads and writes .bibc files once this module is imported.
+
+Example:
+    >>> from PIL import Image
+    >>> import codec.pillow_plugin
+    >>> Image.registered_extensions()[".bibc"]
+    'BIBC'
+
+Then `Image.open("photo.bibc")` and `im.save("photo.bibc", quality=30)`. Saving takes the keywords
+quality, target_bpp, target_size and seed of `codec.encode`, and icc_profile, exif and xmp, which
+default to the image's own. For a model that is not the default one, call `register`.
+"""
+
+from functools import partial
+from typing import IO, Any, BinaryIO, cast
+
+from PIL import Image, ImageFile
+
+from bitstream import container
+from bitstream.header import MAGIC
+from codec.errors import BitstreamError, CodecError
+from codec.files import read_coded
+from codec.metadata import to_info
+from codec.options import NO_LIMITS
+from codec.pipeline import Model, decode, encode, metadata_of, mode_of
+
+FORMAT = "BIBC"
+_CODING = ("quality", "target_bpp", "target_size", "seed")
+_METADATA = ("icc_profile", "exif", "xmp")
+
+
+class BibcImageFile(ImageFile.ImageFile):
+    """A file whose header has been read; pixels are decoded at the first `load`."""
+
+    format, format_description = FORMAT, "bibcodec learned image"
+
+    def __init__(self, fp: IO[bytes], filename: str | bytes, *, model: Model, device: str) -> None:
+        self._model, self._device = model, device
+        super().__init__(fp, filename)
+
+    def _open(self) -> None:
+        self._coded: bytes | None = read_coded(cast(BinaryIO, self.fp))
+        try:
+            file = container.parse(self._coded, NO_LIMITS)  # Pillow has its own limit
+        except BitstreamError as error:
+            raise SyntaxError(str(error)) from error
+        self._size = file.header.width, file.header.height
+        self._mode = mode_of(file)
+        self.info.update(to_info(metadata_of(file)))
+        self.tile = []
+
+    def load(self) -> Any:
+        """Decode, the first time; raises OSError where Pillow's own formats would."""
+        if self._coded is not None:
+            try:
+                image = decode(
+                    self._coded,
+                    model=self._model,
+                    limits=NO_LIMITS,
+                    allow_partial=ImageFile.LOAD_TRUNCATED_IMAGES,
+                    device=self._device,
+                )
+            except CodecError as error:
+                raise OSError(str(error)) from error
+            self.im, self._coded = image.im, None
+        return super().load()
+
+
+def register(model: Model = "default", device: str = "auto") -> None:
+    """Register the format with Pillow, for files of this model; a later call replaces it."""
+    Image.register_open(FORMAT, partial(BibcImageFile, model=model, device=device), _accept)
+    Image.register_save(FORMAT, partial(_save, model=model, device=device))
+    Image.register_extension(FORMAT, ".bibc")
+    Image.register_mime(FORMAT, "image/x-bibc")
+
+
+def _accept(prefix: bytes) -> bool:
+    return prefix.startswith(MAGIC)
+
+
+def _save(
+    im: Image.Image, fp: IO[bytes], filename: str | bytes, *, model: Model, device: str
+) -> None:
+    options = im.encoderinfo
+    image = im.copy()  # of an animation, the frame at hand
+    for name in _METADATA:
+        if name in options:
+            value = options[name]
+            image.info[name] = value.tobytes() if isinstance(value, Image.Exif) else value
+    coding = {name: options[name] for name in _CODING if name in options}
+    try:
+        fp.write(encode(image, model=model, device=device, **coding))
+    except CodecError as error:
+        raise OSError(f"cannot write {filename!r} as {FORMAT}: {error}") from error
+
+
+register()

@@ -1,0 +1,36 @@
+"""What tests share: a tiny model with random weights, in memory and in a folder, and a photo."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(scope="session")
+def model():
+    from codec.model import tiny_model
+
+    return tiny_model()
+
+
+@pytest.fixture(scope="session")
+def model_dir(model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    model.save(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photo():
+    """RGB, 75x50: not a multiple of any cell, smooth with an edge and some noise."""
+    rows, columns = np.mgrid[0:50, 0:75]
+    noise = np.random.default_rng(0).normal(0, 8, (50, 75, 3))
+    colour = np.stack([3 * columns, 5 * rows, 128 + 100 * (columns > 40)], axis=2)
+    return Image.fromarray(np.clip(colour + noise, 0, 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="session")
+def coded(photo, model_dir):
+    """The photo's file under the model of `model_dir`."""
+    import codec
+
+    return codec.encode(photo, model=model_dir, quality=60)

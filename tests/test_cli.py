@@ -1,0 +1,240 @@
+"""The command: verbs, flags, streams, exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import codec
+from codec import pipeline
+from codec.cli import app
+
+
+@pytest.fixture
+def folder(tmp_path, photo, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    photo.save("photo.png")
+    return tmp_path
+
+
+@pytest.fixture
+def command(model_dir):
+    """Run a verb in this process; verbs that need a model get the tiny one."""
+
+    def run(verb, *arguments, code=0, data=b""):
+        extra = ["-m", str(model_dir)] if verb in ("encode", "decode", "verify") else []
+        result = CliRunner().invoke(app, [verb, *map(str, arguments), *extra], input=data)
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+def test_encode_then_decode(folder, command):
+    said = command("encode", "photo.png").stderr
+    size = (folder / "photo.bibc").stat().st_size
+    assert said.startswith(f"photo.png -> photo.bibc: 75x50, {size:,} bytes, ")
+    assert said.count("\n") == 1
+    said = command("decode", "photo.bibc", "-o", "out.png").stderr
+    assert said.startswith("photo.bibc -> out.png: 75x50 RGB, 4 of 4 stages, ")
+    assert Image.open("out.png").size == (75, 50)
+    assert sorted(p.name for p in folder.iterdir()) == ["out.png", "photo.bibc", "photo.png"]
+
+
+def test_quality_and_seed_are_stored(folder, command):
+    command("encode", "photo.png", "-q", 7, "--seed", 99)
+    shown = json.loads(command("info", "photo.bibc", "--json").stdout)
+    assert (shown["quality"], shown["seed"], shown["chunks"]) == (7, 99, {"seed": 8})
+    assert shown["bpp"] == 8 * (folder / "photo.bibc").stat().st_size / (75 * 50)
+    text = command("info", "photo.bibc").stdout
+    assert "quality     7\n" in text
+    assert "chunks      seed 8 bytes\n" in text
+
+
+def test_default_quality_is_50(folder, command):
+    command("encode", "photo.png")
+    assert codec.info("photo.bibc").quality == 50
+
+
+def test_nothing_is_overwritten_without_force(folder, command):
+    command("encode", "photo.png")
+    before = (folder / "photo.bibc").stat()
+    said = command("encode", "photo.png", code=1).stderr
+    assert "photo.bibc: exists already" in said
+    said = command("decode", "photo.bibc", code=1).stderr
+    assert "photo.png: exists already" in said
+    assert (folder / "photo.bibc").stat().st_mtime_ns == before.st_mtime_ns
+    command("encode", "photo.png", "-f", "-q", 51)
+    assert codec.info("photo.bibc").quality == 51
+
+
+def test_output_may_be_a_folder(folder, command):
+    os.mkdir("out")
+    command("encode", "photo.png", "-o", "out")
+    command("decode", "out/photo.bibc", "-o", "out", "--format", "webp")
+    assert Image.open("out/photo.webp").format == "WEBP"
+
+
+@pytest.mark.parametrize("name", ["out.jpg", "out.tiff", "out.webp"])
+def test_suffix_is_the_format(folder, command, name):
+    command("encode", "photo.png")
+    command("decode", "photo.bibc", "-o", name)
+    assert Image.open(name).size == (75, 50)
+
+
+def test_stdio(folder, command):
+    coded = command("encode", "-", data=(folder / "photo.png").read_bytes()).stdout_bytes
+    assert coded == codec_of(command, folder)
+    image = command("decode", "-", data=coded).stdout_bytes
+    assert Image.open(BytesIO(image)).format == "PNG"
+    image = command("decode", "-", "-o", "-", "--format", "jpg", data=coded).stdout_bytes
+    assert Image.open(BytesIO(image)).format == "JPEG"
+    assert "75" in command("info", "-", data=coded).stdout
+    command("verify", "-", data=coded)
+    assert sorted(p.name for p in folder.iterdir()) == ["photo.bibc", "photo.png"]
+
+
+def codec_of(command, folder):
+    command("encode", "photo.png")
+    return (folder / "photo.bibc").read_bytes()
+
+
+@pytest.mark.parametrize("dropped", ["none", "all", "icc", "exif", "xmp"])
+def test_strip(folder, command, dropped, photo):
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    image = photo.copy()
+    image.info["xmp"] = b"<x/>"
+    image.save("meta.webp", exif=exif, icc_profile=b"profile", xmp=b"<x/>", lossless=True)
+    command("encode", "meta.webp", "--strip", dropped)
+    kept = set(codec.info("meta.bibc").chunks)
+    every = {"icc": "iccp", "exif": "exif", "xmp": "xmp_"}
+    gone = set(every.values()) if dropped == "all" else {every.get(dropped)}
+    assert kept == set(every.values()) - gone
+
+
+def test_targets_reach_the_search(folder, command, monkeypatch):
+    budgets = []
+    monkeypatch.setattr(
+        pipeline, "best_within", lambda file_at, budget: budgets.append(budget) or file_at(33)
+    )
+    command("encode", "photo.png", "-o", "a.bibc", "--target-size", 700)
+    command("encode", "photo.png", "-o", "b.bibc", "--target-bpp", 0.5)
+    assert budgets == [700, 75 * 50 * 0.5 // 8]
+    assert codec.info("a.bibc").quality == 33
+
+
+def test_target_out_of_reach(folder, command):
+    said = command("encode", "photo.png", "--target-size", 20, code=1).stderr
+    assert "target of 20 bytes is out of reach" in said
+    assert not (folder / "photo.bibc").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("encode",),
+        ("encode", "photo.png", "-q", "101"),
+        ("encode", "photo.png", "-q", "5", "--target-size", "500"),
+        ("encode", "photo.png", "--target-bpp", "-1"),
+        ("encode", "photo.png", "--seed", "-1"),
+        ("encode", "photo.png", "--strip", "gps"),
+        ("encode", "photo.png", "--device", "tpu"),
+        ("encode", "-", "-o", "."),
+        ("decode", "photo.bibc", "--max-pixels", "0"),
+        ("decode", "photo.bibc", "--threads", "0"),
+        ("encode", "photo.png", "--no-such-flag"),
+        ("no-such-verb",),
+    ],
+)
+def test_usage_errors_are_2(folder, command, wrong):
+    result = CliRunner().invoke(app, wrong)
+    assert result.exit_code == 2
+    assert list(folder.iterdir()) == [folder / "photo.png"]
+
+
+def test_verify(folder, command):
+    command("encode", "photo.png")
+    assert command("verify", "photo.bibc").stderr.startswith("photo.bibc: sound: 75x50, ")
+
+
+def test_allow_partial(folder, command, coded):
+    (folder / "cut.bibc").write_bytes(coded[: int(0.8 * len(coded))])
+    command("decode", "cut.bibc", code=1)
+    assert not (folder / "cut.png").exists()
+    said = command("decode", "cut.bibc", "--allow-partial").stderr
+    assert "of 4 stages" in said
+    assert "4 of 4" not in said
+
+
+def test_max_pixels(folder, command):
+    command("encode", "photo.png")
+    said = command("decode", "photo.bibc", "-o", "x.png", "--max-pixels", 3749, code=1).stderr
+    assert "3749" in said
+    command("decode", "photo.bibc", "-o", "x.png", "--max-pixels", 3750)
+
+
+def test_quiet_and_device_output(folder, command):
+    result = command("encode", "photo.png", "-o", os.devnull, "-f", "--quiet")
+    assert (result.stdout, result.stderr) == ("", "")
+    assert not os.path.isfile(os.devnull)
+
+
+def test_unwritable_target_names_it(folder, command):
+    said = command("encode", "photo.png", "-o", "no/such/out.bibc", code=1).stderr
+    assert said == "bibcodec: no/such/out.bibc: No such file or directory\n"
+
+
+def test_image_problems_are_one_sentence(folder, command):
+    (folder / "text.jpg").write_text("not an image")
+    Image.fromarray(np.zeros((4, 4), np.float32)).save("float.tiff")
+    for name, word in (("text.jpg", "not an image"), ("float.tiff", "mode F")):
+        said = command("encode", name, code=1).stderr
+        assert said.startswith(f"bibcodec: {name}: ")
+        assert word in said
+        assert said.count("\n") == 1
+    command("encode", "photo.png")
+    Image.open("photo.png").convert("RGBA").save("rgba.png")
+    command("encode", "rgba.png")
+    assert "JPEG cannot hold" in command("decode", "rgba.bibc", "-o", "a.jpg", code=1).stderr
+    assert "xyz" in command("decode", "photo.bibc", "-o", "a.xyz", code=1).stderr
+    assert not list(folder.glob("a.*"))
+
+
+def test_missing_model_is_said(folder):
+    result = CliRunner().invoke(app, ["encode", "photo.png", "-m", "no/model"])
+    assert result.exit_code == 1
+    assert "no/model" in result.stderr
+
+
+def test_traceback_only_on_request(folder, command, monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError("surprise")
+
+    monkeypatch.setattr(pipeline, "encode", broken)
+    assert "Traceback" not in command("encode", "photo.png", code=1).stderr
+    assert "Traceback" in command("encode", "photo.png", "-vv", code=1).stderr
+
+
+def test_as_a_process(folder, model_dir):
+    """What CliRunner does not show: real streams, the exit status, no terminal, no colour."""
+    base = [sys.executable, "-m", "codec.cli"]
+    png = (folder / "photo.png").read_bytes()
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    options = {"capture_output": True, "env": environment, "timeout": 120}
+    model = ["-m", str(model_dir)]
+    done = subprocess.run([*base, "encode", "-", *model], input=png, **options)
+    assert done.returncode == 0
+    assert codec.info(done.stdout).width == 75
+    assert done.stderr.count(b"\n") == 1
+    assert b"\x1b" not in done.stderr
+    done = subprocess.run([*base, "decode", "-", *model], input=done.stdout[:30], **options)
+    assert done.returncode == 1
+    assert done.stdout == b""
+    assert done.stderr.startswith(b"bibcodec: -: ")
