@@ -87,7 +87,7 @@ def write(header: Header, payload: bytes, chunks: Mapping[str, bytes] | None = N
         chunks: type -> data; a type is one of KNOWN_CHUNKS. A seed of 0 is better left out.
 
     Raises:
-        ValueError: if a chunk has an unknown type or is too long.
+        ValueError: if a chunk has an unknown type or is too long, or the payload is not one.
 
     >>> write(Header(768, 512, quality=40, stages=10, fingerprint=b"mmmm"), b"payload!").hex(" ", 4)
     '42494243 100a286d 6d6d6d80 0680048d 7061796c 6f616421'
@@ -98,7 +98,10 @@ def write(header: Header, payload: bytes, chunks: Mapping[str, bytes] | None = N
         if kind not in KNOWN_CHUNKS or len(data) > MAX_CHUNK_BYTES:
             raise ValueError(f"cannot write {len(data)} bytes as a chunk of type {kind!r}")
     stripped = payload.lstrip(b"\0")
-    head = header.write(pad=len(payload) - len(stripped), has_chunks=bool(chunks))
+    pad = len(payload) - len(stripped)
+    if pad > 3:
+        raise ValueError("the payload begins with a zero word, which no encoder writes")
+    head = header.write(pad=pad, has_chunks=bool(chunks))
     return head + _write_chunks(chunks) + stripped
 
 

@@ -1,0 +1,222 @@
+"""A decoder that follows FORMAT.md line by line, in plain Python: slow, and the specification.
+
+It shares no code with the rest of the package and needs nothing but the standard library:
+
+    python bitstream/reference.py photo.bibc prior.safetensors
+
+prints the SHA-256 of the indices (16 bits each, little-endian, all stages in order).
+"""
+
+import hashlib
+import json
+import sys
+import zlib
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+Table = Sequence[int]  # frequencies of the symbols 0..K-1, each >= 1, sum 2**24
+Grid = list[int]  # the symbols of one stage in raster order
+Read = Callable[
+    [list[int], Sequence[Table]], list[int]
+]  # (table of each symbol, tables) -> symbols
+
+MAX_PIXELS = 2**28
+CHECK_TABLE = [2**22] * 4
+
+
+class Refused(ValueError):
+    """The file is not valid."""
+
+
+class File(NamedTuple):
+    """A parsed file (FORMAT.md 2 and 3)."""
+
+    width: int
+    height: int
+    quality: int
+    stages: int
+    fingerprint: bytes
+    chunks: dict[bytes, bytes]
+    words: list[int]
+    fields: bytes
+
+
+class ReferencePrior(Protocol):
+    """What a prior decides: which table codes which symbol, in which order (FORMAT.md 6)."""
+
+    cells: Sequence[int]
+
+    def read_stage(self, file: File, rows: int, columns: int, done: list[Grid], read: Read) -> Grid:
+        """Read stage number len(done); `read` is called once for each pass."""
+
+
+def decode(data: bytes, prior: ReferencePrior) -> list[Grid]:
+    """Decode a whole file to its indices (FORMAT.md 4)."""
+    file = parse(data)
+    coder = AnsDecoder(file.words)
+    crc = zlib.crc32(file.fields)
+    stages: list[Grid] = []
+    for stage in range(file.stages):
+        cell = prior.cells[stage]
+        rows, columns = -(-file.height // cell), -(-file.width // cell)
+        grid = prior.read_stage(file, rows, columns, stages, coder.read)
+        crc = zlib.crc32(b"".join(symbol.to_bytes(2, "little") for symbol in grid), crc)
+        if stage + 1 < file.stages and coder.symbol(CHECK_TABLE) != crc % 4:
+            raise Refused(f"the check after stage {stage} fails")
+        stages.append(grid)
+    if coder.words or coder.state != crc | 1 << 31:
+        raise Refused("the seal does not match")
+    return stages
+
+
+class AnsDecoder:
+    """The entropy decoder (FORMAT.md 4.1)."""
+
+    def __init__(self, words: list[int]) -> None:
+        self.words = words[::-1]  # taken from the end
+        self.state = self.words.pop()
+        self.refill()
+
+    def refill(self) -> None:
+        """Take a word when the state has room for it."""
+        if self.state < 1 << 32 and self.words:
+            self.state = self.state << 32 | self.words.pop()
+
+    def symbol(self, table: Table) -> int:
+        """Read one symbol."""
+        ends = list(accumulate(table))
+        quantile = self.state & 0xFFFFFF
+        symbol = bisect_right(ends, quantile)
+        start = ends[symbol] - table[symbol]
+        self.state = (self.state >> 24) * table[symbol] + quantile - start
+        self.refill()
+        return symbol
+
+    def read(self, table_ids: list[int], tables: Sequence[Table]) -> list[int]:
+        """Read one pass: its symbols come sorted by table, equal tables in the pass's order."""
+        symbols = [0] * len(table_ids)
+        for position in sorted(range(len(table_ids)), key=table_ids.__getitem__):
+            symbols[position] = self.symbol(tables[table_ids[position]])
+        return symbols
+
+
+def parse(data: bytes) -> File:
+    """Take a file apart (FORMAT.md 2 and 3)."""
+    if data[:4] != b"BIBC":
+        raise Refused("not a bibcodec file")
+    if len(data) < 16:
+        raise Refused("the file is cut")
+    framing, counts, quality = data[4:7]
+    if framing >> 4 != 1 or framing & 0b1000:
+        raise Refused("the file needs a newer reader")
+    width, at = varint(data, 11)
+    height, at = varint(data, at)
+    if len(data) <= at or data[at] != crc8(data[:at]):
+        raise Refused("the header is damaged")
+    stages = counts & 15
+    if quality > 100 or not stages or not width or not height:
+        raise Refused("the header is not valid")
+    if width * height > MAX_PIXELS:
+        raise Refused("the image is too large")
+    fields = data[5:at]
+    at += 1
+    chunks: dict[bytes, bytes] = {}
+    if framing & 0b0100:
+        chunks, at = read_chunks(data, at)
+    payload = bytes(framing & 3) + data[at:]
+    if len(payload) % 4 or not payload or data[at] == 0:
+        raise Refused("the image data is cut or damaged")
+    words = [int.from_bytes(payload[i : i + 4], "big") for i in range(0, len(payload), 4)]
+    return File(width, height, quality, stages, data[7:11], chunks, words, fields)
+
+
+def read_chunks(data: bytes, at: int) -> tuple[dict[bytes, bytes], int]:
+    """Read the chunks that begin at a byte; return them and where they end (FORMAT.md 3)."""
+    chunks: dict[bytes, bytes] = {}
+    count = data[at] if at < len(data) else 0
+    if count == 0:
+        raise Refused("chunks are announced, but there are none")
+    at += 1
+    for _ in range(count):
+        start, kind = at, data[at : at + 4]
+        if not (kind[:1].isalpha() and len(kind) == 4 and kind.replace(b"_", b"a").isalnum()):
+            raise Refused("not a chunk type")
+        length, at = varint(data, at + 4)
+        end = at + length
+        if end + 4 > len(data) or int.from_bytes(data[end : end + 4], "little") != zlib.crc32(
+            data[start:end]
+        ):
+            raise Refused("a chunk is cut or damaged")
+        if kind in chunks or kind[:1].isupper() or (kind == b"seed" and length != 8):
+            raise Refused("a chunk may not be there")
+        chunks[kind] = data[at:end]
+        at = end + 4
+    return chunks, at
+
+
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """Read an unsigned LEB128 number at a byte; return it and where it ends (FORMAT.md 1)."""
+    value = 0
+    for i, byte in enumerate(data[at : at + 5]):
+        value |= (byte & 0x7F) << 7 * i
+        if byte < 0x80 and (byte or not i):
+            return value, at + i + 1
+    raise Refused("not a number")
+
+
+def crc8(data: bytes) -> int:
+    """CRC-8, polynomial x^8 + x^2 + x + 1, from 0, not reflected (FORMAT.md 1)."""
+    crc = 0
+    for bit in (byte >> i & 1 for byte in data for i in range(7, -1, -1)):
+        crc = (crc << 1 ^ (0x07 if (crc >> 7 ^ bit) & 1 else 0)) & 0xFF
+    return crc
+
+
+class ReferenceStatic:
+    """The static prior (FORMAT.md 6.1): one table for a stage and a bucket of qualities."""
+
+    def __init__(self, arrays: dict[str, Any]) -> None:
+        self.cells: Sequence[int] = arrays["cells"]
+        self.bucket: list[int] = arrays["bucket"]
+        self.tables: list[list[Table]] = [arrays[f"tables.{s}"] for s in range(len(self.cells))]
+
+    def read_stage(self, file: File, rows: int, columns: int, done: list[Grid], read: Read) -> Grid:
+        """Read the stage in one pass."""
+        return read([self.bucket[file.quality]] * (rows * columns), self.tables[len(done)])
+
+
+PRIORS: dict[str, Callable[[dict[str, Any]], ReferencePrior]] = {"static": ReferenceStatic}
+
+
+def load_prior(data: bytes) -> ReferencePrior:
+    """Read a prior from the bytes of its safetensors file (FORMAT.md 6)."""
+    arrays, metadata = read_safetensors(data)
+    return PRIORS[metadata["kind"]](arrays)
+
+
+def read_safetensors(data: bytes) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read integer tensors as nested lists, and the metadata (safetensors' own README)."""
+    start = 8 + int.from_bytes(data[:8], "little")
+    entries = json.loads(data[8:start])
+    metadata = entries.pop("__metadata__", {})
+    arrays = {}
+    for name, entry in entries.items():
+        signed, size = entry["dtype"][0] == "I", int(entry["dtype"][1:]) // 8
+        first, last = entry["data_offsets"]
+        flat: list[Any] = [
+            int.from_bytes(data[start + i : start + i + size], "little", signed=signed)
+            for i in range(first, last, size)
+        ]
+        for side in reversed(entry["shape"][1:]):
+            flat = [flat[i : i + side] for i in range(0, len(flat), side)]
+        arrays[name] = flat
+    return arrays, metadata
+
+
+if __name__ == "__main__":
+    file_path, prior_path = map(Path, sys.argv[1:3])
+    indices = decode(file_path.read_bytes(), load_prior(prior_path.read_bytes()))
+    print(hashlib.sha256(b"".join(x.to_bytes(2, "little") for s in indices for x in s)).hexdigest())

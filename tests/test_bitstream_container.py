@@ -1,0 +1,228 @@
+"""The container: golden bytes, round trips, and hostile files."""
+
+import subprocess
+import sys
+import tracemalloc
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bitstream.container import KNOWN_CHUNKS, Limits, parse, seed_chunk, write
+from bitstream.errors import (
+    BadMagic,
+    BitstreamError,
+    Checksum,
+    LimitExceeded,
+    Truncated,
+    UnsupportedVersion,
+)
+from bitstream.header import MAGIC, Header, Reader, crc8, write_varint
+
+HEADER = Header(768, 512, quality=40, stages=10, fingerprint=b"mmmm")
+PAYLOAD = b"\0\0\x01payload!!"
+FILE = write(HEADER, PAYLOAD)
+
+headers = st.builds(
+    Header,
+    width=st.integers(1, 2**32 - 1),
+    height=st.integers(1, 2**32 - 1),
+    quality=st.integers(0, 100),
+    stages=st.integers(1, 15),
+    fingerprint=st.binary(min_size=4, max_size=4),
+    minor=st.integers(0, 15),
+)
+chunks = st.dictionaries(st.sampled_from(KNOWN_CHUNKS[:4]), st.binary(max_size=300))
+
+
+def with_header(covered, rest=b"payload"):
+    """A file with this header, its checksum right."""
+    return covered + bytes([crc8(covered)]) + rest
+
+
+def with_chunks(*kinds_and_data, count=None):
+    """A file with these chunks, each CRC32 right."""
+    out = bytes([len(kinds_and_data) if count is None else count])
+    for kind, data in kinds_and_data:
+        chunk = kind + write_varint(len(data)) + data
+        out += chunk + zlib.crc32(chunk).to_bytes(4, "little")
+    return HEADER.write(pad=0, has_chunks=True) + out + b"payload"
+
+
+def test_golden_file():
+    data = write(HEADER, PAYLOAD, {"exif": b"Exif", **seed_chunk(258)})
+    assert data == bytes.fromhex(
+        "42494243 16 0a 28 6d6d6d6d 8006 8004 cf"
+        "02 65786966 04 45786966 b59c8d5c 73656564 08 0201000000000000 717dbe1e"
+        "01 7061796c6f61642121"
+    )
+    parsed = parse(data)
+    assert (parsed.header, parsed.payload) == (HEADER, PAYLOAD)
+    assert parsed.chunks == {"exif": b"Exif", "seed": b"\2\1\0\0\0\0\0\0"}
+    assert parsed.seed == 258
+
+
+def test_a_plain_header_of_a_photo_has_16_bytes():
+    assert len(FILE) - len(PAYLOAD.lstrip(b"\0")) == 16
+    assert parse(FILE).seed == 0
+
+
+@given(headers, chunks, st.integers(0, 3), st.binary())
+def test_files_come_back(header, some_chunks, pad, tail):
+    payload = bytes(pad) + b"\x01" + tail
+    parsed = parse(write(header, payload, some_chunks), Limits(max_pixels=0, max_side=0))
+    assert (parsed.header, parsed.chunks, parsed.payload) == (header, some_chunks, payload)
+
+
+@given(st.binary(max_size=200))
+def test_noise_is_refused(data):
+    with pytest.raises(BitstreamError):
+        parse(data)
+
+
+@given(st.data())
+def test_noise_after_the_magic_is_parsed_or_refused(data):
+    noise = data.draw(st.binary(max_size=60))
+    covered = MAGIC + bytes([0x10 | data.draw(st.integers(0, 15))]) + noise[:12]
+    try:
+        parsed = parse(with_header(covered, noise[12:]))
+    except BitstreamError as error:
+        assert "\n" not in str(error)
+    else:
+        assert 0 < parsed.header.width * parsed.header.height <= Limits().max_pixels
+
+
+@pytest.mark.parametrize("size", [(2**16, 2**14), (2**32 - 1, 2**32 - 1), (2**14, 2**14 + 1)])
+def test_a_gigapixel_claim_is_refused_before_anything_is_allocated(size):
+    data = write(Header(*size, quality=40, stages=10, fingerprint=b"mmmm"), PAYLOAD)
+    tracemalloc.start()
+    try:
+        with pytest.raises(LimitExceeded, match="the limit is 268435456 pixels"):
+            parse(data)
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_limits_are_the_callers():
+    assert parse(FILE, Limits(max_pixels=768 * 512, max_side=768))
+    with pytest.raises(LimitExceeded, match="768x512"):
+        parse(FILE, Limits(max_pixels=768 * 512 - 1))
+    with pytest.raises(LimitExceeded, match="a side"):
+        parse(FILE, Limits(max_side=767))
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "word"),
+    [
+        (b"", Truncated, "empty"),
+        (b"BI", Truncated, "magic"),
+        (b"\x89PNG\r\n", BadMagic, "PNG"),
+        (b"BIBD" + FILE[4:], BadMagic, "BIBD"),
+        (FILE[:4] + b"\x20" + FILE[5:], UnsupportedVersion, "version 2"),
+        (with_header(FILE[:4] + b"\x18" + FILE[5:15]), UnsupportedVersion, "reserved"),
+        (with_header(FILE[:6] + b"\x65" + FILE[7:15]), BitstreamError, "quality is 101"),
+        (with_header(FILE[:5] + b"\x00" + FILE[6:15]), BitstreamError, "stage count is 0"),
+        (with_header(FILE[:11] + b"\0\1"), BitstreamError, "width is 0"),
+        (with_header(FILE[:11] + b"\x80\0\1"), BitstreamError, "needless zero"),
+        (
+            with_header(FILE[:11] + b"\xff\xff\xff\xff\x7f\1"),
+            BitstreamError,
+            "width is 34359738367",
+        ),
+        (with_header(FILE[:11] + b"\xff" * 9 + b"\1\1"), BitstreamError, "longer than 5"),
+        (FILE[:15] + bytes([FILE[15] ^ 1]) + FILE[16:], Checksum, "header is damaged"),
+        (FILE[:16] + b"\0" + FILE[16:], Checksum, "zero byte"),
+    ],
+)
+def test_broken_headers_are_refused(data, error, word):
+    with pytest.raises(error, match=word) as caught:
+        parse(data)
+    assert type(caught.value) is error
+
+
+@pytest.mark.parametrize("end", range(16))
+def test_a_cut_header_is_truncated(end):
+    with pytest.raises(Truncated):
+        parse(FILE[:end])
+
+
+def test_every_single_and_double_flip_of_the_header_is_noticed():
+    for first in range(16 * 8):
+        for second in range(first, 16 * 8):
+            bits = (1 << first) | (1 << second)
+            head = (int.from_bytes(FILE[:16], "little") ^ bits).to_bytes(16, "little")
+            with pytest.raises(BitstreamError):
+                parse(head + FILE[16:])
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "word"),
+    [
+        (with_chunks(count=0), BitstreamError, "count is 0"),
+        (with_chunks((b"exif", b"a"), (b"exif", b"b")), BitstreamError, "second time"),
+        (with_chunks((b"Anim", b"a")), UnsupportedVersion, "needs chunk Anim"),
+        (with_chunks((b"se\0d", b"a")), BitstreamError, "not a chunk type"),
+        (with_chunks((b"_eed", b"a")), BitstreamError, "not a chunk type"),
+        (with_chunks((b"\xe9xif", b"a")), BitstreamError, "not a chunk type"),
+        (with_chunks((b"seed", b"1234567")), BitstreamError, "7 bytes"),
+        (with_chunks((b"exif", b"a"), count=2), BitstreamError, "payl"),
+        (with_chunks((b"exif", b"a")).replace(b"exif\1a", b"exif\1b"), Checksum, "CRC32"),
+        (with_chunks((b"exif", b"a")).replace(b"exif\1", b"exif\x7f"), Truncated, "127 bytes"),
+        (
+            with_chunks((b"exif", b"a")).replace(b"exif\1", b"exif\xff\xff\xff\xff\x0f"),
+            Truncated,
+            "4294967295 bytes",
+        ),
+        (
+            with_chunks((b"exif", b"a")).replace(b"exif\1", b"exif\xff\xff\xff\xff\xff\1"),
+            BitstreamError,
+            "longer than 5",
+        ),
+    ],
+)
+def test_broken_chunks_are_refused(data, error, word):
+    with pytest.raises(error, match=word):
+        parse(data)
+
+
+def test_unknown_chunks_that_may_be_skipped_are_kept_as_bytes():
+    data = with_chunks((b"exif", b"a"), (b"new9", b"later"))
+    assert parse(data).chunks == {"exif": b"a", "new9": b"later"}
+
+
+def test_metadata_changes_without_touching_the_payload():
+    plain, tagged = parse(FILE), parse(write(HEADER, PAYLOAD, {"xmp_": b"x" * 1000}))
+    assert (plain.header, plain.payload) == (tagged.header, tagged.payload)
+
+
+def test_writing_checks_chunks():
+    with pytest.raises(ValueError, match="type 'abcd'"):
+        write(HEADER, PAYLOAD, {"abcd": b""})
+    with pytest.raises(ValueError, match="zero word"):
+        write(HEADER, bytes(4) + PAYLOAD)
+    with pytest.raises(BitstreamError, match="3 bytes"):
+        write(HEADER, PAYLOAD, {"seed": b"123"})
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"width": 0}, {"height": 2**32}, {"quality": 101}, {"stages": 16}, {"minor": 16}]
+)
+def test_header_fields_have_ranges(wrong):
+    with pytest.raises(ValueError, match="expected"):
+        Header(
+            **{"width": 1, "height": 1, "quality": 0, "stages": 1, "fingerprint": b"abcd"} | wrong
+        )
+
+
+@given(st.integers(0, 2**35 - 1))
+def test_varints_come_back(value):
+    data = write_varint(value)
+    assert len(data) == max(1, -(-value.bit_length() // 7))
+    assert Reader(data).varint("it") == value
+
+
+def test_torch_is_not_imported():
+    code = "import sys, bitstream; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
