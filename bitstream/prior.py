@@ -126,9 +126,12 @@ class Prior(ABC):
             raise CodecError(
                 f"{path} holds a prior of kind {kind!r}; known are {sorted(Prior._kinds)}"
             )
+        for name, array in arrays.items():
+            if array.dtype.kind not in "iu":
+                raise CodecError(f"{path}: {name} is {array.dtype}, a prior holds integers only")
         try:
             return Prior._kinds[kind].from_arrays(arrays)
-        except (KeyError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise CodecError(f"{path} is not a valid {kind} prior: {error}") from error
 
 

@@ -61,6 +61,9 @@ class Tables:
     def __len__(self) -> int:
         return len(self.frequencies)
 
+    def __reduce__(self) -> tuple[type["Tables"], tuple[NDArray[np.uint32]]]:
+        return Tables, (self.frequencies,)  # the coder's models cannot be pickled or copied
+
     @property
     def symbols(self) -> int:
         """K, the number of symbols of each table."""

@@ -1,5 +1,8 @@
 """Frequency tables: what is accepted, how counts become tables, and grouping."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -69,6 +72,14 @@ def test_tables_do_not_change_with_the_callers_array():
 def test_models_are_built_once():
     tables = uniform(8)
     assert tables.model(0) is tables.model(0)
+
+
+def test_tables_can_be_copied_and_pickled_once_used():
+    tables = uniform(8)
+    tables.model(0)
+    for other in (copy.deepcopy(tables), pickle.loads(pickle.dumps(tables))):  # noqa: S301
+        np.testing.assert_array_equal(other.frequencies, tables.frequencies)
+        assert other.model(0) is not tables.model(0)
 
 
 @given(st.lists(st.integers(0, 6), max_size=50))
