@@ -6,12 +6,17 @@ it. Neither index nor value carries a gradient: compute losses from ``codebook[i
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from cuda_ext.compiler import CompileError, Variant
+from cuda_ext.driver import DriverError
+from cuda_ext.launch import kernels_for, run
 from cuda_ext.search import search
 
 MAX_DEPTH = 512
@@ -116,6 +121,27 @@ def _on_cpu(x: Tensor, codebook: Tensor, bias: Tensor | None = None) -> tuple[Te
     return search(x.contiguous(), codebook.contiguous(), bias)
 
 
+def _on_cuda(x: Tensor, codebook: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    bias = None if bias is None else bias.float().contiguous()
+    if x.shape[0] > 0:
+        ordinal = x.get_device()
+        try:
+            kernels = kernels_for(ordinal, Variant.choose(x.dtype, x.shape[1]))
+        except (CompileError, DriverError) as error:
+            _warn_once(f"nearest: cuda:{ordinal} uses torch operations, which are slower: {error}")
+        else:
+            stream = torch.cuda.current_stream(x.device).cuda_stream
+            table = codebook.float().contiguous()
+            index, value, _ = run(x.contiguous(), table, bias, kernels, stream)
+            return index, value
+    return search(x.contiguous(), codebook.contiguous(), bias)
+
+
+@cache
+def _warn_once(message: str) -> None:
+    warnings.warn(message, RuntimeWarning, stacklevel=2)
+
+
 def _fake(x: Tensor, codebook: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Tensor]:
     count = x.shape[0]
     return x.new_empty(count, dtype=torch.int64), x.new_empty(count, dtype=torch.float32)
@@ -181,5 +207,5 @@ def _check(x: Tensor, codebook: Tensor, bias: Tensor | None, stage: str = "") ->
 
 
 _library.impl("nearest", _on_cpu, "CPU")  # type: ignore[no-untyped-call]
-_library.impl("nearest", _on_cpu, "CUDA")  # type: ignore[no-untyped-call]
+_library.impl("nearest", _on_cuda, "CUDA")  # type: ignore[no-untyped-call]
 torch.library.register_fake("bibcodec::nearest", _fake, lib=_library)

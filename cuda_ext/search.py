@@ -62,7 +62,8 @@ def search(x: Tensor, codebook: Tensor, bias: Tensor | None) -> tuple[Tensor, Te
             least.fill_(float("-inf"))
         else:
             slack = 2 * _error_bound(norm, codes, x.shape[1])
-            _search_rows(part, codebook, bias, codes, slack.to(codes.matrix.dtype), here, least)
+            slack = slack.to(codes.matrix.dtype)
+            _search_rows(part, codebook, bias, codes, slack=slack, index=here, value=least)
         if any_broken:
             here.masked_fill_(broken, 0)
             least.masked_fill_(broken, float("inf"))
@@ -74,6 +75,7 @@ def _search_rows(
     codebook: Tensor,
     bias: Tensor | None,
     codes: _Codes,
+    *,
     slack: Tensor,
     index: Tensor,
     value: Tensor,
@@ -154,12 +156,12 @@ def _error_bound(norm: Tensor, codes: _Codes, depth: int) -> Tensor:
     third term is the canonical score's own rounding, which counts when |x| dwarfs C. The last one
     is underflow, flushed or not.
     """
-    product = norm * codes.length
-    rounding = (depth + 3) * 2.0**-23 * (2.02 * product + codes.spread)
-    reach = (norm + codes.length).square_() + codes.spread + codes.length**2
-    canonical = (depth + 3) * 2.0**-52 * reach
-    tiny = (depth + 4) * 2.0**-120 * (norm + (1 + codes.length))
-    return rounding + canonical + tiny
+    long, spread = codes.length, codes.spread
+    unit, canonical, tiny = (depth + 3) * 2.0**-23, (depth + 3) * 2.0**-52, (depth + 4) * 2.0**-120
+    # In powers of |x|: unit (2.02 |x| C + S) + canonical ((|x| + C)^2 + C^2 + S) + tiny (|x| + ..).
+    constant = unit * spread + canonical * (2 * long**2 + spread) + tiny * (1 + long)
+    linear = 2.02 * unit * long + 2 * canonical * long + tiny
+    return ((norm * canonical).add_(linear)).mul_(norm).add_(constant)
 
 
 def _filter_dtype(device: torch.device) -> torch.dtype:
