@@ -106,7 +106,7 @@ class Decoder:
         """Read one batch (see `Coder`; `symbols` is not looked at).
 
         Raises:
-            Truncated: if the words ran out: less is left than any seal.
+            Truncated: if less is left than any seal: the words ran out.
             ValueError: if a table id has no place in the tables.
         """
         order, slices = group(table_ids, len(tables))
@@ -120,8 +120,8 @@ class Decoder:
         result[order] = in_order
         return result
 
-    def is_sound(self) -> bool:
-        """Whether no word was missing so far, even if words that followed were cut off."""
+    def has_more(self) -> bool:
+        """Whether more is left than any seal."""
         words, state = self._coder.pos()
         return bool(words > 0 or state >= WORD)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bitstream.entropy import LEAST_SEAL, Coder, Decoder, Encoder
-from bitstream.errors import BitstreamError, Checksum, ModelMismatchError, Truncated
+from bitstream.errors import Checksum, ModelMismatchError, Truncated
 from bitstream.header import Header
 from bitstream.prior import Prior
 from bitstream.tables import IntArray, Tables, uniform
@@ -76,28 +76,25 @@ def decode_indices(
         raise Truncated("the file holds no image data: it is cut")
     decoder = Decoder(payload[: len(payload) - cut])
     state = prior.begin(header.height, header.width, header.quality)
-    sound = 0  # stages before any missing word
+    right = 0  # stages whose check was read and right
     try:
         crc = zlib.crc32(header.fields())
         for stage in range(header.stages - 1):
             crc = _extend(crc, state.code_stage(stage, decoder.code, None))
             if _code_check(decoder.code, None) != crc % CHECK.symbols:
-                raise _mismatch(stage, header, decoder)
-            if decoder.is_sound():
-                sound = stage + 1
-        crc = _extend(crc, state.code_stage(header.stages - 1, decoder.code, None))
+                raise Checksum("a check fails")
+            right += 1
+        crc = _extend(crc, state.code_stage(right, decoder.code, None))
         if not decoder.ends_with(crc | LEAST_SEAL):
-            raise _mismatch(header.stages - 1, header, decoder)
-    except Truncated as error:
-        problem: BitstreamError = error
-    except Checksum as error:
-        problem = error
-        sound = max(0, len(state.stages) - 1 - MARGIN)
-    else:
-        return state.stages
-    if allow_partial and sound:
-        return state.stages[:sound]
-    raise problem
+            kind = Checksum if decoder.has_more() else Truncated
+            raise kind("the seal does not match")
+    except (Truncated, Checksum) as error:
+        kept = right - MARGIN if isinstance(error, Checksum) else right
+        if allow_partial and kept > 0:
+            return state.stages[:kept]
+        where = f"in stage {right + 1} of {header.stages}"
+        raise type(error)(f"{error} {where}: the file is cut or damaged") from None
+    return state.stages
 
 
 def ideal_bits(indices: Sequence[IntArray], prior: Prior, header: Header) -> float:
@@ -156,11 +153,3 @@ def _code_check(code: Coder, value: int | None) -> int:
     """Code one check symbol; the decoder passes None."""
     symbols = None if value is None else np.array([value], np.int32)
     return int(code(np.zeros(1, np.int32), CHECK, symbols)[0])
-
-
-def _mismatch(stage: int, header: Header, decoder: Decoder) -> BitstreamError:
-    """Return the error for a failing check: a cut if the data ended before it."""
-    where = f"stage {stage + 1} of {header.stages} does not match its checksum"
-    if decoder.is_sound():
-        return Checksum(f"{where}: the file is damaged")
-    return Truncated(f"{where}, and no data is left: the file is cut or damaged")

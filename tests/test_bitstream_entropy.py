@@ -84,9 +84,9 @@ def test_running_out_is_noticed():
     assert len(data) == 44
     decoder = Decoder(data[:16])
     decoder.code(ids[:11], tables)
-    assert decoder.is_sound()  # 11 of 16 bytes were read, the state holds the rest
+    assert decoder.has_more()  # 11 of 16 bytes were read, the state holds the rest
     decoder.code(ids[:1], tables)
-    assert not decoder.is_sound()
+    assert not decoder.has_more()
     with pytest.raises(Truncated, match="ran out"):
         decoder.code(ids[:1], tables)
 
