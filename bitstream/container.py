@@ -13,8 +13,9 @@ from bitstream.header import Header, Reader, read_header, write_varint
 TYPE_BYTES = 4
 MAX_CHUNKS = 255
 MAX_CHUNK_BYTES = 2**32 - 1
-KNOWN_CHUNKS = ("iccp", "exif", "xmp_", "alph", "seed")
+KNOWN_CHUNKS = ("iccp", "exif", "xmp_", "alph", "grey", "seed")
 SEED_BYTES = 8
+FIXED_SIZES = {"grey": 0, "seed": SEED_BYTES}
 
 
 @dataclass(frozen=True)
@@ -124,8 +125,9 @@ def _check_limits(header: Header, limits: Limits) -> None:
 
 
 def _check_chunk(kind: str, data: bytes) -> None:
-    if kind == "seed" and len(data) != SEED_BYTES:
-        raise BitstreamError(f"the seed chunk has {len(data)} bytes, expected {SEED_BYTES}")
+    size = FIXED_SIZES.get(kind, len(data))
+    if len(data) != size:
+        raise BitstreamError(f"the {kind} chunk has {len(data)} bytes, expected {size}")
 
 
 def _write_chunks(chunks: Mapping[str, bytes]) -> bytes:

@@ -24,6 +24,7 @@ Read = Callable[
 ]  # (table of each symbol, tables) -> symbols
 
 MAX_PIXELS = 2**28
+SIZES = {b"grey": 0, b"seed": 8}  # of the chunks that have but one
 CHECK_TABLE = [2**22] * 4
 
 
@@ -150,7 +151,7 @@ def read_chunks(data: bytes, at: int) -> tuple[dict[bytes, bytes], int]:
             data[start:end]
         ):
             raise Refused("a chunk is cut or damaged")
-        if kind in chunks or kind[:1].isupper() or (kind == b"seed" and length != 8):
+        if kind in chunks or kind[:1].isupper() or length != SIZES.get(kind, length):
             raise Refused("a chunk may not be there")
         chunks[kind] = data[at:end]
         at = end + 4
