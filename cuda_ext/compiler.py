@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 
 SOURCE = Path(__file__).with_name("nearest.cu")
-DEPTHS = (8, 16, 32, 48, 64)  # what the float32 filter keeps in shared memory
-TENSOR_DEPTHS = (16, 32, 48, 64)  # what the tensor-core filter keeps in registers
+DEPTHS = (8, 16, 32, 64)  # what the float32 filter keeps in shared memory
+TENSOR_DEPTHS = (16, 32, 64)  # what the tensor-core filter keeps in registers
 _INPUTS = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}
 
 

@@ -11,7 +11,7 @@
 // A missing proof (also: NaN, overflow) only costs time, since that row is rescanned.
 //
 // Compile with -DINPUT=0 (float32), 1 (float16) or 2 (bfloat16) for x, -DTENSOR=0 or 1 for the
-// filter, and -DDEPTH: D rounded up to 8, 16, 32, 48 or 64 (TENSOR=1: 16, 32, 48 or 64), or 0 for
+// filter, and -DDEPTH: D rounded up to 8, 16, 32 or 64 (TENSOR=1: 16, 32 or 64), or 0 for
 // any larger D. Neither -ftz=true nor -use_fast_math is allowed.
 
 #if INPUT == 0
