@@ -1,0 +1,234 @@
+"""Rate and distortion over a folder of PNG files, beside Pillow's JPEG, WebP and AVIF.
+
+Every figure counts the whole file. A point of a curve is one quality setting: the mean over the
+images of bits per pixel, of PSNR (of RGB, of each image) and of MS-SSIM (pytorch-msssim, RGB,
+linear). Between points PSNR is interpolated linearly over log(bpp), and never extrapolated.
+
+    python benchmarks/rd.py KODAK_FOLDER -o benchmarks/results/rd_kodak.json
+
+The JSON is our codec in CompressAI's schema, with `meta`, `summary` and `peers` (same schema).
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from provenance import meta, photographs
+from pytorch_msssim import ms_ssim
+
+import codec
+from bitstream import container, stream
+from codec.model import CodecModel
+
+Coder = Callable[[Image.Image, int], bytes]
+Curve = dict[str, list[float]]
+
+OURS = (0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 90, 100)
+PEERS: Mapping[str, tuple[str, Sequence[int], dict[str, Any]]] = {
+    "JPEG": ("JPEG", (2, 4, 6, 8, 10, 13, 16, 20), {"optimize": True, "progressive": True}),
+    "WebP": ("WEBP", (0, 1, 2, 4, 7, 10, 15, 20, 27), {"method": 6}),
+    "AVIF": ("AVIF", (0, 4, 8, 12, 16, 20, 25, 30, 36, 42), {}),
+    "AVIF, tuned for PSNR": (
+        "AVIF",
+        (0, 2, 4, 8, 12, 16, 20, 25, 31),
+        {"speed": 4, "subsampling": "4:4:4", "advanced": {"tune": "psnr"}},
+    ),
+}
+AT_BPP = (0.05, 0.1, 0.2, 0.3)
+RANGE = (0.03, 0.35)  # bpp, for BD-rate
+
+
+def measure(
+    name: str,
+    images: Sequence[Image.Image],
+    qualities: Sequence[int],
+    encode: Coder,
+    decode: Callable[[bytes], Image.Image],
+) -> Curve:
+    """One curve: a value per quality of bpp, psnr-rgb, ms-ssim-rgb and mean seconds."""
+    curve: Curve = {
+        key: []
+        for key in ("quality", "bpp", "psnr-rgb", "ms-ssim-rgb", "encoding_time", "decoding_time")
+    }
+    for quality in qualities:
+        rows = []
+        for image in images:
+            start = time.perf_counter()
+            data = encode(image, quality)
+            encoded = time.perf_counter()
+            out = decode(data)
+            out.load()
+            decoded = time.perf_counter()
+            bpp = 8 * len(data) / (image.width * image.height)
+            rows.append((bpp, *fidelity(image, out), encoded - start, decoded - encoded))
+        values = [quality, *np.mean(rows, axis=0)]
+        for key, value in zip(curve, values, strict=True):
+            curve[key].append(round(float(value), 6))
+        shown = {key: round(curve[key][-1], 4) for key in curve}
+        print(name, shown, file=sys.stderr)
+    return curve
+
+
+def fidelity(image: Image.Image, out: Image.Image) -> tuple[float, float]:
+    """PSNR in dB and MS-SSIM of two RGB images of the same size."""
+    x, y = (torch.from_numpy(np.array(im)).permute(2, 0, 1)[None].float() for im in (image, out))
+    mse = float((x - y).square().mean(dtype=torch.float64))
+    return 10 * np.log10(255**2 / mse), float(ms_ssim(x, y, data_range=255))
+
+
+def pillow_coder(file_format: str, options: Mapping[str, Any]) -> Coder:
+    """Pillow's encoder of a format as a function of image and quality."""
+
+    def encode(image: Image.Image, quality: int) -> bytes:
+        buffer = BytesIO()
+        image.save(buffer, file_format, quality=quality, **options)
+        return buffer.getvalue()
+
+    return encode
+
+
+def pillow_decode(data: bytes) -> Image.Image:
+    return Image.open(BytesIO(data)).convert("RGB")
+
+
+def earlier_peers(path: Path, provenance: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The peers of an earlier run on the same images with the same machine and versions."""
+    if not path.exists():
+        return {}
+    earlier = json.loads(path.read_text())
+    same = ("images_sha256", "machine", "versions")
+    if any(earlier["meta"][key] != provenance[key] for key in same):
+        return {}
+    return {
+        peer["name"]: peer
+        for peer in earlier["peers"]
+        if peer["name"] in PEERS and peer["results"]["quality"] == list(PEERS[peer["name"]][1])
+    }
+
+
+def overhead(files: Sequence[bytes], model: CodecModel) -> dict[str, float]:
+    """Real bytes against the ideal code length, -sum(log2 p) / 8, of the same indices."""
+    real, ideal = [], []
+    for data in files:
+        file = container.parse(data)
+        indices = stream.decode_indices(file.payload, model.prior, file.header)
+        real.append(float(len(data)))
+        ideal.append(stream.ideal_bits(indices, model.prior, file.header) / 8)
+    excess = np.array(real) - np.array(ideal)
+    return {
+        "files": len(files),
+        "real_bytes": sum(real),
+        "ideal_bytes": round(sum(ideal), 1),
+        "mean_excess_bytes": round(float(excess.mean()), 2),
+        "worst_excess_bytes": round(float(excess.max()), 2),
+        "worst_excess_beyond_half_a_percent": round(
+            float((excess - 0.005 * np.array(ideal)).max()), 2
+        ),
+    }
+
+
+def interpolate(curve: Curve, key: str, bpp: float) -> float | None:
+    """A curve's value at a rate, linear over log(bpp); None outside of the curve."""
+    rates = np.log(curve["bpp"])
+    if not rates.min() <= np.log(bpp) <= rates.max():
+        return None
+    order = np.argsort(rates)
+    return round(float(np.interp(np.log(bpp), rates[order], np.array(curve[key])[order])), 4)
+
+
+def bd_rate(curve: Curve, anchor: Curve) -> float | None:
+    """Mean difference of rate at equal PSNR in percent, < 0 is better; over their common range.
+
+    Bjontegaard's measure with piecewise linear curves of log(bpp) over PSNR, within RANGE.
+    """
+    ours, theirs = (_log_rate_by_psnr(c) for c in (curve, anchor))
+    low = max(ours[0].min(), theirs[0].min())
+    high = min(ours[0].max(), theirs[0].max())
+    if high <= low:
+        return None
+    at = np.linspace(low, high, 1000)
+    difference = np.interp(at, *ours) - np.interp(at, *theirs)
+    return round(100 * (float(np.exp(difference.mean())) - 1), 2)
+
+
+def _log_rate_by_psnr(curve: Curve) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The part of a curve within RANGE, its ends interpolated."""
+    rates, psnr = np.log(curve["bpp"]), np.array(curve["psnr-rgb"])
+    order = np.argsort(rates)
+    low, high = np.clip(np.log(RANGE), rates.min(), rates.max())
+    inside = rates[order][(rates[order] > low) & (rates[order] < high)]
+    at = np.concatenate([[low], inside, [high]])
+    values = np.interp(at, rates[order], psnr[order])
+    by_psnr = np.argsort(values)
+    return values[by_psnr], at[by_psnr]
+
+
+def summary(curves: Mapping[str, Curve]) -> dict[str, dict[str, Any]]:
+    """The figures that the README shows, for each codec."""
+    return {
+        name: {
+            "psnr_at_bpp": {str(r): interpolate(curve, "psnr-rgb", r) for r in AT_BPP},
+            "ms_ssim_at_bpp": {str(r): interpolate(curve, "ms-ssim-rgb", r) for r in AT_BPP},
+            "bd_rate_percent": {
+                other: bd_rate(curve, anchor) for other, anchor in curves.items() if other != name
+            },
+        }
+        for name, curve in curves.items()
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("-o", "--output", type=Path, default="benchmarks/results/rd_kodak.json")
+    parser.add_argument("-m", "--model", default="default")
+    parser.add_argument("--reuse-peers", action="store_true", help="as OUTPUT has them, if it fits")
+    arguments = parser.parse_args()
+
+    paths = photographs(arguments.folder)
+    images = [Image.open(path).convert("RGB") for path in paths]
+    model = codec.load_model(arguments.model, "cpu")
+    files: list[bytes] = []
+
+    def encode(image: Image.Image, quality: int) -> bytes:
+        files.append(codec.encode(image, quality=quality, model=model))
+        return files[-1]
+
+    def decode(data: bytes) -> Image.Image:
+        return codec.decode(data, model=model)
+
+    curves = {"bibcodec": measure("bibcodec", images, OURS, encode, decode)}
+    provenance = meta(paths, model.fingerprint)
+    peers = earlier_peers(arguments.output, provenance) if arguments.reuse_peers else {}
+    for name, (file_format, qualities, options) in PEERS.items():
+        if name not in peers:
+            coder = pillow_coder(file_format, options)
+            described = f"Pillow, {options or 'defaults'}"
+            results = measure(name, images, qualities, coder, pillow_decode)
+            peers[name] = {"name": name, "description": described, "results": results}
+        curves[name] = peers[name]["results"]
+    result = {
+        "name": "bibcodec",
+        "description": "whole files, means over the images; realism 0",
+        "results": curves["bibcodec"],
+        "summary": summary(curves),
+        "overhead": overhead(files, model),
+        "peers": list(peers.values()),
+        "meta": provenance,
+    }
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
+    print(json.dumps({key: result[key] for key in ("summary", "overhead")}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
