@@ -619,7 +619,6 @@ bibcodec_rescan(const element* x, int depth, const float* codebook, const float*
       if (thread == 0 && first + r < total) {
         write_answer(index, value, pending[first + r], winners[0], scores[0]);
       }
-      __syncthreads();
     }
   }
 }

@@ -56,6 +56,13 @@ def _duplicates(g: torch.Generator, n: int, k: int, d: int) -> Case:
     return case._replace(codebook=case.codebook[copies], bias=case.bias[copies])
 
 
+def _twins(g: torch.Generator, n: int, k: int, d: int) -> Case:
+    """Equal neighbours, which fall into one group of the kernel: the certificate holds."""
+    case = _iid(g, n, k, d)
+    even = torch.arange(k) // 2 * 2
+    return case._replace(codebook=case.codebook[even], bias=case.bias[even])
+
+
 def _midpoints(g: torch.Generator, n: int, k: int, d: int) -> Case:
     case = _iid(g, n, k, d)
     pick = torch.randint(0, k, (2, n), generator=g)
@@ -79,8 +86,8 @@ def _shuffled(g: torch.Generator, n: int, k: int, d: int) -> Case:
     """Codes at the same real distance: only the rounding of the canonical order decides."""
     side = torch.randn(d, generator=g)
     order = torch.rand(k, d, generator=g).argsort(1)
-    sign = torch.randint(0, 2, (k, d), generator=g) * 2 - 1
-    return Case(torch.zeros(n, d), side[order] * sign, torch.full((k,), 0.1))
+    x = torch.randn(n, 1, generator=g).repeat(1, d) * 1e-3
+    return Case(x, side[order], torch.full((k,), 0.1))
 
 
 def _itself(g: torch.Generator, n: int, k: int, d: int) -> Case:
@@ -132,6 +139,7 @@ def _minus_infinity(g: torch.Generator, n: int, k: int, d: int) -> Case:
 KINDS: dict[str, Callable[[torch.Generator, int, int, int], Case]] = {
     "iid": _iid,
     "duplicates": _duplicates,
+    "twins": _twins,
     "midpoints": _midpoints,
     "one ulp": _one_ulp,
     "shuffled": _shuffled,

@@ -25,7 +25,7 @@ def check(x, codebook, bias):
 @pytest.mark.parametrize("biased", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_wrong_index_among_a_million_queries(kind, biased):
-    """26 tests of 40,000 queries each."""
+    """28 tests of 40,000 queries each."""
     case = make(kind, 20_000, 64, 8, seed=1)
     check(case.x, case.codebook, case.bias if biased else None)
     case = make(kind, 20_000, 48, 5, seed=2)

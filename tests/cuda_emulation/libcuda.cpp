@@ -34,6 +34,9 @@ int depth_of_contexts = 0;
 extern "C" {
 
 void emulation_seed(unsigned int seed) { emulation::random_numbers.seed(seed); }
+float emulation_bound(float norm, float length, float spread, int depth) {
+  return error_bound(norm, length, spread, depth);
+}
 
 int cuInit(unsigned int) { return 0; }
 int cuDriverGetVersion(int* version) { return *version = 13020, 0; }
