@@ -1,0 +1,105 @@
+"""Time and memory of cuda_ext.nearest on the CPU, beside torch.cdist and addmm with argmin.
+
+    OMP_NUM_THREADS=1 python benchmarks/nearest_centroid.py
+
+Every round times each method once, in turn; a ratio is the median over rounds of the ratio within
+a round, so a busy machine slows both sides. Writes benchmarks/results/nearest_centroid_cpu.json.
+"""
+
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from provenance import commit, cpu, installed
+from torch import Tensor
+
+from cuda_ext import nearest
+
+RESULT = Path(__file__).parent / "results" / "nearest_centroid_cpu.json"
+SHAPES = [(1536, 256, 32), (6144, 256, 64), (24576, 1024, 32), (24576, 4096, 64)]
+ROUNDS = 9
+
+
+def with_cdist(x: Tensor, codebook: Tensor) -> Tensor:
+    return torch.cdist(x, codebook).argmin(1)
+
+
+def with_addmm(x: Tensor, codebook: Tensor) -> Tensor:
+    return torch.addmm(codebook.square().sum(1), x, codebook.t(), alpha=-2).argmin(1)
+
+
+def memory(field: str) -> int:
+    """A field of this process's status, in bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"/proc/self/status has no {field}")
+
+
+def extra_memory(run: Callable[[], object]) -> int:
+    """Bytes by which the resident set grew at its largest while ``run`` ran."""
+    Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
+    before = memory("VmRSS")
+    run()
+    return max(0, memory("VmHWM") - before)
+
+
+def measure(rows: int, codes: int, depth: int) -> dict[str, Any]:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(rows, depth, generator=generator)
+    codebook = torch.randn(codes, depth, generator=generator)
+    bias = torch.rand(codes, generator=generator) * depth
+    methods: dict[str, Callable[[], object]] = {
+        "nearest": lambda: nearest(x, codebook),
+        "nearest, biased": lambda: nearest(x, codebook, bias),
+        "cdist + argmin": lambda: with_cdist(x, codebook),
+        "addmm + argmin": lambda: with_addmm(x, codebook),
+    }
+    nearest(x[:16], codebook[:16])  # loads the matrix library
+    peaks = {name: extra_memory(run) for name, run in methods.items()}
+    times: dict[str, list[float]] = {name: [] for name in methods}
+    for _ in range(ROUNDS):
+        for name, run in methods.items():
+            start = time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - start)
+    exact = nearest(x, codebook)[0]
+    against = {}
+    for name in ("cdist + argmin", "addmm + argmin"):
+        pairs = zip(times[name], times["nearest"], strict=True)
+        against[name] = round(statistics.median(theirs / ours for theirs, ours in pairs), 2)
+    return {
+        "rows": rows,
+        "codes": codes,
+        "depth": depth,
+        "median_ms": {name: round(statistics.median(t) * 1e3, 3) for name, t in times.items()},
+        "least_ms": {name: round(min(t) * 1e3, 3) for name, t in times.items()},
+        "times_faster_than": against,
+        "peak_extra_mb": {name: round(peak / 1e6, 1) for name, peak in peaks.items()},
+        "wrong_indices": {
+            "cdist + argmin": int((with_cdist(x, codebook) != exact).sum()),
+            "addmm + argmin": int((with_addmm(x, codebook) != exact).sum()),
+        },
+    }
+
+
+def main() -> None:
+    report = {
+        "commit": commit(),
+        "machine": cpu(),
+        "threads": torch.get_num_threads(),
+        "versions": {name: installed(name) for name in ("torch", "numpy")},
+        "rounds": ROUNDS,
+        "shapes": [measure(*shape) for shape in SHAPES],
+    }
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(report, indent=1) + "\n")
+    print(json.dumps(report["shapes"], indent=1))
+
+
+if __name__ == "__main__":
+    main()
