@@ -1,0 +1,78 @@
+"""Files that were written once decode to the same indices for ever."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from golden import DATA, INDEX, PRIOR, hash_of, means
+
+import codec
+from bitstream import container, reference, stream
+from bitstream.prior import Prior
+
+DEFAULT = Path(codec.__file__).parent / "models" / "default"
+GOLDEN = json.loads(INDEX.read_text()) if INDEX.exists() else {}
+PIXEL_STEPS = 1.0  # means over areas may differ by so much between machines
+
+
+@pytest.fixture(scope="module")
+def prior():
+    return Prior.load(PRIOR)
+
+
+def indices_of(name, prior):
+    file = container.parse((DATA / name).read_bytes())
+    return stream.decode_indices(file.payload, prior, file.header)
+
+
+def test_golden_files_are_complete():
+    """Nothing below may be skipped because a file is missing."""
+    assert sorted(GOLDEN) == sorted(path.name for path in DATA.glob("v1_*.bibc"))
+    assert GOLDEN or not DEFAULT.exists(), "the model is there: run tests/make_golden.py"
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_indices(name, threads, prior):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with torch.autocast("cpu", torch.bfloat16, enabled=threads == 2):
+            assert hash_of(indices_of(name, prior)) == GOLDEN[name]["indices_sha256"]
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_indices_by_the_reference_decoder(name):
+    found = reference.decode((DATA / name).read_bytes(), reference.load_prior(PRIOR.read_bytes()))
+    assert hash_of(found) == GOLDEN[name]["indices_sha256"]
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_reference_as_a_script(name):
+    command = [sys.executable, reference.__file__, str(DATA / name), str(PRIOR)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert GOLDEN[name]["indices_sha256"] in done.stdout
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_header(name):
+    about = codec.info(DATA / name)
+    assert about.version == "1.0"
+    assert about.mode == GOLDEN[name]["mode"]
+    assert [about.width, about.height] == GOLDEN[name]["size"]
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_pixels_while_the_model_is_the_same(name):
+    if codec.info(DATA / name).model != codec.load_model("default", "cpu").fingerprint.hex():
+        pytest.skip("the default model has changed since; the indices are tested all the same")
+    image = codec.decode(DATA / name)
+    assert [image.mode, list(image.size)] == [GOLDEN[name]["mode"], GOLDEN[name]["size"]]
+    difference = np.abs(np.subtract(means(image), GOLDEN[name]["means"])).max()
+    assert difference <= PIXEL_STEPS
