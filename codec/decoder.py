@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from codec.layers import Block, BlockTransform, Up
+from codec.layers import Block, Up
 
 CONDITION = 32  # width of the quality embedding
 

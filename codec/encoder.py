@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from codec.layers import Block, BlockTransform, Down
+from codec.layers import Block, Down
 
 
 class Encoder(nn.Module):

@@ -70,10 +70,12 @@ class BlockTransform(nn.Module):
 
     def analysis(self, x: Tensor) -> Tensor:
         """Pixels (N, 3, H, W) to latents (N, dim, H/cell, W/cell)."""
-        blocks = nn.functional.pixel_unshuffle(x, self.cell)
-        return nn.functional.conv2d(blocks, self.forward_basis[:, :, None, None])
+        with torch.autocast(x.device.type, enabled=False):
+            blocks = nn.functional.pixel_unshuffle(x, self.cell)
+            return nn.functional.conv2d(blocks, self.forward_basis[:, :, None, None])
 
     def synthesis(self, z: Tensor) -> Tensor:
         """Latents (N, dim, h, w) to pixels (N, 3, h·cell, w·cell)."""
-        blocks = nn.functional.conv2d(z, self.inverse_basis.t()[:, :, None, None])
-        return nn.functional.pixel_shuffle(blocks, self.cell)
+        with torch.autocast(z.device.type, enabled=False):
+            blocks = nn.functional.conv2d(z.float(), self.inverse_basis.t()[:, :, None, None])
+            return nn.functional.pixel_shuffle(blocks, self.cell)

@@ -17,15 +17,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from bitstream.errors import CodecError
-from bitstream.prior import Prior, PriorState, StaticPrior, grid_shape
-from bitstream.tables import Tables
-
+from bitstream.prior import Prior, StaticPrior, grid_shape
 from codec.decoder import Decoder
 from codec.encoder import Encoder
 from codec.layers import BlockTransform
 from codec.quantizer import ResidualQuantizer, Stage
 
 Indices = list[NDArray[np.int32]]
+
+WIDTHS = (16, 8, 4)  # beam of the encoder's search per level: wide where there are few vectors
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class ModelConfig:
     levels: tuple[Level, ...] = (Level(32, 64, 3), Level(16, 64, 5), Level(8, 32, 4))
     encoder: tuple[int, int, int, int] = (64, 128, 192, 192)  # channels at 1/4, 1/8, 1/16, 1/32
     decoder: tuple[int, int, int, int] = (64, 128, 192, 192)
-    lambda_coarse: float = 2.0  # λ at quality 0, squared error (pixels in [-1, 1]) per bit
+    lambda_coarse: float = 6.0  # λ at quality 0, squared error (pixels in [-1, 1]) per bit
     lambda_fine: float = 0.02  # λ at quality 100
 
     @property
@@ -148,48 +148,34 @@ class CodecModel:
     def quantise(self, analysis: Analysis, quality: int) -> Indices:
         """Indices of an image at a quality 0..100, all stages, coarse to fine.
 
-        Each stage's codes are chosen for least ‖r − c_j‖² + λ·bits under the tables that code them.
+        A level's codes are searched jointly for least ‖e − Σ c‖² + λ·bits (`ResidualQuantizer.search`).
         """
         quantizer = self._networks.quantizer
-        state = self.prior.begin(analysis.height, analysis.width, quality)
         lam = self.config.lagrange(quality)
         indices: Indices = []
 
         def code(level: int, prediction: Tensor) -> Tensor:
-            rest = (analysis.latents[level] - prediction)[0].permute(1, 2, 0)  # (h, w, D)
-            remainder = torch.zeros_like(rest)
-            for stage in quantizer.of_level(level):
-                rows, columns = grid_shape(analysis.height, analysis.width, self.cells[stage])
-                inside = rest[:rows, :columns]
-                grid = self._assign_stage(stage, inside - remainder[:rows, :columns], lam, state)
-                indices.append(grid)
-                chosen = torch.from_numpy(grid).to(self.device, torch.int64)
-                remainder[:rows, :columns] += quantizer.codebook(stage)[chosen]
-            return remainder.permute(2, 0, 1)[None]
+            stages = quantizer.of_level(level)
+            rows, columns = grid_shape(analysis.height, analysis.width, self.cells[stages[0]])
+            e = (analysis.latents[level] - prediction)[0, :, :rows, :columns].flatten(1).T
+            biases = [lam * quantizer.prices(stage, quality) for stage in stages]
+            codes = quantizer.search(
+                stages, e.contiguous(), biases, WIDTHS[min(level, len(WIDTHS) - 1)]
+            )
+            grids = codes.T.reshape(len(stages), rows, columns)
+            indices.extend(grids.cpu().numpy().astype(np.int32))
+            return self._centroids(level, grids, prediction)
 
         self._top_down(quality, len(self.cells), analysis.height, analysis.width, code)
         return indices
 
-    def _assign_stage(
-        self, stage: int, residual: Tensor, lam: float, state: PriorState
-    ) -> NDArray[np.int32]:
-        """Choose a stage's codes in coding order, each pass under the tables that its context selects."""
-        rows, columns, dim = residual.shape
-        flat = residual.reshape(-1, dim).contiguous()
-        cells = np.arange(rows * columns, dtype=np.int32).reshape(rows, columns)
-
-        def choose(
-            table_ids: NDArray[np.int32], tables: Tables, here: NDArray[np.int32] | None
-        ) -> NDArray[np.int32]:
-            symbols = np.empty(len(table_ids), np.int32)
-            for table in np.unique(table_ids):
-                chosen = np.flatnonzero(table_ids == table)
-                bias = torch.from_numpy(lam * tables.bits[table]).to(self.device)
-                index = self._networks.quantizer.assign(stage, flat[here[chosen]], bias)
-                symbols[chosen] = index.cpu().numpy()
-            return symbols
-
-        return state.code_stage(stage, choose, cells)
+    def _centroids(self, level: int, grids: Sequence[Tensor], like: Tensor) -> Tensor:
+        """Σ c over a level's first stages, zero outside the image: (1, D, h, w) as `like`."""
+        remainder = torch.zeros_like(like)
+        for stage, grid in zip(self._networks.quantizer.of_level(level), grids, strict=False):
+            centroids = self._networks.quantizer.codebook(stage)[grid]  # (rows, columns, D)
+            remainder[0, :, : grid.shape[0], : grid.shape[1]] += centroids.permute(2, 0, 1)
+        return remainder
 
     def _top_down(
         self,
@@ -212,16 +198,11 @@ class CodecModel:
         self, indices: Sequence[NDArray[np.int32]], quality: int, height: int, width: int
     ) -> Tensor:
         """The image of indices (the first stages or all): (1, 3, height, width) float32 in 0..1."""
-        quantizer = self._networks.quantizer
+        grids = [torch.from_numpy(grid).to(self.device, torch.int64) for grid in indices]
 
         def code(level: int, prediction: Tensor) -> Tensor:
-            remainder = torch.zeros_like(prediction)
-            for stage in quantizer.of_level(level):
-                if stage < len(indices):
-                    index = torch.from_numpy(indices[stage]).to(self.device, torch.int64)[None]
-                    rows, columns = index.shape[1:]
-                    remainder[:, :, :rows, :columns] += quantizer.lookup(stage, index)
-            return remainder
+            here = self._networks.quantizer.of_level(level)
+            return self._centroids(level, grids[here[0] : here[-1] + 1], prediction)
 
         x = self._top_down(quality, len(indices), height, width, code)
         return x[:, :, :height, :width].add(1).mul(0.5).clamp_(0, 1)
@@ -230,7 +211,10 @@ class CodecModel:
         """Write config.json, weights.safetensors (float16) and prior.safetensors."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(self.config.to_json())
-        state = {k: v.half().contiguous().cpu() for k, v in self._networks.state_dict().items()}
+        state = {
+            name: (tensor if name == "quantizer.shares" else tensor.half()).contiguous().cpu()
+            for name, tensor in self._networks.state_dict().items()
+        }
         save_file(state, folder / "weights.safetensors")
         self.prior.save(folder / "prior.safetensors")
 

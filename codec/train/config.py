@@ -28,6 +28,7 @@ class TrainConfig:
     codebook_decay: float = 0.998  # decay of the codebooks' running statistics
     commitment: float = 0.1  # weight of ‖e − r‖² in the latent domain
     balance: float = 0.35  # term C weighs λ^-balance, so that every quality pulls alike
+    widths: tuple[int, ...] = (8, 4, 2)  # beam of the search per level; wide where vectors are few
     prefix: float = 0.15  # share of steps that stop after a random stage
     start_batches: int = 200  # batches of the linear start
     seed: int = 0
@@ -40,11 +41,16 @@ def _assign(config: Any, key: str, value: Any) -> Any:
     if head not in {f.name for f in dataclasses.fields(config)}:
         known = ", ".join(f.name for f in dataclasses.fields(config))
         raise CodecError(f"unknown training setting {key!r}: expected one of {known}")
-    if rest:
-        value = _assign(getattr(config, head), rest, value)
-    elif head == "model":
-        value = ModelConfig.from_json(json.dumps({**json.loads(config.model.to_json()), **value}))
-    elif isinstance(value, list):
+    if head == "model":
+        changes = {rest: value} if rest else value
+        try:
+            model = ModelConfig.from_json(
+                json.dumps({**json.loads(config.model.to_json()), **changes})
+            )
+        except TypeError as error:
+            raise CodecError(f"unknown model setting in {changes}: {error}") from error
+        return dataclasses.replace(config, model=model)
+    if isinstance(value, list):
         value = tuple(value)
     return dataclasses.replace(config, **{head: value})
 

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from bitstream.errors import CodecError
+
 SUFFIXES = (".webp", ".png", ".jpg", ".jpeg")
 
 
@@ -44,7 +46,7 @@ def load_images(
         limit: at most so many images.
 
     Raises:
-        FileNotFoundError: there is no image.
+        CodecError: there is no image.
     """
     images = []
     for raw in _files(source, pattern):
@@ -52,7 +54,7 @@ def load_images(
         if limit is not None and len(images) >= limit:
             break
     if not images:
-        raise FileNotFoundError(
+        raise CodecError(
             f"no images in {source}: expected tar shards ({pattern}) or {', '.join(SUFFIXES)} files"
         )
     return images
@@ -64,7 +66,7 @@ class Crops:
     def __init__(self, images: list[NDArray[np.uint8]], size: int, batch: int, seed: int) -> None:
         self.images = [i for i in images if min(i.shape[:2]) >= size]
         if not self.images:
-            raise ValueError(
+            raise CodecError(
                 f"no training image has both sides >= {size} pixels: use a smaller crop or larger images"
             )
         self.size, self.batch, self.seed = size, batch, seed

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
+import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -12,11 +15,14 @@ from typing import Any
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
+from bitstream.errors import CodecError
 from codec.model import Networks
+from codec.quantizer import RANGES
 from codec.train.config import TrainConfig
 from codec.train.data import Crops, load_images
+from codec.train.export import as_model
 from codec.train.linear import GRID, initialise
-from codec.train.objective import BUCKETS, Objective, Statistics, bucket
+from codec.train.objective import Objective, Statistics
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 
@@ -44,19 +50,16 @@ class Run:
         torch.manual_seed(config.seed)
         self.networks = Networks(config.model)
         self.average = Networks(config.model)
-        shape = (BUCKETS, len(config.model.stages), max(s.codes for s in config.model.stages))
-        self.objective = Objective(
-            self.networks, config.commitment, config.balance, torch.full(shape, 1 / shape[2])
-        )
+        self.objective = Objective(self.networks, config.commitment, config.balance, config.widths)
         self.step = 0
 
     def start(self, crops: Crops) -> None:
         """Set a new run to the linear optimum."""
         bits = initialise(self.networks, crops, self.config.start_batches, seed=self.config.seed)
-        for b in range(BUCKETS):
-            lam = self.config.model.lagrange(100 * (b + 0.5) / BUCKETS)
+        for number, shares in enumerate(self.networks.quantizer.shares):
+            lam = self.config.model.lagrange(100 * (number + 0.5) / RANGES)
             near = min(range(len(GRID)), key=lambda g: abs(math.log(GRID[g] / lam)))
-            self.objective.shares[b] = 2.0 ** -bits[near]
+            shares.copy_(2.0 ** -bits[near])
 
     def place(self) -> None:
         """Move to the device; make optimizer, statistics and weight average."""
@@ -86,10 +89,15 @@ class Run:
         (self.out / "model.json").write_text(self.config.model.to_json())
 
     def load(self) -> None:
-        """Continue from the checkpoint in `out`."""
-        state: dict[str, Any] = torch.load(
-            self.out / "checkpoint.pt", map_location=self.device, weights_only=True
-        )
+        """Continue from the checkpoint in `out`.
+
+        Raises:
+            CodecError: the checkpoint is one of another model configuration.
+        """
+        path = self.out / "checkpoint.pt"
+        if (self.out / "model.json").read_text() != self.config.model.to_json():
+            raise CodecError(f"{path} has another model configuration: use that, or a new folder")
+        state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
         self.objective.load_state_dict(state["objective"])
         self.average.load_state_dict(state["average"])
         self.statistics.load_state_dict(state["statistics"])
@@ -99,8 +107,11 @@ class Run:
 
 def train(
     config: TrainConfig, data: Path, out: Path, resume: bool = False, seconds: float = math.inf
-) -> Run:
-    """Train a model; checkpoints and log.jsonl go to `out`.
+) -> None:
+    """Train a model. `out` gets checkpoint.pt, log.jsonl and model/, which `load_model` reads.
+
+    A run stopped in any way goes on from its last checkpoint as if it had never stopped: batch,
+    quality and learning rate depend on the step only. SIGTERM and SIGINT end it with a checkpoint.
 
     Args:
         config: the settings.
@@ -108,69 +119,99 @@ def train(
         out: the run's folder, created if missing.
         resume: go on from the checkpoint in `out`, if there is one.
         seconds: stop (with a checkpoint) after this long.
+
+    Raises:
+        CodecError: no usable images, or `out` holds a run and `resume` is not set, or does not fit.
     """
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     cuda = torch.cuda.is_available()
-    device = (
-        torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-        if cuda
-        else torch.device("cpu")
-    )
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    device = torch.device("cuda", local) if cuda else torch.device("cpu")
+    checkpoint = (out / "checkpoint.pt").exists()
+    if checkpoint and not resume:
+        raise CodecError(
+            f"{out} holds a training run: add --resume to go on with it, or name a new folder"
+        )
+    crops = Crops(load_images(data), config.crop, config.batch, config.seed * 1000 + rank)
+    out.mkdir(parents=True, exist_ok=True)
     if world > 1:
         torch.distributed.init_process_group("nccl" if cuda else "gloo")
-    out.mkdir(parents=True, exist_ok=True)
-    crops = Crops(load_images(data), config.crop, config.batch, config.seed * 1000 + rank)
     run = Run(config, out, device)
-    checkpoint = (out / "checkpoint.pt").exists() and resume
     if not checkpoint:
         run.start(Crops(crops.images, config.crop, config.batch, config.seed * 1000))
     run.place()
     if checkpoint:
         run.load()
     module: Any = DistributedDataParallel(run.objective) if world > 1 else run.objective
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    log = Log(out / "log.jsonl", run.step) if rank == 0 else None
     began = saved = time.monotonic()
-    log = (out / "log.jsonl").open("a") if rank == 0 else None
-    window = {"psnr": 0.0, "bpp": 0.0, "loss": 0.0}
-    mark = began
-    while run.step < config.steps and time.monotonic() - began < seconds:
-        quality, stages = schedule(config, run.step)
-        x = crops(run.step).to(device, memory_format=torch.channels_last)
-        for group in run.optimizer.param_groups:
-            group["lr"] = learning_rate(config, run.step)
-        with torch.autocast(device.type, dtype=torch.bfloat16):
-            outcome = module(x, quality, stages)
-        run.optimizer.zero_grad(set_to_none=True)
-        outcome.loss.backward()
-        torch.nn.utils.clip_grad_norm_(run.networks.parameters(), config.clip)
-        run.optimizer.step()
-        run.statistics.update(outcome.used, run.objective.shares[bucket(quality)])
-        run.step += 1
-        follow(run, min(config.average, (1 + run.step) / (10 + run.step)))
-        window["psnr"] += 10 * math.log10(4 / float(outcome.mse))
-        window["bpp"] += float(outcome.bits)
-        window["loss"] += float(outcome.loss.detach())
-        if log and run.step % config.log_steps == 0:
-            now = time.monotonic()
-            line = {
-                "step": run.step,
-                **{k: round(v / config.log_steps, 5) for k, v in window.items()},
-            }
-            line |= {
-                "seconds": round((now - mark) / config.log_steps, 4),
-                "rate": learning_rate(config, run.step),
-            }
-            log.write(json.dumps(line) + "\n")
-            log.flush()
-            window = dict.fromkeys(window, 0.0)
-            mark = now
-        if rank == 0 and time.monotonic() - saved > config.save_seconds:
-            run.save()
-            saved = time.monotonic()
-    if rank == 0:
+    while run.step < config.steps and not stopped.is_set() and time.monotonic() - began < seconds:
+        for _ in range(config.log_steps):
+            one_step(run, module, crops, log)
+        if log:
+            log.write(run.step, config.log_steps, learning_rate(config, run.step))
+            if time.monotonic() - saved > config.save_seconds:
+                run.save()
+                saved = time.monotonic()
+    if log:
         run.save()
+        as_model(run.average).save(out / "model")
     if world > 1:
         torch.distributed.destroy_process_group()
-    return run
+
+
+def one_step(run: Run, module: Any, crops: Crops, log: Log | None) -> None:
+    """Forward, backward, optimizer, codebook statistics and weight average of one batch."""
+    config = run.config
+    quality, stages = schedule(config, run.step)
+    x = crops(run.step).to(run.device, memory_format=torch.channels_last)
+    for group in run.optimizer.param_groups:
+        group["lr"] = learning_rate(config, run.step)
+    with torch.autocast(run.device.type, dtype=torch.bfloat16):
+        outcome = module(x, quality, stages)
+    run.optimizer.zero_grad(set_to_none=True)
+    outcome.loss.backward()
+    torch.nn.utils.clip_grad_norm_(run.networks.parameters(), config.clip)
+    run.optimizer.step()
+    run.statistics.update(outcome.used, quality)
+    run.step += 1
+    follow(run, min(config.average, (1 + run.step) / (10 + run.step)))
+    if log:
+        psnr = 10 * math.log10(4 / float(outcome.mse))
+        log.add(psnr=psnr, bpp=float(outcome.bits), loss=float(outcome.loss))
+
+
+class Log:
+    """log.jsonl: a line of means every so many steps, cut back to the checkpoint on resume."""
+
+    def __init__(self, path: Path, step: int) -> None:
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        whole = [line for line in lines if line.endswith("}\n")]
+        path.write_text("".join(line for line in whole if json.loads(line)["step"] <= step))
+        self._file = path.open("a")
+        self._sums: dict[str, float] = {}
+        self._mark = time.monotonic()
+
+    def add(self, **values: float) -> None:
+        """Count one step's values."""
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+
+    def write(self, step: int, steps: int, rate: float) -> None:
+        """Write the means of the last `steps` steps; show them where someone is watching."""
+        now = time.monotonic()
+        line: dict[str, float] = {"step": step}
+        line |= {name: round(total / steps, 6) for name, total in self._sums.items()}
+        line |= {"seconds": round((now - self._mark) / steps, 4), "rate": rate}
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+        if sys.stderr.isatty():
+            shown = " ".join(f"{name} {value:.5g}" for name, value in line.items())
+            print(f"\r{shown}", end="", file=sys.stderr)
+        self._sums, self._mark = {}, now
 
 
 @torch.no_grad()

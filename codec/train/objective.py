@@ -8,21 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from codec.model import Networks
-
-BUCKETS = 8  # quality ranges with code statistics of their own
-
-
-def bucket(quality: float) -> int:
-    """Range of a quality 0..100 among `BUCKETS`."""
-    return min(int(quality * BUCKETS / 100), BUCKETS - 1)
+from codec.quantizer import quality_range
 
 
 @dataclass
 class Used:
-    """What a stage quantised in a step: residuals (n, D) and their codes (n,)."""
+    """What a stage quantised in a step: what the other stages left to it (n, D), and its codes (n,)."""
 
     stage: int
-    residual: Tensor
+    target: Tensor
     index: Tensor
 
 
@@ -45,20 +39,22 @@ class Objective(nn.Module):
     """
 
     def __init__(
-        self, networks: Networks, commitment: float, balance: float, shares: Tensor
+        self,
+        networks: Networks,
+        commitment: float,
+        balance: float,
+        widths: tuple[int, ...],
     ) -> None:
         super().__init__()
         self.networks = networks
-        self.commitment, self.balance = commitment, balance
-        self.register_buffer("shares", shares)  # (BUCKETS, S, K) running shares of the codes
-        self.shares: Tensor
+        self.commitment, self.balance, self.widths = commitment, balance, widths
 
     def forward(self, x: Tensor, quality: float, stages: int) -> Outcome:
         """Losses of a batch (N, 3, H, W) in [-1, 1] at one quality, using the first `stages` stages."""
         networks, quantizer = self.networks, self.networks.quantizer
         config = networks.config
         lam = config.lagrange(quality)
-        bits = -torch.log2(self.shares[bucket(quality)])  # (S, K)
+        bits = [quantizer.prices(s, quality) for s in range(len(quantizer.stages))]
         used: list[Used] = []
         spent = x.new_zeros(())
         pull = x.new_zeros(())
@@ -70,14 +66,18 @@ class Objective(nn.Module):
             with torch.no_grad():
                 e = (y - prediction).permute(0, 2, 3, 1)
                 n, h, w, d = e.shape
-                rest = e.reshape(-1, d).float().contiguous()
-                for stage in quantizer.of_level(level):
-                    if stage >= stages:
-                        break
-                    index = quantizer.assign(stage, rest, lam * bits[stage])
-                    used.append(Used(stage, rest, index))
-                    spent += bits[stage][index].sum()
-                    rest = rest - quantizer.codebook(stage)[index]
+                flat = e.reshape(-1, d).float().contiguous()
+                here = [s for s in quantizer.of_level(level) if s < stages]
+                rest = flat
+                if here:
+                    codes = quantizer.search(
+                        here, flat, [lam * bits[s] for s in here], self.widths[level]
+                    )
+                    for k, s in enumerate(here):
+                        rest = rest - quantizer.codebook(s)[codes[:, k]]
+                    for k, s in enumerate(here):
+                        spent += bits[s][codes[:, k]].sum()
+                        used.append(Used(s, rest + quantizer.codebook(s)[codes[:, k]], codes[:, k]))
                 r = e - rest.view(n, h, w, d)
                 kept = ((r * e).sum(3) / e.square().sum(3).clamp_min(1e-9)).clamp_(0, 1)
                 r = r.permute(0, 3, 1, 2)
@@ -108,12 +108,13 @@ class Statistics:
         self.sums = [4.0 * self.quantizer.codebook(n) for n in range(len(self.quantizer.stages))]
 
     @torch.no_grad()
-    def update(self, used: list[Used], shares: Tensor) -> None:
-        """Fold a step's usage into codebooks and into `shares` (S, K) of the step's quality range."""
+    def update(self, used: list[Used], quality: float) -> None:
+        """Fold a step's usage into the codebooks and into the shares of the step's quality range."""
+        shares = self.quantizer.shares[quality_range(quality)]  # (S, K)
         for u in used:
             stage = self.quantizer.stages[u.stage]
             count = torch.bincount(u.index, minlength=stage.codes).float()
-            total = torch.zeros_like(self.sums[u.stage]).index_add_(0, u.index, u.residual)
+            total = torch.zeros_like(self.sums[u.stage]).index_add_(0, u.index, u.target)
             if torch.distributed.is_initialized():
                 torch.distributed.all_reduce(count)
                 torch.distributed.all_reduce(total)
@@ -123,7 +124,7 @@ class Statistics:
             alive = self.counts[u.stage] > 1e-3
             alive[0] &= u.stage == 0  # code 0 stays the zero vector
             book[alive] = self.sums[u.stage][alive] / self.counts[u.stage][alive, None]
-            shares[u.stage].lerp_(
+            shares[u.stage, : stage.codes].lerp_(
                 (count + 0.02) / (count.sum() + 0.02 * stage.codes), 1 - self.decay
             )
 

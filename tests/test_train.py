@@ -1,0 +1,148 @@
+"""Training: the linear start, the step, and a run that is killed and resumed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from bitstream.errors import CodecError
+from codec.model import load_model
+from codec.quantizer import ResidualQuantizer, Stage, least
+from codec.train.config import load_config
+from codec.train.loop import schedule
+
+TOY = {
+    "model.levels": [
+        {"cell": 32, "dim": 8, "stages": 1, "codes": 16},
+        {"cell": 16, "dim": 8, "stages": 2, "codes": 16},
+        {"cell": 8, "dim": 8, "stages": 1, "codes": 16},
+    ],
+    "model.encoder": [8, 8, 8, 8],
+    "model.decoder": [8, 8, 8, 8],
+    "steps": 30,
+    "batch": 2,
+    "crop": 64,
+    "start_batches": 12,
+    "log_steps": 1,
+    "save_seconds": 0,
+    "rate": 0.002,
+}
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight smooth random pictures."""
+    folder = tmp_path_factory.mktemp("photographs")
+    rng = np.random.default_rng(0)
+    for number in range(8):
+        coarse = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8))
+        coarse.resize((128, 96), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+    return folder
+
+
+def start(photographs: Path, out: Path, *more: str) -> subprocess.Popen[bytes]:
+    settings = [
+        text for key, value in TOY.items() for text in ("--set", f"{key}={json.dumps(value)}")
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "codec.train.cli",
+        "--data",
+        str(photographs),
+        "--out",
+        str(out),
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([*command, *settings, *more], env=environment, stderr=subprocess.PIPE)
+
+
+def curve(out: Path) -> list[tuple[int, float]]:
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    return [(line["step"], line["loss"]) for line in lines]
+
+
+@pytest.mark.timeout(240)
+def test_killed_run_resumes_with_the_same_loss_curve(photographs: Path, tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert start(photographs, whole).wait() == 0
+    expected = curve(whole)
+    assert [step for step, _ in expected] == list(range(1, 31))
+
+    killed = 0
+    for reach in (7, 19):
+        run = start(photographs, cut, "--resume")
+        log = cut / "log.jsonl"
+        while run.poll() is None and not (log.exists() and log.read_text().count("\n") >= reach):
+            time.sleep(0.01)
+        run.send_signal(signal.SIGKILL)
+        killed += run.wait() == -signal.SIGKILL
+    assert killed == 2, "the run ended before it could be killed"
+    with (cut / "log.jsonl").open("a") as log_file:
+        log_file.write('{"step": 99')  # what a kill in the middle of a line leaves
+    assert start(photographs, cut, "--resume").wait() == 0
+    assert curve(cut) == expected
+    one, other = load_model(whole / "model", "cpu"), load_model(cut / "model", "cpu")
+    assert one.fingerprint == other.fingerprint
+
+
+def test_a_run_is_not_overwritten(photographs: Path, tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"precious")
+    run = start(photographs, tmp_path)
+    assert run.wait() != 0
+    assert b"--resume" in (run.stderr.read() if run.stderr else b"")
+    assert (tmp_path / "checkpoint.pt").read_bytes() == b"precious"
+
+
+def test_settings_are_checked() -> None:
+    assert load_config(None, ["model.lambda_fine=0.01"]).model.lambda_fine == 0.01
+    with pytest.raises(CodecError, match="unknown training setting 'stepz'"):
+        load_config(None, ["stepz=3"])
+    with pytest.raises(CodecError, match="--set"):
+        load_config(None, ["steps=many"])
+
+
+def test_schedule_visits_all_qualities_and_prefixes() -> None:
+    config = load_config(None, [])
+    visits = [schedule(config, step) for step in range(2000)]
+    shares = np.histogram([quality for quality, _ in visits], bins=10, range=(0, 100))[0] / 2000
+    assert np.abs(shares - 0.1).max() < 0.005
+    cut = [stages for _, stages in visits if stages < len(config.model.stages)]
+    assert 0.1 < len(cut) / 2000 < 0.2
+    assert set(cut) == set(range(1, len(config.model.stages)))
+
+
+def test_wider_search_never_costs_more() -> None:
+    generator = torch.Generator().manual_seed(1)
+    quantizer = ResidualQuantizer([Stage(0, 8, 16, 64)] * 4)
+    for stage in range(4):
+        book = torch.randn(64, 16, generator=generator) * 0.6**stage
+        quantizer.codebook(stage).copy_(book)
+    latent = torch.randn(500, 16, generator=generator)
+    biases = [torch.rand(64, generator=generator) for _ in range(4)]
+
+    def cost(width: int) -> float:
+        codes = quantizer.search(range(4), latent, biases, width)
+        picked = sum(quantizer.codebook(s)[codes[:, s]] for s in range(4))
+        bias = sum(biases[s][codes[:, s]] for s in range(4))
+        return float((latent - picked).square().sum(1).add(bias).mean())
+
+    costs = [cost(width) for width in (1, 2, 4, 16)]
+    assert costs == sorted(costs, reverse=True)
+    assert costs[-1] < 0.95 * costs[0]
+
+
+def test_least_is_topk() -> None:
+    score = torch.randn(200, 512, generator=torch.Generator().manual_seed(2))
+    value, column = least(score, 5)
+    expected, where = torch.topk(score, 5, largest=False)
+    assert torch.equal(value, expected)
+    assert torch.equal(column, where)
