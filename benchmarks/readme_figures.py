@@ -90,8 +90,8 @@ def rd_table(rd: dict[str, Any]) -> list[str]:
         "",
         "BD-rate in percent of AVIF's bytes at equal PSNR, 0.03-0.35 bpp; a dash is outside of",
         "what the codec's qualities reach. AVIF is Pillow's default, and once libavif's",
-        "`tune=psnr` with 4:4:4 at speed 4. Our files exceed the ideal code length of their indices",
-        f"by {mean} bytes on average and {worst} at most ({over['files']} files).",
+        "`tune=psnr` with 4:4:4 at speed 4. Our files exceed the ideal code length of their",
+        f"indices by {mean} bytes on average and {worst} at most ({over['files']} files).",
     ]
 
 
