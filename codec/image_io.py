@@ -4,7 +4,6 @@ What is changed on the way in: the EXIF orientation is applied to the pixels and
 samples are rounded to 8, palettes are looked up, CMYK becomes sRGB. All else stays as it was.
 """
 
-import struct
 import warnings
 import zlib
 from collections.abc import Collection
@@ -16,10 +15,10 @@ from typing import Any, BinaryIO, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 
-from codec.errors import BitstreamError, UnsupportedImageError
-from codec.metadata import TIFF_XMP, describing, from_image, to_info
+from codec.errors import BitstreamError, CodecError, UnsupportedImageError
+from codec.metadata import TIFF_XMP, describing, from_image, orientation, to_info
 from codec.options import METADATA
 
 Samples: TypeAlias = NDArray[np.uint8]
@@ -88,10 +87,10 @@ def load(source: ImageSource, keep: Collection[str] = METADATA) -> Picture:
         raise UnsupportedImageError(f"{name}: not an image that Pillow can read") from None
     except Image.DecompressionBombError as error:
         raise UnsupportedImageError(f"{name}: {error}") from None
-    except (SyntaxError, ValueError, EOFError, zlib.error, struct.error) as error:
-        raise UnsupportedImageError(f"{name}: damaged image: {error}") from None
-    except OSError as error:
-        if error.errno is not None:
+    except (CodecError, MemoryError):
+        raise
+    except Exception as error:  # on damage, Pillow raises nearly anything
+        if isinstance(error, OSError) and error.errno is not None:
             raise
         raise UnsupportedImageError(f"{name}: damaged image: {error}") from None
 
@@ -110,6 +109,20 @@ def save(image: Image.Image, target: BinaryIO, file_format: str) -> None:
     Example:
         >>> save(Image.new("L", (2, 2)), BytesIO(), "PNG")
     """
+    try:
+        image.save(target, format=file_format, **_options(image, file_format))
+    except KeyError:
+        raise UnsupportedImageError(f"Pillow cannot write {file_format} files") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's own, and whatever it makes of metadata from strangers
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise UnsupportedImageError(f"{file_format} cannot hold this image: {error}") from None
+
+
+def _options(image: Image.Image, file_format: str) -> dict[str, Any]:
+    """Keywords for Pillow's writer of a format: quality, and the image's metadata."""
     options = dict(_BEST.get(file_format, {}))
     if icc := image.info.get("icc_profile"):
         options["icc_profile"] = icc
@@ -124,14 +137,7 @@ def save(image: Image.Image, target: BinaryIO, file_format: str) -> None:
         options["exif"] = describing(image.getexif())
         if xmp:
             options["exif"][TIFF_XMP] = xmp
-    try:
-        image.save(target, format=file_format, **options)
-    except KeyError:
-        raise UnsupportedImageError(f"Pillow cannot write {file_format} files") from None
-    except (ValueError, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise UnsupportedImageError(f"{file_format} cannot hold this image: {error}") from None
+    return options
 
 
 _BEST: dict[str, dict[str, Any]] = {
@@ -208,11 +214,25 @@ def _from_image(image: Image.Image, keep: Collection[str], name: str) -> Picture
             f"{name}: holds {frames} pictures, and this codec one: extract a frame first"
         )
     metadata = from_image(image)
-    image = ImageOps.exif_transpose(image)
+    image.load()  # Pillow turns a TIFF upright here
+    turn = _UPRIGHT.get(orientation(image))
+    if turn is not None:
+        image = image.transpose(turn)
     if image.mode == "CMYK":
         image = _cmyk_to_srgb(image, metadata.pop("icc", None))
     kept = {key: data for key, data in metadata.items() if key in keep}
     return _from_samples(_samples(image, name), kept)
+
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def _samples(image: Image.Image, name: str) -> Samples:

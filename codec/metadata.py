@@ -31,6 +31,19 @@ def from_image(image: Image.Image) -> dict[str, bytes]:
     return {name: data for name, data in found.items() if data}
 
 
+def orientation(image: Image.Image) -> int:
+    """1..8 as EXIF (or else XMP) has it; 1 if that is damaged.
+
+    Example:
+        >>> orientation(Image.new("L", (2, 2)))
+        1
+    """
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # on damage, Pillow raises nearly anything; the picture is still good
+        return 1
+
+
 def to_info(metadata: dict[str, bytes]) -> dict[str, bytes]:
     """What Pillow calls the metadata, in `Image.info`.
 

@@ -12,7 +12,7 @@ from bitstream import container, stream
 from bitstream.container import Container
 from bitstream.header import MAJOR, Header
 from codec import image_io
-from codec.errors import ModelMismatchError
+from codec.errors import CodecError, ModelMismatchError
 from codec.files import CodedSource, read_coded
 from codec.image_io import ImageSource, Picture, Samples
 from codec.options import DEFAULT_LIMITS, METADATA, NO_LIMITS, DecodeLimits, StreamInfo
@@ -81,7 +81,7 @@ def encode(
 
     if target_bpp is not None:
         target_size = int(target_bpp * width * height / 8)
-    return file_at(quality) if target_size is None else best_within(file_at, target_size)
+    return file_at(int(quality)) if target_size is None else best_within(file_at, target_size)
 
 
 def decode(
@@ -181,8 +181,12 @@ def metadata_of(file: Container) -> dict[str, bytes]:
 
 @lru_cache(maxsize=2)
 def _loaded(model: str, device: str) -> "CodecModel":
-    from codec.model import load_model  # noqa: PLC0415  (torch: not for `info`)
+    import torch  # noqa: PLC0415  (not for `info`)
 
+    from codec.model import load_model  # noqa: PLC0415
+
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise CodecError("no CUDA device was found: use the device cpu, or auto")
     return load_model(model, device)
 
 

@@ -207,6 +207,11 @@ def test_image_problems_are_one_sentence(folder, command):
     assert not list(folder.glob("a.*"))
 
 
+def test_missing_gpu_is_said(folder, command, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert "no CUDA" in command("encode", "photo.png", "--device", "cuda", code=1).stderr
+
+
 def test_missing_model_is_said(folder):
     result = CliRunner().invoke(app, ["encode", "photo.png", "-m", "no/model"])
     assert result.exit_code == 1

@@ -1,5 +1,6 @@
 """Every kind of image in, the same picture and metadata out."""
 
+import random
 import zlib
 from io import BytesIO
 from pathlib import Path
@@ -177,11 +178,53 @@ def test_orientation_in_xmp_is_reset():
         assert b"kept" in kept
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_hostile_exif_passes_through():
     image = Image.fromarray(gradient())
     for exif in (b"II*\0\xff\xff\xff\xff", b"MM", b"II*\0\x08\0\0\0\xff\xff", b"junk", b"Exif\0\0"):
         image.info["exif"] = exif
         assert load(image).metadata.get("exif", b"") == exif.removeprefix(b"Exif\0\0")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_exif_does_not_lose_the_picture():
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Maker"
+    exif.get_ifd(0x8769)[0x927C] = bytes(30)
+    whole, random_ = exif.tobytes(), random.Random(0)  # noqa: S311
+    image = Image.fromarray(gradient())
+    for _ in range(300):
+        damaged = bytearray(whole)
+        damaged[random_.randrange(6, len(whole))] = random_.randrange(256)
+        file = stored(image, "JPEG", exif=bytes(damaged[: random_.randrange(7, len(whole))]))
+        assert load(file).rgb.size == image.width * image.height * 3
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "AVIF"])
+def test_damaged_files_give_one_kind_of_error(file_format):
+    image = Image.fromarray(gradient(40, 60))
+    image.info["exif"] = b"Exif\0\0II*\0\x08\0\0\0\0\0"
+    whole, random_ = stored(image, file_format).getvalue(), random.Random(0)  # noqa: S311
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for _ in range(random_.choice([1, 3, 9])):
+            damaged[random_.randrange(len(whole))] = random_.randrange(256)
+        try:
+            load(BytesIO(damaged))
+        except UnsupportedImageError as error:
+            assert str(error).startswith("input: ")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
+def test_damaged_metadata_is_written_or_refused(file_format):
+    metadata = {"icc": b"profile", "exif": b"II*\0\x08\0\0\0\xff\xff", "xmp": b"\xff\0<"}
+    image = Picture(gradient(), metadata=metadata).to_image()
+    try:
+        save(image, BytesIO(), file_format)
+    except UnsupportedImageError as error:
+        assert "cannot hold" in str(error)
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
