@@ -16,6 +16,8 @@ This holds as long as the process does not flush denormals (``torch.set_flush_de
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -47,15 +49,38 @@ def score_pairs(
     else:
         score = bias.index_select(0, code).to(torch.float64)
     step = max(1, PIECE // depth)
+    scan = x.device.type == "cpu" and _cumsum_goes_in_order(depth)
     for start in range(0, pairs, step):
         stop = min(pairs, start + step)
         term = x.index_select(0, row[start:stop]).to(torch.float64)
-        term.sub_(codebook.index_select(0, code[start:stop]))
+        term.sub_(codebook.index_select(0, code[start:stop]).to(torch.float64))
         term.mul_(term)
-        part = score[start:stop]
-        for column in term.unbind(1):
-            part.add_(column)
+        _add_in_order(score[start:stop], term, scan)
     return score.nan_to_num_(nan=float("inf"), posinf=float("inf"), neginf=float("-inf"))
+
+
+def _add_in_order(score: Tensor, term: Tensor, scan: bool) -> None:
+    """Add the columns of ``term`` [P, D] to ``score`` [P], from the first to the last."""
+    if scan:
+        term[:, 0].add_(score)
+        score.copy_(term.cumsum(1)[:, -1])
+    else:
+        for column in term.unbind(1):
+            score.add_(column)
+
+
+@cache
+def _cumsum_goes_in_order(depth: int) -> bool:
+    """Whether torch's cumsum over ``depth`` columns on the CPU adds one after the other.
+
+    It does, but no documentation promises it. It is several times faster than adding columns.
+    """
+    generator = torch.Generator().manual_seed(depth)
+    term = torch.rand(64, depth, dtype=torch.float64, generator=generator)
+    score = torch.zeros(2, 64, dtype=torch.float64)
+    _add_in_order(score[0], term, scan=False)
+    _add_in_order(score[1], term, scan=True)
+    return torch.equal(score[0], score[1])
 
 
 def best_of_pairs(rows: int, row: Tensor, code: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cuda_ext import nearest, nearest_stages
+from cuda_ext import canonical, nearest, nearest_stages
 from cuda_ext import search as search_module
 from tests.nearest_cases import KINDS, make, reference, wrong
 
@@ -67,6 +67,15 @@ def test_many_blocks_and_one_block_agree(monkeypatch):
         monkeypatch.setattr(search_module, name, size)
     parts = nearest(*case)
     assert torch.equal(whole[0], parts[0]) and torch.equal(whole[1], parts[1])
+
+
+def test_adding_columns_and_scanning_them_agree(monkeypatch):
+    assert canonical._cumsum_goes_in_order(24)  # else the search is right but slow
+    case = make("shuffled", 400, 100, 24)
+    scanned = nearest(*case)
+    monkeypatch.setattr(canonical, "_cumsum_goes_in_order", lambda depth: False)
+    added = nearest(*case)
+    assert torch.equal(scanned[0], added[0]) and torch.equal(scanned[1], added[1])
 
 
 def test_lower_matmul_precision_changes_nothing():
