@@ -1,12 +1,14 @@
 """Time and memory of cuda_ext.nearest on the CPU, beside torch.cdist and addmm with argmin.
 
-    OMP_NUM_THREADS=1 python benchmarks/nearest_centroid.py
+    python benchmarks/nearest_centroid.py
 
-Every round times each method once, in turn; a ratio is the median over rounds of the ratio within
-a round, so a busy machine slows both sides. Writes benchmarks/results/nearest_centroid_cpu.json.
+One thread. Times are the process's CPU time, so a busy machine distorts them less. Every round
+times each method once, in turn; a ratio is the median over rounds of the ratio within a round.
+Writes benchmarks/results/nearest_centroid_cpu.json.
 """
 
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -64,9 +66,9 @@ def measure(rows: int, codes: int, depth: int) -> dict[str, Any]:
     times: dict[str, list[float]] = {name: [] for name in methods}
     for _ in range(ROUNDS):
         for name, run in methods.items():
-            start = time.perf_counter()
+            start = time.process_time()
             run()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(time.process_time() - start)
     exact = nearest(x, codebook)[0]
     against = {}
     for name in ("cdist + argmin", "addmm + argmin"):
@@ -76,8 +78,8 @@ def measure(rows: int, codes: int, depth: int) -> dict[str, Any]:
         "rows": rows,
         "codes": codes,
         "depth": depth,
-        "median_ms": {name: round(statistics.median(t) * 1e3, 3) for name, t in times.items()},
-        "least_ms": {name: round(min(t) * 1e3, 3) for name, t in times.items()},
+        "median_cpu_ms": {name: round(statistics.median(t) * 1e3, 3) for name, t in times.items()},
+        "least_cpu_ms": {name: round(min(t) * 1e3, 3) for name, t in times.items()},
         "times_faster_than": against,
         "peak_extra_mb": {name: round(peak / 1e6, 1) for name, peak in peaks.items()},
         "wrong_indices": {
@@ -88,12 +90,14 @@ def measure(rows: int, codes: int, depth: int) -> dict[str, Any]:
 
 
 def main() -> None:
+    torch.set_num_threads(1)
     report = {
         "commit": commit(),
         "machine": cpu(),
         "threads": torch.get_num_threads(),
         "versions": {name: installed(name) for name in ("torch", "numpy")},
         "rounds": ROUNDS,
+        "load": round(os.getloadavg()[0], 1),
         "shapes": [measure(*shape) for shape in SHAPES],
     }
     RESULT.parent.mkdir(exist_ok=True)
