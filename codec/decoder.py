@@ -11,13 +11,18 @@ from codec.layers import Block, Up
 
 CONDITION = 32  # width of the quality embedding
 
+# Called once a level with its number and the predicted latent (N, dim, h, w); returns the quantised
+# remainder r of the level, of the same shape.
+Code = Callable[[int, Tensor], Tensor]
+
 
 class Decoder(nn.Module):
     """g(ẑ), the conditional mean of the image given the indices (realism 0).
 
     One top-down pass. At each level it first *predicts* the level's latent from the coarser levels
-    (linear closed loop plus a correction); what is coded is the remainder against that prediction, so
-    the same pass runs in the encoder. Pixels are the linear synthesis of all levels plus a correction.
+    (linear closed loop plus a correction); what is coded is the remainder against that prediction,
+    so the same pass runs in the encoder. Pixels are the linear synthesis of all levels plus a
+    correction.
 
     Args:
         transforms: the encoder's block transforms, coarse to fine.
@@ -47,43 +52,42 @@ class Decoder(nn.Module):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def forward(
-        self, condition: Tensor, code: Callable[[int, Tensor | None], Tensor], shape: torch.Size
-    ) -> Tensor:
-        """Run top-down.
+    def forward(self, condition: Tensor, code: Code, shape: torch.Size) -> Tensor:
+        """The image of a coding.
 
         Args:
-            condition: (N, 1 + levels), normalised log λ and the share of stages present at each level.
-            code: called once per level with the level's number and the predicted latent
-                (N, dim, h, w); returns the quantised remainder r of the level, same shape.
-            shape: shape of the image (N, 3, H, W), multiples of 32.
+            condition: (N, 1 + levels), see `ModelConfig.condition`.
+            code: see `Code`.
+            shape: shape of the image (N, 3, H, W), H and W multiples of 32.
 
         Returns:
             Pixels (N, 3, H, W), nominally in [-1, 1], not clamped.
         """
-        c = self.condition(condition)
-        pixels = torch.zeros(shape, device=c.device)
-        hidden: Tensor | None = None
-        for level, transform in enumerate(self.transforms):
-            prediction = (
-                transform.analysis(pixels)
-                if level
-                else pixels.new_zeros(
-                    shape[0],
-                    transform.forward_basis.shape[0],
-                    shape[2] // transform.cell,
-                    shape[3] // transform.cell,
-                )
-            )
-            if hidden is not None:
-                hidden = self.before[level - 1](self.ups[level - 1](hidden), c)
-                correction = self.predict[level - 1](hidden).float()
-                prediction = prediction + correction
-                pixels = pixels + transform.synthesis(correction)
-            remainder = code(level, prediction)  # (N, dim, h, w)
-            embedded = self.embed[level](torch.cat([prediction + remainder, remainder], dim=1))
-            hidden = self.after[level](embedded if hidden is None else hidden + embedded, c)
-            pixels = pixels + transform.synthesis(remainder)
-        assert hidden is not None
+        pixels, hidden, c = self.top_down(condition, code, shape)
         h4 = self.last(self.up4(hidden), c)  # (N, w4, H/4, W/4)
         return pixels + nn.functional.pixel_shuffle(self.out(h4).float(), 4)
+
+    def top_down(
+        self, condition: Tensor, code: Code, shape: torch.Size
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """All levels, coarse to fine: what the encoder runs too (arguments as in `forward`).
+
+        Returns:
+            The linear part of the image (N, 3, H, W), the features (N, w8, H/8, W/8) and the
+            quality embedding (N, CONDITION).
+        """
+        c = self.condition(condition)
+        pixels = torch.zeros(shape, device=c.device)
+        hidden = pixels.new_zeros(())
+        for level, transform in enumerate(self.transforms):
+            prediction = transform.analysis(pixels)  # zero at the coarsest level
+            coded = pixels.new_zeros(())
+            if level:
+                hidden = self.before[level - 1](self.ups[level - 1](hidden), c)
+                coded = self.predict[level - 1](hidden).float()
+                prediction = prediction + coded
+            remainder = code(level, prediction)  # (N, dim, h, w)
+            embedded = self.embed[level](torch.cat([prediction + remainder, remainder], dim=1))
+            hidden = self.after[level](hidden + embedded, c)
+            pixels = pixels + transform.synthesis(coded + remainder)
+        return pixels, hidden, c

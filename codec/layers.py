@@ -50,9 +50,9 @@ class Up(nn.Sequential):
 class BlockTransform(nn.Module):
     """A linear transform of non-overlapping cell×cell blocks: `analysis` and `synthesis`.
 
-    Starts from an orthonormal basis (the Karhunen-Loève transform of the blocks), where synthesis is
-    the transpose of analysis and squared errors of latents are squared errors of pixels. Both matrices
-    are (dim, 3·cell²), float32, for pixels in [-1, 1].
+    Starts from an orthonormal basis (the Karhunen-Loève transform of the blocks), where synthesis
+    is the transpose of analysis and squared errors of latents are squared errors of pixels. Both
+    matrices are (dim, 3·cell²), float32, for pixels in [-1, 1].
     """
 
     def __init__(self, cell: int, dim: int) -> None:
@@ -77,5 +77,7 @@ class BlockTransform(nn.Module):
     def synthesis(self, z: Tensor) -> Tensor:
         """Latents (N, dim, h, w) to pixels (N, 3, h·cell, w·cell)."""
         with torch.autocast(z.device.type, enabled=False):
-            blocks = nn.functional.conv2d(z.float(), self.inverse_basis.t()[:, :, None, None])
+            blocks = nn.functional.conv2d(
+                z.float(), self.inverse_basis.t().contiguous()[..., None, None]
+            )
             return nn.functional.pixel_shuffle(blocks, self.cell)

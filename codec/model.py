@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ class ModelConfig:
         return self.lambda_coarse * (self.lambda_fine / self.lambda_coarse) ** (quality / 100)
 
     def condition(self, quality: float, stages: int) -> list[float]:
-        """What the decoder knows of the coding: quality in [-1, 1] and the share of stages per level."""
+        """What the decoder knows: quality in [-1, 1] and the share of each level's stages."""
         left = stages
         shares = []
         for level in self.levels:
@@ -148,7 +148,8 @@ class CodecModel:
     def quantise(self, analysis: Analysis, quality: int) -> Indices:
         """Indices of an image at a quality 0..100, all stages, coarse to fine.
 
-        A level's codes are searched jointly for least ‖e − Σ c‖² + λ·bits (`ResidualQuantizer.search`).
+        A level's codes are searched jointly for least ‖e − Σ c‖² + λ·bits, see
+        `ResidualQuantizer.search`.
         """
         quantizer = self._networks.quantizer
         lam = self.config.lagrange(quality)
@@ -166,7 +167,9 @@ class CodecModel:
             indices.extend(grids.cpu().numpy().astype(np.int32))
             return self._centroids(level, grids, prediction)
 
-        self._top_down(quality, len(self.cells), analysis.height, analysis.width, code)
+        condition, padded = self._inputs(quality, len(self.cells), analysis.height, analysis.width)
+        with self._autocast():
+            self._networks.decoder.top_down(condition, code, padded)
         return indices
 
     def _centroids(self, level: int, grids: Sequence[Tensor], like: Tensor) -> Tensor:
@@ -177,21 +180,13 @@ class CodecModel:
             remainder[0, :, : grid.shape[0], : grid.shape[1]] += centroids.permute(2, 0, 1)
         return remainder
 
-    def _top_down(
-        self,
-        quality: int,
-        stages: int,
-        height: int,
-        width: int,
-        code: Callable[[int, Tensor], Tensor],
-    ) -> Tensor:
-        padded = torch.Size(
-            (1, 3, height + -height % self._multiple, width + -width % self._multiple)
-        )
+    def _inputs(
+        self, quality: int, stages: int, height: int, width: int
+    ) -> tuple[Tensor, torch.Size]:
+        """The decoder's condition, and the shape of the padded image."""
         condition = torch.tensor([self.config.condition(quality, stages)], device=self.device)
-        with self._autocast():
-            x: Tensor = self._networks.decoder(condition, code, padded)
-        return x
+        rows, columns = height + -height % self._multiple, width + -width % self._multiple
+        return condition, torch.Size((1, 3, rows, columns))
 
     @torch.inference_mode()
     def synthesise(
@@ -204,7 +199,9 @@ class CodecModel:
             here = self._networks.quantizer.of_level(level)
             return self._centroids(level, grids[here[0] : here[-1] + 1], prediction)
 
-        x = self._top_down(quality, len(indices), height, width, code)
+        condition, padded = self._inputs(quality, len(indices), height, width)
+        with self._autocast():
+            x: Tensor = self._networks.decoder(condition, code, padded)
         return x[:, :, :height, :width].add(1).mul(0.5).clamp_(0, 1)
 
     def save(self, folder: Path) -> None:
