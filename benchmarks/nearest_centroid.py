@@ -8,10 +8,12 @@ Writes benchmarks/results/nearest_centroid_cpu.json.
 """
 
 import json
+import multiprocessing
 import os
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,27 +44,42 @@ def memory(field: str) -> int:
     raise OSError(f"/proc/self/status has no {field}")
 
 
-def extra_memory(run: Callable[[], object]) -> int:
-    """Bytes by which the resident set grew at its largest while ``run`` ran."""
-    Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
-    before = memory("VmRSS")
-    run()
-    return max(0, memory("VmHWM") - before)
-
-
-def measure(rows: int, codes: int, depth: int) -> dict[str, Any]:
+def inputs(rows: int, codes: int, depth: int) -> tuple[Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(rows, depth, generator=generator)
     codebook = torch.randn(codes, depth, generator=generator)
-    bias = torch.rand(codes, generator=generator) * depth
-    methods: dict[str, Callable[[], object]] = {
-        "nearest": lambda: nearest(x, codebook),
-        "nearest, biased": lambda: nearest(x, codebook, bias),
-        "cdist + argmin": lambda: with_cdist(x, codebook),
-        "addmm + argmin": lambda: with_addmm(x, codebook),
-    }
-    nearest(x[:16], codebook[:16])  # loads the matrix library
-    peaks = {name: extra_memory(run) for name, run in methods.items()}
+    return x, codebook, torch.rand(codes, generator=generator) * depth
+
+
+METHODS: dict[str, Callable[[Tensor, Tensor, Tensor], object]] = {
+    "nearest": lambda x, codebook, bias: nearest(x, codebook),
+    "nearest, biased": nearest,
+    "cdist + argmin": lambda x, codebook, bias: with_cdist(x, codebook),
+    "addmm + argmin": lambda x, codebook, bias: with_addmm(x, codebook),
+}
+
+
+def extra_memory(name: str, shape: tuple[int, int, int]) -> int:
+    """Bytes by which the resident set grows at its largest; for a process that did nothing yet."""
+    torch.set_num_threads(1)
+    arguments = inputs(*shape)
+    METHODS[name](arguments[0][:16], arguments[1][:16], arguments[2][:16])  # loads libraries
+    Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
+    before = memory("VmRSS")
+    METHODS[name](*arguments)
+    return max(0, memory("VmHWM") - before)
+
+
+def in_new_process(name: str, shape: tuple[int, int, int]) -> int:
+    """``extra_memory``, where no freed memory of an earlier run can be used again."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(extra_memory, (name, shape))
+
+
+def measure(rows: int, codes: int, depth: int) -> dict[str, Any]:
+    x, codebook, bias = inputs(rows, codes, depth)
+    methods = {name: partial(method, x, codebook, bias) for name, method in METHODS.items()}
+    peaks = {name: in_new_process(name, (rows, codes, depth)) for name in methods}
     times: dict[str, list[float]] = {name: [] for name in methods}
     for _ in range(ROUNDS):
         for name, run in methods.items():
