@@ -5,6 +5,7 @@ specification and `reference` a decoder that follows it word by word.
 """
 
 from bitstream.container import Container, Limits, parse, write
+from bitstream.context import ContextPrior
 from bitstream.header import Header
 from bitstream.prior import Prior, PriorState, StaticPrior
 from bitstream.stream import decode_indices, encode_indices, ideal_bits
@@ -12,6 +13,7 @@ from bitstream.tables import Tables, frequencies_from_counts
 
 __all__ = [
     "Container",
+    "ContextPrior",
     "Header",
     "Limits",
     "Prior",

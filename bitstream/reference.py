@@ -189,7 +189,107 @@ class ReferenceStatic:
         return read([self.bucket[file.quality]] * (rows * columns), self.tables[len(done)])
 
 
-PRIORS: dict[str, Callable[[dict[str, Any]], ReferencePrior]] = {"static": ReferenceStatic}
+class ReferenceContext:
+    """The context prior (FORMAT.md 6.2): tables chosen by what is decoded around the place."""
+
+    def __init__(self, arrays: dict[str, Any]) -> None:
+        self.arrays = arrays
+        self.cells: Sequence[int] = arrays["cells"]
+        self.shift: int = arrays["shift"][0]
+
+    def read_stage(self, file: File, rows: int, columns: int, done: list[Grid], read: Read) -> Grid:
+        """Read the stage in two passes: even row + column first."""
+        stage = len(done)
+        take = {
+            name: self.arrays[f"{name}.{stage}"]
+            for name in ("own", "coarse", "place", "quality", "centres", "tables", "features")
+        }
+        sums = self.feature_sums(file, done)
+        levels = sorted(set(self.cells), reverse=True)
+        level, side = levels.index(self.cells[stage]), self.cells[0] // self.cells[stage]
+        grid = [-1] * (rows * columns)  # -1: not read yet
+
+        def own(y: int, x: int) -> list[int]:
+            return sums[level][y * columns + x]
+
+        def current(y: int, x: int) -> list[int]:
+            return take["features"][grid[y * columns + x]]  # type: ignore[no-any-return]
+
+        def context(y: int, x: int, colour: int) -> int:
+            vector = [
+                p + q
+                for p, q in zip(
+                    take["place"][y % side][x % side], take["quality"][file.quality], strict=True
+                )
+            ]
+
+            def add(
+                weights: list[list[int]],
+                look: Callable[[int, int], list[int]],
+                size: tuple[int, int],
+                at: list[tuple[int, int]],
+            ) -> None:
+                for v, u in at:
+                    if 0 <= v < size[0] and 0 <= u < size[1]:
+                        for feature, row in zip(look(v, u), weights, strict=True):
+                            for d, weight in enumerate(row):
+                                vector[d] += feature * weight
+
+            beside, above = [(y, x - 1), (y, x + 1)], [(y - 1, x), (y + 1, x)]
+            corners = [(y + v, x + u) for v in (-1, 1) for u in (-1, 1)]
+            for part, at in enumerate(([(y, x)], beside, above, corners)):
+                add(take["own"][part], own, (rows, columns), at)
+            if colour:
+                add(take["own"][4], current, (rows, columns), beside + above)
+            for coarser in range(level):
+                ratio = levels[coarser] // levels[level]
+                width = -(-file.width // levels[coarser])
+                size = -(-file.height // levels[coarser]), width
+
+                def look(
+                    v: int, u: int, grid_sums: list[list[int]] = sums[coarser], width: int = width
+                ) -> list[int]:
+                    return grid_sums[v * width + u]
+
+                v, u = y // ratio, x // ratio
+                near_u = u + (1 if x % ratio * 2 >= ratio else -1)
+                near_v = v + (1 if y % ratio * 2 >= ratio else -1)
+                for part, place in enumerate(((v, u), (v, near_u), (near_v, u))):
+                    add(take["coarse"][coarser][part], look, size, [place])
+            clipped = [max(-4095, min(4095, number >> self.shift)) for number in vector]
+            distances = [
+                sum((c - n) ** 2 for c, n in zip(centre, clipped, strict=True))
+                for centre in take["centres"]
+            ]
+            return distances.index(min(distances))
+
+        for colour in (0, 1):
+            places = [(y, x) for y in range(rows) for x in range(columns) if (y + x) % 2 == colour]
+            symbols = read([context(y, x, colour) for y, x in places], take["tables"])
+            for (y, x), symbol in zip(places, symbols, strict=True):
+                grid[y * columns + x] = symbol
+        return grid
+
+    def feature_sums(self, file: File, done: list[Grid]) -> list[list[list[int]]]:
+        """For each level and place the sum of the features of the level's stages read so far."""
+        length = len(self.arrays["features.0"][0])
+        sums = []
+        for cell in sorted(set(self.cells), reverse=True):
+            count = -(-file.height // cell) * -(-file.width // cell)
+            total = [[0] * length for _ in range(count)]
+            for stage, grid in enumerate(done):
+                if self.cells[stage] == cell:
+                    for place, symbol in enumerate(grid):
+                        features = self.arrays[f"features.{stage}"][symbol]
+                        total[place] = [t + f for t, f in zip(total[place], features, strict=True)]
+            sums.append(total)
+        return sums
+
+
+PRIORS: dict[str, Callable[[dict[str, Any]], ReferencePrior]] = {
+    "static": ReferenceStatic,
+    "context": ReferenceContext,
+}
 
 
 def load_prior(data: bytes) -> ReferencePrior:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from bitstream.context import ContextPrior, StageContext
 from bitstream.entropy import Coder
 from bitstream.header import Header
 from bitstream.prior import Prior, PriorState, StaticPrior, grid_shape
@@ -105,6 +106,31 @@ def neighbour_prior(seed: int = 0, cells: tuple[int, ...] = CELLS) -> NeighbourP
     ]
     values = [Tables(frequencies_from_counts(skewed_counts(rng, 4, 63, 0.2))) for _ in cells]
     return NeighbourPrior(cells, flags, values)
+
+
+def context_prior(
+    seed: int = 0, cells: tuple[int, ...] = CELLS, symbols: int = 64, tables: int = 16
+) -> ContextPrior:
+    """A context prior of random integers whose contexts reach all tables."""
+    rng = np.random.default_rng(seed)
+    length, dim = 6, 5
+
+    def draw(most: int, *shape: int) -> IntArray:
+        return rng.integers(-most, most + 1, shape).astype(np.int32)
+
+    levels = [sorted(set(cells), reverse=True).index(cell) for cell in cells]
+    contexts = [
+        StageContext(
+            own=draw(40, 5, length, dim),
+            coarse=draw(40, level, 3, length, dim),
+            place=draw(2000, cells[0] // cell, cells[0] // cell, dim),
+            quality=draw(4000, 101, dim),
+            centres=draw(1500, tables, dim),
+            tables=Tables(frequencies_from_counts(skewed_counts(rng, tables, symbols, 0.5))),
+        )
+        for level, cell in zip(levels, cells, strict=True)
+    ]
+    return ContextPrior(cells, [draw(100, symbols, length) for _ in cells], contexts, shift=3)
 
 
 def sample_indices(prior: Prior, header: Header, seed: int = 0) -> list[IntArray]:

@@ -1,0 +1,228 @@
+"""The context prior: a table for each symbol, chosen by a vector-quantised context, in integers.
+
+Every code of every stage has a small vector of features. Sums of the features at and around a place
+(the level's stages so far, its coarser levels, and in the second of two checkerboard passes the
+current stage) map linearly to a context vector; the nearest of M centres names the table. Nothing
+but integer sums, products, shifts and comparisons: equal on every machine (FORMAT.md 6.2).
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitstream.entropy import Coder
+from bitstream.prior import QUALITIES, Arrays, Prior, PriorState
+from bitstream.tables import IntArray, Tables
+
+OWN_PARTS = 5  # own place, left + right, above + below, four diagonals; all four of this stage
+COARSE_PARTS = 3  # the cell above this one, its nearer horizontal and its nearer vertical neighbour
+CLIP = 4095  # context vectors and centres stay within: their products stay within int32
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """How one stage finds its tables; all arrays int32.
+
+    R is the length of a code's features, D that of a context vector, l the level's number.
+    """
+
+    own: IntArray  # (OWN_PARTS, R, D)
+    coarse: IntArray  # (l, COARSE_PARTS, R, D), coarse to fine
+    place: IntArray  # (k, k, D): by row and column within the coarsest cell, of k cells a side
+    quality: IntArray  # (QUALITIES, D)
+    centres: IntArray  # (M, D), values within ±CLIP
+    tables: Tables  # M tables
+
+
+class ContextPrior(Prior):
+    """Tables chosen by what is decoded already.
+
+    Args:
+        cells: see `Prior`; each level's cells divide those of the level before.
+        features: for each stage int32 of shape (K, R).
+        contexts: for each stage how it finds its tables.
+        shift: bits by which mapped sums are shifted right (arithmetically) before clipping.
+
+    Raises:
+        ValueError: if shapes do not fit together, or a sum could leave int32.
+    """
+
+    kind = "context"
+
+    def __init__(
+        self,
+        cells: tuple[int, ...],
+        features: list[IntArray],
+        contexts: list[StageContext],
+        shift: int,
+    ) -> None:
+        super().__init__(cells, tuple(context.tables.symbols for context in contexts))
+        self.features, self.contexts, self.shift = features, contexts, shift
+        self.levels = [sorted(set(cells), reverse=True).index(cell) for cell in cells]
+        if list(cells) != sorted(cells, reverse=True) or any(cells[0] % cell for cell in cells):
+            raise ValueError(f"cells {cells} do not form a pyramid, coarse to fine")
+        if not 0 <= shift <= 24:
+            raise ValueError(f"expected a shift of 0..24 bits, got {shift}")
+        self._check()
+
+    def _check(self) -> None:
+        length = self.features[0].shape[1]
+        most = [0] * (max(self.levels) + 1)  # largest feature sum of each level
+        for stage, (level, context) in enumerate(zip(self.levels, self.contexts, strict=True)):
+            dim, side = context.centres.shape[1], self.cells[0] // self.cells[stage]
+            shapes = {
+                "features": (self.features[stage].shape, (self.codes[stage], length)),
+                "own": (context.own.shape, (OWN_PARTS, length, dim)),
+                "coarse": (context.coarse.shape, (level, COARSE_PARTS, length, dim)),
+                "place": (context.place.shape, (side, side, dim)),
+                "quality": (context.quality.shape, (QUALITIES, dim)),
+                "centres": (context.centres.shape, (len(context.tables), dim)),
+            }
+            for name, (got, expected) in shapes.items():
+                if got != expected:
+                    raise ValueError(f"{name}.{stage} has shape {got}, expected {expected}")
+            if len(context.centres) and np.abs(context.centres.astype(np.int64)).max() > CLIP:
+                raise ValueError(f"centres.{stage} leave the range ±{CLIP}")
+            if dim * CLIP * CLIP * 3 >= 1 << 31:
+                raise ValueError(f"stage {stage} has contexts of {dim} numbers: too many for int32")
+            here = int(np.abs(self.features[stage].astype(np.int64)).max())
+            total = 4 * max(most[level], here) * _sum(context.own)
+            total += sum(most[c] * _sum(context.coarse[c]) for c in range(level))
+            total += _most(context.place) + _most(context.quality)
+            if total >= 1 << 31:
+                raise ValueError(f"the context sums of stage {stage} could leave int32")
+            most[level] += here
+
+    def begin(self, height: int, width: int, quality: int) -> "ContextState":
+        """See `Prior.begin`."""
+        return ContextState(self, height, width, quality)
+
+    def to_arrays(self) -> Arrays:
+        """Return the arrays of FORMAT.md 6.2."""
+        arrays: dict[str, NDArray[np.generic]] = {
+            "cells": np.array(self.cells, np.int32),
+            "shift": np.array([self.shift], np.int32),
+        }
+        for s, (features, context) in enumerate(zip(self.features, self.contexts, strict=True)):
+            arrays |= {
+                f"features.{s}": features,
+                f"own.{s}": context.own,
+                f"coarse.{s}": context.coarse,
+                f"place.{s}": context.place,
+                f"quality.{s}": context.quality,
+                f"centres.{s}": context.centres,
+                f"tables.{s}": context.tables.frequencies,
+            }
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """See `Prior.from_arrays`."""
+        cells = tuple(int(cell) for cell in arrays["cells"])
+
+        def take(name: str, stage: int) -> IntArray:
+            return np.asarray(arrays[f"{name}.{stage}"]).astype(np.int32)
+
+        contexts = [
+            StageContext(
+                own=take("own", s),
+                coarse=take("coarse", s),
+                place=take("place", s),
+                quality=take("quality", s),
+                centres=take("centres", s),
+                tables=Tables(arrays[f"tables.{s}"]),
+            )
+            for s in range(len(cells))
+        ]
+        features = [take("features", s) for s in range(len(cells))]
+        return cls(cells, features, contexts, int(arrays["shift"][0]))
+
+
+class ContextState(PriorState):
+    """Codes each stage in two passes, first where row + column is even, then where it is odd."""
+
+    def __init__(self, prior: ContextPrior, height: int, width: int, quality: int) -> None:
+        super().__init__(prior, height, width, quality)
+        self._prior = prior
+        length = prior.features[0].shape[1]
+        self._sums: list[IntArray] = []  # per level: features of its stages so far, summed
+        for level in range(max(prior.levels) + 1):
+            rows, columns = self.shapes[prior.levels.index(level)]
+            self._sums.append(np.zeros((rows, columns, length), np.int32))
+
+    def code_stage(self, stage: int, code: Coder, known: IntArray | None) -> IntArray:
+        """See `PriorState.code_stage`."""
+        rows, columns = self.shapes[stage]
+        context, features = self._prior.contexts[stage], self._prior.features[stage]
+        vectors = self._known_before(stage)  # (rows, columns, D)
+        grid = np.zeros((rows, columns), np.int32)
+        found = np.zeros((rows, columns, features.shape[1]), np.int32)  # features of this stage
+        odd = (np.arange(rows)[:, None] + np.arange(columns)) % 2
+        for colour in (0, 1):
+            place = odd == colour
+            here = vectors[place]
+            if colour:
+                here += (_beside(found) + _above(found))[place] @ context.own[4]
+            here >>= self._prior.shift
+            table_ids = _nearest(np.clip(here, -CLIP, CLIP), context.centres)
+            grid[place] = code(table_ids, context.tables, None if known is None else known[place])
+            found[place] = features[grid[place]]
+        self._sums[self._prior.levels[stage]] += found
+        self.stages.append(grid)
+        return grid
+
+    def _known_before(self, stage: int) -> IntArray:
+        """Context vectors of a stage but for the stage itself, before shift and clip."""
+        context, level = self._prior.contexts[stage], self._prior.levels[stage]
+        rows, columns = self.shapes[stage]
+        own = self._sums[level]
+        diagonal = _above(_beside(own))
+        parts = np.concatenate([own, _beside(own), _above(own), diagonal], axis=2)
+        vectors = parts @ context.own[:4].reshape(-1, context.own.shape[2])
+        side = context.place.shape[0]
+        y, x = np.arange(rows)[:, None], np.arange(columns)
+        vectors += context.place[y % side, x % side] + context.quality[self.quality]
+        for coarser in range(level):
+            ratio = self._prior.cells[self._prior.levels.index(coarser)] // self._prior.cells[stage]
+            above, across, along = self._sums[coarser] @ context.coarse[coarser][:, None]
+            padded = np.pad(across, ((0, 0), (1, 1), (0, 0)))
+            nearer = x // ratio + 1 + np.where(x % ratio * 2 >= ratio, 1, -1)
+            vectors += above[y // ratio, x // ratio] + padded[y // ratio, nearer]
+            padded = np.pad(along, ((1, 1), (0, 0), (0, 0)))
+            vectors += padded[y // ratio + 1 + np.where(y % ratio * 2 >= ratio, 1, -1), x // ratio]
+        return np.asarray(vectors, np.int32)
+
+
+def _sum(array: IntArray) -> int:
+    """Largest sum of absolute values that reaches one number of a context vector."""
+    wide = np.abs(array.astype(np.int64))
+    return int(wide.reshape(-1, wide.shape[-1]).sum(axis=0).max(initial=0))
+
+
+def _most(array: IntArray) -> int:
+    return int(np.abs(array.astype(np.int64)).max(initial=0))
+
+
+def _beside(grid: IntArray) -> IntArray:
+    """Left plus right neighbour of every place, zero outside; (rows, columns, n) int32."""
+    out = np.zeros_like(grid)
+    out[:, 1:] += grid[:, :-1]
+    out[:, :-1] += grid[:, 1:]
+    return out
+
+
+def _above(grid: IntArray) -> IntArray:
+    """Upper plus lower neighbour of every place, zero outside; (rows, columns, n) int32."""
+    out = np.zeros_like(grid)
+    out[1:] += grid[:-1]
+    out[:-1] += grid[1:]
+    return out
+
+
+def _nearest(vectors: IntArray, centres: IntArray) -> IntArray:
+    """Number of the nearest centre of each vector, the lowest of equally near ones; (n,) int32."""
+    score = vectors @ (-2 * centres.T)
+    score += np.square(centres).sum(axis=1, dtype=np.int32)
+    return np.asarray(score.argmin(axis=1), np.int32)

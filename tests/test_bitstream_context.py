@@ -1,0 +1,132 @@
+"""The context prior: integers only, both sides alike, as the reference reads it, and quick."""
+
+import dataclasses
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bitstream_samples import FINGERPRINT, any_indices, context_prior, sample_indices
+
+from bitstream import container, reference
+from bitstream.context import ContextPrior, StageContext
+from bitstream.header import Header
+from bitstream.prior import Prior
+from bitstream.stream import decode_indices, encode_indices, ideal_bits
+from bitstream.tables import IntArray, Tables
+
+
+def header(width: int, height: int, quality: int = 40) -> Header:
+    return Header(width, height, quality=quality, stages=10, fingerprint=FINGERPRINT)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (7, 300), (65, 33), (200, 120)])
+@pytest.mark.parametrize("draw", [sample_indices, any_indices])
+def test_round_trip_also_through_the_reference(
+    width: int, height: int, draw, tmp_path: Path
+) -> None:
+    prior, head = context_prior(), header(width, height)
+    indices = draw(prior, head)
+    payload = encode_indices(indices, prior, head)
+    prior.save(tmp_path / "prior.safetensors")
+    again = Prior.load(tmp_path / "prior.safetensors")
+    assert isinstance(again, ContextPrior)
+    for grid, back in zip(indices, decode_indices(payload, again, head), strict=True):
+        assert np.array_equal(grid, back)
+    spec = reference.load_prior((tmp_path / "prior.safetensors").read_bytes())
+    decoded = reference.decode(container.write(head, payload), spec)
+    assert decoded == [grid.ravel().tolist() for grid in indices]
+
+
+def test_context_is_used() -> None:
+    """Indices drawn from the contexts cost less than under shuffled tables."""
+    prior, head = context_prior(), header(320, 240)
+    indices = sample_indices(prior, head)
+    used = {
+        len(np.unique(ids))
+        for stage in range(10)
+        for ids in [table_ids(prior, head, indices, stage)]
+    }
+    assert max(used) >= 8
+    rng = np.random.default_rng(1)
+    contexts = [
+        dataclasses.replace(c, tables=Tables(rng.permutation(c.tables.frequencies)))
+        for c in prior.contexts
+    ]
+    shuffled = ContextPrior(prior.cells, prior.features, contexts, prior.shift)
+    assert ideal_bits(indices, prior, head) < 0.9 * ideal_bits(indices, shuffled, head)
+
+
+def table_ids(prior: Prior, head: Header, indices: list[IntArray], stage: int) -> IntArray:
+    """All table ids of a stage, given the stages before."""
+    seen: list[IntArray] = []
+
+    def record(ids: IntArray, tables: Tables, symbols: IntArray | None) -> IntArray:
+        assert symbols is not None
+        seen.append(ids)
+        return symbols
+
+    state = prior.begin(head.height, head.width, head.quality)
+    for number in range(stage):
+        state.code_stage(number, record, indices[number])
+    seen.clear()
+    state.code_stage(stage, record, indices[stage])
+    return np.concatenate(seen)
+
+
+def test_every_array_is_an_integer_and_no_sum_is_a_float(monkeypatch: pytest.MonkeyPatch) -> None:
+    import bitstream.context as module
+
+    prior, head = context_prior(), header(100, 80)
+    assert {array.dtype.kind for array in prior.to_arrays().values()} <= {"i", "u"}
+    dtypes = set()
+    nearest, before = module._nearest, module.ContextState._known_before
+
+    def spy_nearest(vectors: IntArray, centres: IntArray) -> IntArray:
+        dtypes.update({vectors.dtype, centres.dtype, (vectors @ (-2 * centres.T)).dtype})
+        return nearest(vectors, centres)
+
+    def spy_before(state: module.ContextState, stage: int) -> IntArray:
+        vectors = before(state, stage)
+        dtypes.update({vectors.dtype, *(total.dtype for total in state._sums)})
+        return vectors
+
+    monkeypatch.setattr(module, "_nearest", spy_nearest)
+    monkeypatch.setattr(module.ContextState, "_known_before", spy_before)
+    encode_indices(sample_indices(prior, head), prior, head)
+    assert dtypes == {np.dtype(np.int32)}
+
+
+def test_sums_that_could_overflow_are_refused() -> None:
+    prior = context_prior()
+    loud = dataclasses.replace(prior.contexts[4], own=prior.contexts[4].own * (1 << 20))
+    with pytest.raises(ValueError, match=r"sums of stage 4 could leave int32"):
+        ContextPrior(
+            prior.cells, prior.features, [*prior.contexts[:4], loud, *prior.contexts[5:]], 3
+        )
+
+
+@pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(StageContext)])
+def test_arrays_of_wrong_shape_are_refused(name: str) -> None:
+    prior = context_prior()
+    arrays = dict(prior.to_arrays())
+    arrays[f"{name}.6"] = arrays[f"{name}.6"][:-1]
+    if name == "coarse":
+        arrays["coarse.6"] = arrays["coarse.6"][:0]
+    with pytest.raises(ValueError, match=r"\.6 has shape"):
+        ContextPrior.from_arrays(arrays)
+
+
+def test_speed_on_a_kodak_sized_image() -> None:
+    prior = context_prior(symbols=256, tables=128)
+    head = header(768, 512)
+    indices = sample_indices(prior, head)
+    encode_indices(indices, prior, head)
+    began = time.process_time()
+    payload = encode_indices(indices, prior, head)
+    encoded = time.process_time()
+    decode_indices(payload, prior, head)
+    ended = time.process_time()
+    print(f"encode {1e3 * (encoded - began):.1f} ms, decode {1e3 * (ended - encoded):.1f} ms CPU")
+    assert encoded - began < 0.5
+    assert ended - encoded < 0.5
