@@ -181,7 +181,7 @@ def one_step(run: Run, module: Any, crops: Crops, log: Log | None) -> None:
     follow(run, min(config.average, (1 + run.step) / (10 + run.step)))
     if log:
         psnr = 10 * math.log10(4 / float(outcome.mse))
-        log.add(psnr=psnr, bpp=float(outcome.bits), loss=float(outcome.loss))
+        log.add(psnr=psnr, bpp=float(outcome.bits), loss=outcome.loss.item())
 
 
 class Log:
