@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from cuda_ext.compiler import SOURCE, Variant
+from cuda_ext.search import search
 from tests.nearest_cases import make
 from tests.test_nearest_kernel import build
 
@@ -41,9 +42,11 @@ def test_comparison_with_the_cpu_path_counts(script, kernels, monkeypatch):
     monkeypatch.setattr(script, "stream", lambda: 0)
     monkeypatch.setattr(script, "kernels_for", lambda ordinal, variant: kernels)
     case = make("midpoints", 200, 100, 32)
-    assert script.differs(*case, kernels.variant) == 0
-    monkeypatch.setattr(script, "search", lambda *a: (torch.ones(200).long(), torch.ones(200)))
-    assert script.differs(*case, kernels.variant) == 200
+    want = search(*case)
+    assert script.differs(*case, kernels.variant, want) == 0
+    assert script.differs(case.x, case.codebook, None, kernels.variant, want) == 200
+    shifted = (want[0], want[1].nextafter(torch.tensor(9.0)))
+    assert script.differs(*case, kernels.variant, shifted) == 200
 
 
 @pytest.mark.parametrize(
