@@ -7,13 +7,14 @@ import ctypes
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
 
-from cuda_ext import launch
+from cuda_ext import launch, operator
 from cuda_ext.compiler import SOURCE, Variant
 from cuda_ext.driver import Device, Driver, DriverError
 from cuda_ext.launch import Kernels, run
@@ -227,6 +228,32 @@ def test_mutants_are_caught(tmp_path, capsys):
     with capsys.disabled():
         print("\n" + "\n".join(["mutant" + " " * 29 + "filter" + " " * 21 + "caught by", *table]))
     assert missed == []
+
+
+def test_operator_runs_the_kernels(emulated, monkeypatch):
+    case = make("midpoints", 100, 130, 20)
+    asked = []
+
+    def kernels_for(ordinal, variant):
+        asked.append(variant)
+        return emulated(variant).kernels
+
+    monkeypatch.setattr(operator, "kernels_for", kernels_for)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: SimpleNamespace(cuda_stream=0))
+    index, value = operator._on_cuda(case.x.t().contiguous().t(), case.codebook.half(), case.bias)
+    expected_index, expected_value, _ = reference(case.x, case.codebook.half(), case.bias)
+    assert wrong(index, value, expected_index, expected_value) == 0
+    assert asked == [FILTERS[SIMT]]
+
+
+def test_operator_falls_back_with_one_warning():
+    case = make("midpoints", 100, 130, 20)
+    operator._warn_once.cache_clear()
+    with pytest.warns(RuntimeWarning, match="uses torch operations, which are slower: ") as caught:
+        answers = [operator._on_cuda(*case) for _ in range(2)]  # no such CUDA device
+    assert len(caught) == 1
+    expected_index, expected_value, _ = reference(*case)
+    assert all(wrong(*answer, expected_index, expected_value) == 0 for answer in answers)
 
 
 def test_driver_errors(emulated):
