@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from codec.layers import Block, Up
+from codec.layers import Block, Transforms, Up, zeroed
 
 CONDITION = 32  # width of the quality embedding
 
@@ -29,11 +29,11 @@ class Decoder(nn.Module):
         widths: channels at 1/4, 1/8, 1/16 and 1/32 of the resolution.
     """
 
-    def __init__(self, transforms: nn.ModuleList, widths: tuple[int, int, int, int]) -> None:
+    def __init__(self, transforms: Transforms, widths: tuple[int, int, int, int]) -> None:
         super().__init__()
         self.transforms = transforms
         w4, w8, w16, w32 = widths
-        dims = [t.forward_basis.shape[0] for t in transforms]
+        dims = [transform.dim for transform in transforms]
         c = CONDITION
         self.condition = nn.Sequential(
             nn.Linear(1 + len(dims), c), nn.SiLU(), nn.Linear(c, c), nn.SiLU()
@@ -43,14 +43,13 @@ class Decoder(nn.Module):
         )
         self.ups = nn.ModuleList([Up(w32, w16), Up(w16, w8)])
         self.before = nn.ModuleList([Block(w16, c), Block(w8, c)])
-        self.predict = nn.ModuleList([nn.Conv2d(w16, dims[1], 1), nn.Conv2d(w8, dims[2], 1)])
+        self.predict = nn.ModuleList(
+            [zeroed(nn.Conv2d(w16, dims[1], 1)), zeroed(nn.Conv2d(w8, dims[2], 1))]
+        )
         self.after = nn.ModuleList([Block(w32, c), Block(w16, c), Block(w8, c)])
         self.up4 = Up(w8, w4)
         self.last = Block(w4, c)
-        self.out = nn.Conv2d(w4, 48, 3, padding=1)
-        for layer in (*self.predict, self.out):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        self.out = zeroed(nn.Conv2d(w4, 48, 3, padding=1))
 
     def forward(self, condition: Tensor, code: Code, shape: torch.Size) -> Tensor:
         """The image of a coding.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from codec.layers import Block, Down
+from codec.layers import Block, Down, Transforms, zeroed
 
 
 class Encoder(nn.Module):
@@ -18,7 +18,7 @@ class Encoder(nn.Module):
         widths: channels at 1/4, 1/8, 1/16 and 1/32 of the resolution.
     """
 
-    def __init__(self, transforms: nn.ModuleList, widths: tuple[int, int, int, int]) -> None:
+    def __init__(self, transforms: Transforms, widths: tuple[int, int, int, int]) -> None:
         super().__init__()
         self.transforms = transforms
         w4, w8, w16, w32 = widths
@@ -27,12 +27,9 @@ class Encoder(nn.Module):
         self.to16 = nn.Sequential(Down(w8, w16), Block(w16), Block(w16))
         self.to32 = nn.Sequential(Down(w16, w32), Block(w32))
         self.heads = nn.ModuleList(
-            nn.Conv2d(width, transform.forward_basis.shape[0], 1)
+            zeroed(nn.Conv2d(width, transform.dim, 1))
             for width, transform in zip((w32, w16, w8), transforms, strict=True)
         )
-        for head in self.heads:
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Pixels (N, 3, H, W) in [-1, 1], H and W multiples of 32, to latents, coarse to fine."""

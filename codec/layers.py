@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import cast
+
 import torch
 from torch import Tensor, nn
+
+
+def zeroed(layer: nn.Conv2d) -> nn.Conv2d:
+    """The layer with weights and bias zero: what it feeds starts without it."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
 
 
 class Block(nn.Module):
@@ -17,15 +27,14 @@ class Block(nn.Module):
     def __init__(self, channels: int, condition: int = 0) -> None:
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = zeroed(nn.Conv2d(channels, channels, 3, padding=1))
         self.modulation = nn.Linear(condition, 2 * channels) if condition else None
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
         if self.modulation is not None:
             nn.init.zeros_(self.modulation.weight)
             nn.init.zeros_(self.modulation.bias)
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Features (N, C, H, W) to features, under a condition (N, `condition`) if there is one."""
         h = self.first(x)  # (N, C, H, W)
         if self.modulation is not None and condition is not None:
             scale, shift = self.modulation(condition)[..., None, None].chunk(2, dim=1)
@@ -57,13 +66,14 @@ class BlockTransform(nn.Module):
 
     def __init__(self, cell: int, dim: int) -> None:
         super().__init__()
-        self.cell = cell
+        self.cell, self.dim = cell, dim
         basis = torch.empty(dim, 3 * cell * cell)
         nn.init.orthogonal_(basis)
         self.forward_basis = nn.Parameter(basis)
         self.inverse_basis = nn.Parameter(basis.clone())
 
     def set_basis(self, basis: Tensor) -> None:
+        """Start from orthonormal rows: basis (dim, 3·cell²)."""
         with torch.no_grad():
             self.forward_basis.copy_(basis)
             self.inverse_basis.copy_(basis)
@@ -81,3 +91,13 @@ class BlockTransform(nn.Module):
                 z.float(), self.inverse_basis.t().contiguous()[..., None, None]
             )
             return nn.functional.pixel_shuffle(blocks, self.cell)
+
+
+class Transforms(nn.ModuleList):
+    """The block transforms of a pyramid, coarse to fine."""
+
+    def __init__(self, levels: Sequence[tuple[int, int]]) -> None:
+        super().__init__(BlockTransform(cell, dim) for cell, dim in levels)
+
+    def __iter__(self) -> Iterator[BlockTransform]:
+        return cast(Iterator[BlockTransform], super().__iter__())

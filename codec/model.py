@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from bitstream.errors import CodecError
 from bitstream.prior import Prior, StaticPrior, grid_shape
 from codec.decoder import Decoder
 from codec.encoder import Encoder
-from codec.layers import BlockTransform
+from codec.layers import Transforms
 from codec.quantizer import ResidualQuantizer, Stage
 
 Indices = list[NDArray[np.int32]]
@@ -72,10 +72,12 @@ class ModelConfig:
         return [quality / 50 - 1, *shares]
 
     def to_json(self) -> str:
+        """The text of config.json."""
         return json.dumps(asdict(self), indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> ModelConfig:
+        """The configuration of a config.json; KeyError, TypeError or ValueError if it is none."""
         raw = json.loads(text)
         raw["levels"] = tuple(Level(**level) for level in raw["levels"])
         raw["encoder"], raw["decoder"] = tuple(raw["encoder"]), tuple(raw["decoder"])
@@ -88,12 +90,10 @@ class Networks(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = Encoder(self._transforms(), config.encoder)
+        levels = [(level.cell, level.dim) for level in config.levels]
+        self.encoder = Encoder(Transforms(levels), config.encoder)
         self.quantizer = ResidualQuantizer(config.stages)
-        self.decoder = Decoder(self._transforms(), config.decoder)
-
-    def _transforms(self) -> nn.ModuleList:
-        return nn.ModuleList(BlockTransform(level.cell, level.dim) for level in self.config.levels)
+        self.decoder = Decoder(Transforms(levels), config.decoder)
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class CodecModel:
         self.fingerprint = fingerprint
         self.device = device
         self.cells, self.codes = prior.cells, prior.codes
-        self._networks = networks.to(device, memory_format=torch.channels_last).eval()
+        self.networks = networks.to(device).to(memory_format=torch.channels_last).eval()
         self._multiple = max(self.cells)
         self._bf16 = device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
@@ -141,7 +141,7 @@ class CodecModel:
         pad = (0, -width % self._multiple, 0, -height % self._multiple)
         x = nn.functional.pad(image.to(self.device) * 2 - 1, pad, mode="replicate")
         with self._autocast():
-            latents = self._networks.encoder(x.contiguous(memory_format=torch.channels_last))
+            latents = self.networks.encoder(x.contiguous(memory_format=torch.channels_last))
         return Analysis(tuple(latents), height, width)
 
     @torch.inference_mode()
@@ -151,7 +151,7 @@ class CodecModel:
         A level's codes are searched jointly for least ‖e − Σ c‖² + λ·bits, see
         `ResidualQuantizer.search`.
         """
-        quantizer = self._networks.quantizer
+        quantizer = self.networks.quantizer
         lam = self.config.lagrange(quality)
         indices: Indices = []
 
@@ -165,18 +165,18 @@ class CodecModel:
             )
             grids = codes.T.reshape(len(stages), rows, columns)
             indices.extend(grids.cpu().numpy().astype(np.int32))
-            return self._centroids(level, grids, prediction)
+            return self._centroids(level, list(grids), prediction)
 
         condition, padded = self._inputs(quality, len(self.cells), analysis.height, analysis.width)
         with self._autocast():
-            self._networks.decoder.top_down(condition, code, padded)
+            self.networks.decoder.top_down(condition, code, padded)
         return indices
 
     def _centroids(self, level: int, grids: Sequence[Tensor], like: Tensor) -> Tensor:
         """Σ c over a level's first stages, zero outside the image: (1, D, h, w) as `like`."""
         remainder = torch.zeros_like(like)
-        for stage, grid in zip(self._networks.quantizer.of_level(level), grids, strict=False):
-            centroids = self._networks.quantizer.codebook(stage)[grid]  # (rows, columns, D)
+        for stage, grid in zip(self.networks.quantizer.of_level(level), grids, strict=False):
+            centroids = self.networks.quantizer.codebook(stage)[grid]  # (rows, columns, D)
             remainder[0, :, : grid.shape[0], : grid.shape[1]] += centroids.permute(2, 0, 1)
         return remainder
 
@@ -196,12 +196,12 @@ class CodecModel:
         grids = [torch.from_numpy(grid).to(self.device, torch.int64) for grid in indices]
 
         def code(level: int, prediction: Tensor) -> Tensor:
-            here = self._networks.quantizer.of_level(level)
+            here = self.networks.quantizer.of_level(level)
             return self._centroids(level, grids[here[0] : here[-1] + 1], prediction)
 
         condition, padded = self._inputs(quality, len(indices), height, width)
         with self._autocast():
-            x: Tensor = self._networks.decoder(condition, code, padded)
+            x: Tensor = self.networks.decoder(condition, code, padded)
         return x[:, :, :height, :width].add(1).mul(0.5).clamp_(0, 1)
 
     def save(self, folder: Path) -> None:
@@ -210,7 +210,7 @@ class CodecModel:
         (folder / "config.json").write_text(self.config.to_json())
         state = {
             name: (tensor if name == "quantizer.shares" else tensor.half()).contiguous().cpu()
-            for name, tensor in self._networks.state_dict().items()
+            for name, tensor in self.networks.state_dict().items()
         }
         save_file(state, folder / "weights.safetensors")
         self.prior.save(folder / "prior.safetensors")
@@ -251,7 +251,7 @@ def load_model(name: str | Path = "default", device: str = "auto") -> CodecModel
 
 
 def tiny_model(seed: int = 0) -> CodecModel:
-    """A small model with random weights and uniform tables, for tests: it codes any image, badly."""
+    """A small model with random weights and uniform tables: codes any image, badly; for tests."""
     torch.manual_seed(seed)
     config = ModelConfig(
         levels=(Level(32, 16, 1, 16), Level(16, 16, 2, 16), Level(8, 8, 1, 16)),
@@ -263,6 +263,8 @@ def tiny_model(seed: int = 0) -> CodecModel:
         book = torch.randn(stage.codes, stage.dim) * stage.cell / (4 * (1 + number))
         book[0] *= number == 0
         networks.quantizer.codebook(number).copy_(book)
-    tables = [np.full((1, s.codes), 2**24 // s.codes, np.uint32) for s in config.stages]
+    tables: list[ArrayLike] = [
+        np.full((1, s.codes), 2**24 // s.codes, np.uint32) for s in config.stages
+    ]
     prior = StaticPrior(tuple(s.cell for s in config.stages), tables)
     return CodecModel(networks, prior, b"tiny", torch.device("cpu"))

@@ -26,7 +26,7 @@ def quality_range(quality: float) -> int:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of the residual quantizer: its level (0 = coarsest), cell in pixels, dim and size."""
+    """One stage of the quantizer: its level (0 = coarsest), cell in pixels, dim and codes."""
 
     level: int
     cell: int
@@ -49,7 +49,7 @@ class ResidualQuantizer(nn.Module):
         self.stages = tuple(stages)
         codes = max(stage.codes for stage in stages)
         self.register_buffer("shares", torch.full((RANGES, len(stages), codes), 1 / codes))
-        self.shares: Tensor  # (RANGES, S, K): how often each code is used, per range of qualities
+        self.shares: Tensor  # (RANGES, S, K): shares of the codes, per range of qualities
         for number, stage in enumerate(self.stages):
             self.register_buffer(f"codebook{number}", torch.zeros(stage.codes, stage.dim))
 
@@ -126,6 +126,7 @@ def least(score: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
     Args:
         score: (n, m) float32, m a multiple of 16 and at least 16·count for the fast way.
+        count: at most m.
     """
     groups = score.shape[1] // GROUP
     if score.shape[1] % GROUP or groups <= count:

@@ -31,6 +31,12 @@ class TrainConfig:
     widths: tuple[int, ...] = (8, 4, 2)  # beam of the search per level; wide where vectors are few
     prefix: float = 0.15  # share of steps that stop after a random stage
     start_batches: int = 200  # batches of the linear start
+    contexts: int = 128  # tables a stage of the context prior fitted at the end; 0: static tables
+    context_batches: int = 1500  # batches coded for that fit
+    context_epochs: tuple[float, float] = (
+        4,
+        3,
+    )  # passes over them, in each of the fit's two phases
     seed: int = 0
     save_seconds: float = 300.0  # between checkpoints
     log_steps: int = 50

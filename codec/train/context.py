@@ -18,13 +18,13 @@ from torch import Tensor, nn
 
 from bitstream.context import CLIP, COARSE_PARTS, OWN_PARTS, ContextPrior, StageContext
 from bitstream.prior import QUALITIES
-from bitstream.tables import Tables, frequencies_from_counts
+from bitstream.tables import IntArray, Tables, frequencies_from_counts
 from codec.model import WIDTHS, Networks
 from codec.quantizer import Stage
 from codec.train.data import Crops
 
 GOLDEN = (math.sqrt(5) - 1) / 2
-FEATURE_SCALE, MAP_SCALE, SHIFT = 16, 256, 6  # so that context vectors come in 1/64 units
+FEATURE_SCALE, MAP_SCALE, SHIFT = 16, 256, 6  # context vectors come in units of 1/64
 SMOOTHING = 20.0  # counts of the stage's overall distribution added to each table
 
 
@@ -61,8 +61,16 @@ def collect(networks: Networks, crops: Crops, batches: int, first: int) -> Sampl
         quality = round(100 * (number * GOLDEN % 1))
         lam = config.lagrange(quality)
         x = crops(first + number).to(device, memory_format=torch.channels_last)
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            latents = networks.encoder(x)
 
-        def code(level: int, prediction: Tensor) -> Tensor:
+        def code(
+            level: int,
+            prediction: Tensor,
+            latents: list[Tensor] = latents,
+            lam: float = lam,
+            quality: int = quality,
+        ) -> Tensor:
             e = (latents[level] - prediction).permute(0, 2, 3, 1)  # (N, h, w, D)
             here = quantizer.of_level(level)
             biases = [lam * quantizer.prices(stage, quality) for stage in here]
@@ -74,7 +82,6 @@ def collect(networks: Networks, crops: Crops, batches: int, first: int) -> Sampl
 
         condition = x.new_tensor([config.condition(quality, len(quantizer.stages))])
         with torch.autocast(device.type, dtype=torch.bfloat16):
-            latents = networks.encoder(x)
             networks.decoder.top_down(condition.expand(len(x), -1), code, x.shape)
         qualities += [quality] * len(x)
     return Sample([torch.cat(grid) for grid in grids], torch.tensor(qualities))
@@ -112,6 +119,7 @@ class Contexts(nn.Module):
         self.stages, self.dim = tuple(stages), dim
         levels = max(stage.level for stage in stages) + 1
         self.cells = [next(s.cell for s in stages if s.level == level) for level in range(levels)]
+        self.curves: list[Tensor] = []  # rounded by quality (101, D), in place of the polynomials
         self.features = nn.ParameterList(nn.Parameter(start(book, length)) for book in books)
         self.own = nn.ParameterList()
         self.coarse = nn.ParameterList()
@@ -126,6 +134,8 @@ class Contexts(nn.Module):
 
     def curve(self, stage: int, quality: Tensor) -> Tensor:
         """The part of the vector that the quality decides: (N, D)."""
+        if self.curves:
+            return self.curves[stage][quality.long()]
         q = quality.to(self.quality[stage].dtype)[:, None] / 50 - 1
         return torch.cat([torch.ones_like(q), q, q**2, q**3], dim=1) @ self.quality[stage]
 
@@ -173,7 +183,7 @@ class Contexts(nn.Module):
 
 
 def start(book: Tensor, length: int) -> Tensor:
-    """First features of a stage's codes: principal components, size, and whether the code is not 0."""
+    """First features of a stage's codes: principal components, size, whether it is not code 0."""
     centred = book - book.mean(0)
     axes = torch.linalg.svd(centred, full_matrices=False)[2][: length - 2]
     spread = centred @ axes.T
@@ -197,7 +207,7 @@ class Fit:
         self.logits = nn.ParameterList()
 
     def linear(self, sample: Sample, epochs: float, batch: int = 64) -> float:
-        """Phase 1: contexts whose linear map predicts the codes; returns the bits per crop at the end.
+        """Phase 1: contexts whose linear map predicts the codes; returns bits a crop.
 
         Afterwards the vectors are scaled so that distances between them are differences between the
         distributions they predict (half the squared distance is about the divergence in nats).
@@ -272,7 +282,7 @@ class Fit:
         batch: int = 64,
         sharpness: tuple[float, float] = (4, 60),
     ) -> float:
-        """Phase 2: centres, tables and contexts together, ever less mixed; returns bits per crop."""
+        """Phase 2: centres, tables and contexts together, ever less mixed; returns bits a crop."""
 
         def bits(part: Sample, progress: float) -> Tensor:
             tau = sharpness[0] * (sharpness[1] / sharpness[0]) ** progress
@@ -289,47 +299,56 @@ class Fit:
         ]
         return descend(bits, groups, sample, epochs, batch)
 
-    @torch.no_grad()
-    def prior(self, sample: Sample) -> ContextPrior:
-        """Round to integers and count the tables under them."""
-        whole = Contexts(
-            self.contexts.stages,
-            self.contexts.features[0].shape[1],
-            self.contexts.dim,
-            list(self.contexts.features),
-        ).double()
-        scale = FEATURE_SCALE * MAP_SCALE
+    def rounded(self) -> tuple[Contexts, list[Tensor], list[Tensor]]:
+        """Contexts and centres as integers in float64; the quality's part (101, D) per stage."""
+        floats = self.contexts
+        length = floats.features[0].shape[1]
+        whole = Contexts(floats.stages, length, floats.dim, list(floats.features)).double()
+        both = FEATURE_SCALE * MAP_SCALE
+        units = {"features": FEATURE_SCALE, "own": MAP_SCALE, "coarse": MAP_SCALE, "place": both}
+        for group, unit in units.items():
+            for target, source in zip(getattr(whole, group), getattr(floats, group), strict=True):
+                target.copy_((source * unit).round())
         qualities = torch.arange(QUALITIES)
-        curves = []
-        for number in range(len(whole.stages)):
-            for group, unit in (
-                ("features", FEATURE_SCALE),
-                ("own", MAP_SCALE),
-                ("coarse", MAP_SCALE),
-                ("place", scale),
-            ):
-                getattr(whole, group)[number].copy_(
-                    (getattr(self.contexts, group)[number] * unit).round()
-                )
-            curves.append((self.contexts.curve(number, qualities) * scale).round().double())
-        whole.curve = lambda number, quality: curves[number][quality]  # type: ignore[method-assign]
+        curves = [
+            (floats.curve(number, qualities) * both).round().double()
+            for number in range(len(floats.stages))
+        ]
+        whole.curves = curves
+        centres = [
+            (centre.double() * (both >> SHIFT)).round().clamp(-CLIP, CLIP)
+            for centre in self.centres
+        ]
+        return whole, centres, curves
+
+    @torch.no_grad()
+    def table_ids(self, sample: Sample) -> list[Tensor]:
+        """The tables that `ContextPrior` will choose for every symbol: per stage (N, h, w)."""
+        whole, centres, _ = self.rounded()
 
         def units(vector: Tensor) -> Tensor:
             return torch.floor(vector / 2**SHIFT).clamp(-CLIP, CLIP)
 
-        per_unit = scale / 2**SHIFT
-        centres = [(c.double() * per_unit).round().clamp(-CLIP, CLIP) for c in self.centres]
-        counts = [torch.zeros(self.count, stage.codes) for stage in whole.stages]
+        return [
+            distance(vector.flatten(0, 2), centre).argmin(1).view(vector.shape[:3])
+            for vector, centre in zip(whole(sample, units), centres, strict=True)
+        ]
+
+    @torch.no_grad()
+    def prior(self, sample: Sample) -> ContextPrior:
+        """Round to integers and count the tables under them."""
+        stages = self.contexts.stages
+        counts = [torch.zeros(self.count, stage.codes) for stage in stages]
         for first in range(0, len(sample), 256):
             part = sample.part(slice(first, first + 256))
-            for number, vector in enumerate(whole(part, units)):
-                nearest = distance(vector.flatten(0, 2), centres[number]).argmin(1)
-                place = nearest * counts[number].shape[1] + part.indices[number].flatten().long()
-                counts[number].view(-1).index_add_(0, place, torch.ones(len(place)))
+            for count, ids, grid in zip(counts, self.table_ids(part), part.indices, strict=True):
+                place = (ids * count.shape[1] + grid).flatten()
+                count.view(-1).index_add_(0, place, torch.ones(len(place)))
 
-        def integers(tensor: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
+        def integers(tensor: Tensor) -> IntArray:
             return tensor.numpy().astype(np.int32)
 
+        whole, centres, curves = self.rounded()
         contexts = [
             StageContext(
                 own=integers(whole.own[s]),
@@ -341,10 +360,10 @@ class Fit:
                     frequencies_from_counts((smooth(counts[s]).double() * 2**30).long().numpy())
                 ),
             )
-            for s in range(len(whole.stages))
+            for s in range(len(stages))
         ]
-        cells = tuple(stage.cell for stage in whole.stages)
-        return ContextPrior(cells, [integers(f) for f in whole.features], contexts, SHIFT)
+        features = [integers(feature) for feature in whole.features]
+        return ContextPrior(tuple(stage.cell for stage in stages), features, contexts, SHIFT)
 
 
 def distance(points: Tensor, centres: Tensor) -> Tensor:
@@ -366,7 +385,7 @@ def descend(
     epochs: float,
     batch: int,
 ) -> float:
-    """Minimise bits(batch, progress) by Adam with a cosine schedule; returns the mean of the last tenth."""
+    """Minimise bits(batch, progress) by Adam; returns the mean of the last tenth."""
     optimizer = torch.optim.Adam(groups)
     peaks = [group["lr"] for group in optimizer.param_groups]
     each = max(1, len(sample) // batch)

@@ -19,7 +19,7 @@ SUFFIXES = (".webp", ".png", ".jpg", ".jpeg")
 
 
 def _files(source: Path, pattern: str) -> Iterator[bytes]:
-    """Encoded images of the tar shards matching `pattern` in a folder, else of the folder itself."""
+    """Encoded images of a folder's tar shards that match `pattern`, else of the folder itself."""
     shards = [source] if source.suffix == ".tar" else sorted(source.glob(pattern))
     if shards:
         for shard in shards:
@@ -61,13 +61,13 @@ def load_images(
 
 
 class Crops:
-    """Random crops with horizontal flips; the k-th batch depends on (seed, k) only, so a resumed run goes on as if never stopped."""
+    """Random crops with horizontal flips; batch k depends on (seed, k) only, as resuming needs."""
 
     def __init__(self, images: list[NDArray[np.uint8]], size: int, batch: int, seed: int) -> None:
         self.images = [i for i in images if min(i.shape[:2]) >= size]
         if not self.images:
             raise CodecError(
-                f"no training image has both sides >= {size} pixels: use a smaller crop or larger images"
+                f"no training image has both sides >= {size} pixels: use a smaller crop"
             )
         self.size, self.batch, self.seed = size, batch, seed
 

@@ -1,16 +1,24 @@
-"""From trained networks to a model folder: weights, tables, configuration."""
+"""From trained networks to a model: the tables that belong to them."""
 
 from __future__ import annotations
+
+import copy
 
 import numpy as np
 import torch
 
-from bitstream.prior import QUALITIES, StaticPrior
+from bitstream.context import ContextPrior
+from bitstream.prior import QUALITIES, Prior, StaticPrior
 from bitstream.tables import frequencies_from_counts
 from codec.model import CodecModel, Networks
 from codec.quantizer import quality_range
+from codec.train.config import TrainConfig
+from codec.train.context import Fit, collect
+from codec.train.data import Crops
 
 COUNT = 1 << 20  # shares become counts of so many symbols
+FIRST = 1 << 30  # number of the first batch coded for a fit: none that training sees
+FEATURES, CONTEXT = 12, 12  # features of a code, length of a context vector
 
 
 def static_prior(networks: Networks) -> StaticPrior:
@@ -25,6 +33,19 @@ def static_prior(networks: Networks) -> StaticPrior:
     return StaticPrior(tuple(stage.cell for stage in quantizer.stages), list(tables), ranges)
 
 
-def as_model(networks: Networks) -> CodecModel:
-    """A codec of these networks with static tables; `CodecModel.save` writes it."""
-    return CodecModel(networks, static_prior(networks), bytes(4), torch.device("cpu"))
+def context_prior(networks: Networks, crops: Crops, config: TrainConfig) -> ContextPrior:
+    """The prior of `config.contexts` tables a stage, fitted on crops coded by these networks."""
+    networks = copy.deepcopy(networks).eval()
+    sample = collect(networks, crops, config.context_batches, first=FIRST)
+    books = [networks.quantizer.codebook(n).cpu() for n in range(len(networks.quantizer.stages))]
+    fit = Fit(networks.quantizer.stages, books, config.contexts, FEATURES, CONTEXT)
+    linear, mixed = config.context_epochs
+    fit.linear(sample, linear)
+    fit.cluster(sample.part(slice(0, 2500)))
+    fit.mix(sample, mixed)
+    return fit.prior(sample)
+
+
+def as_model(networks: Networks, prior: Prior) -> CodecModel:
+    """A codec of these networks and tables; `CodecModel.save` writes it."""
+    return CodecModel(networks, prior, bytes(4), torch.device("cpu"))

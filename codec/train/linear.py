@@ -1,4 +1,4 @@
-"""The linear optimum a model starts from: block KLTs and rate-aware k-means, closed loop, no network."""
+"""The linear optimum that training starts from: block KLTs and rate-aware k-means."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from torch import Tensor
 
 from codec.model import Networks
 from codec.train.data import Crops
+from cuda_ext import nearest
 
 GRID = (1.5, 0.5, 0.18, 0.06, 0.03)  # λ that the first codebooks are trained for, together
 
@@ -23,21 +24,16 @@ def klt(residual: Tensor, cell: int, dim: int) -> Tensor:
 
 
 def entropy_kmeans(
-    groups: list[Tensor],
-    lambdas: list[float],
-    codes: int,
-    zero: bool,
-    rounds: int,
-    generator: torch.Generator,
+    groups: list[Tensor], *, codes: int, zero: bool, rounds: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Entropy-constrained k-means over several λ at once.
 
     Args:
-        groups: residuals (n, D) as they stand under each λ.
-        lambdas: the λ of each group.
+        groups: residuals (n, D) as they stand under each λ of `GRID`.
         codes: number of centroids K.
         zero: keep code 0 at the zero vector.
         rounds: Lloyd iterations.
+        generator: draws the first centroids and the successors of unused ones.
 
     Returns:
         Codebook (K, D) and bits (groups, K): −log2 of each code's share in each group.
@@ -52,8 +48,8 @@ def entropy_kmeans(
         bits[:, 0] = 1.0
     for _ in range(rounds):
         sums, counts = torch.zeros_like(book), torch.zeros(codes)
-        for g, (group, lam) in enumerate(zip(groups, lambdas, strict=True)):
-            index = choose(group, book, lam * bits[g])
+        for g, (group, lam) in enumerate(zip(groups, GRID, strict=True)):
+            index = nearest(group, book, lam * bits[g])[0]
             share = torch.bincount(index, minlength=codes).float()
             bits[g] = -torch.log2((share + 0.1) / (len(group) + 0.1 * codes))
             sums.index_add_(0, index, group)
@@ -71,23 +67,21 @@ def entropy_kmeans(
     return book, bits
 
 
-def choose(x: Tensor, book: Tensor, bias: Tensor) -> Tensor:
-    return torch.cat(
-        [
-            torch.addmm(book.square().sum(1) + bias, part, book.T, alpha=-2).argmin(1)
-            for part in x.split(65536)
-        ]
-    )
-
-
 @torch.no_grad()
 def initialise(
     networks: Networks, crops: Crops, batches: int, rounds: int = 12, seed: int = 0
 ) -> Tensor:
     """Set block transforms and codebooks of a new model to the linear optimum.
 
+    Args:
+        networks: the new model.
+        crops: what to fit on.
+        batches: how many batches of it.
+        rounds: Lloyd iterations of each codebook.
+        seed: of the draws.
+
     Returns:
-        Shares (S, groups) are not needed later; returns bits (groups, S, K) under the λ of `GRID`.
+        Bits (groups, S, K) of the codes under each λ of `GRID`.
     """
     generator = torch.Generator().manual_seed(seed)
     x = torch.cat([crops(10**6 + k) for k in range(batches)])
@@ -97,7 +91,7 @@ def initialise(
     for number, (analysis, synthesis) in enumerate(
         zip(networks.encoder.transforms, networks.decoder.transforms, strict=True)
     ):
-        basis = klt(residuals[len(GRID) // 2], analysis.cell, analysis.forward_basis.shape[0])
+        basis = klt(residuals[len(GRID) // 2], analysis.cell, analysis.dim)
         analysis.set_basis(basis)
         synthesis.set_basis(basis)
         latents = [analysis.analysis(r) for r in residuals]
@@ -106,29 +100,16 @@ def initialise(
         for stage in quantizer.of_level(number):
             book, bits = entropy_kmeans(
                 [f - t for f, t in zip(flat, total, strict=True)],
-                list(GRID),
-                quantizer.stages[stage].codes,
-                stage > 0,
-                rounds,
-                generator,
+                codes=quantizer.stages[stage].codes,
+                zero=stage > 0,
+                rounds=rounds,
+                generator=generator,
             )
             quantizer.codebook(stage).copy_(book)
             every.append(bits)
-            for f, t, lam, b in zip(flat, total, GRID, bits, strict=True):
-                t += book[choose(f - t, book, lam * b)]
-        for r, z, t in zip(residuals, latents, total, strict=True):
+            for g, lam in enumerate(GRID):
+                total[g] += book[nearest(flat[g] - total[g], book, lam * bits[g])[0]]
+        for g, (z, t) in enumerate(zip(latents, total, strict=True)):
             n, d, h, w = z.shape
-            r -= analysis.synthesis(t.view(n, h, w, d).permute(0, 3, 1, 2))
-        print(
-            f"level {number}: PSNR "
-            + ", ".join(
-                f"λ {lam}: {psnr(r):.2f} dB" for lam, r in zip(GRID, residuals, strict=True)
-            ),
-            flush=True,
-        )
+            residuals[g] -= analysis.synthesis(t.view(n, h, w, d).permute(0, 3, 1, 2))
     return torch.stack(every, dim=1)
-
-
-def psnr(residual: Tensor) -> float:
-    """Peak signal-to-noise ratio in dB of a residual of pixels in [-1, 1]."""
-    return float(10 * torch.log10(4 / residual.square().mean()))

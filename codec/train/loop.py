@@ -20,7 +20,7 @@ from codec.model import Networks
 from codec.quantizer import RANGES
 from codec.train.config import TrainConfig
 from codec.train.data import Crops, load_images
-from codec.train.export import as_model
+from codec.train.export import as_model, context_prior, static_prior
 from codec.train.linear import GRID, initialise
 from codec.train.objective import Objective, Statistics
 
@@ -28,7 +28,7 @@ GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 def schedule(config: TrainConfig, step: int) -> tuple[float, int]:
-    """Quality 0..100 and number of stages of a step; low-discrepancy, so that all qualities take turns."""
+    """Quality 0..100 and number of stages of a step; all qualities and prefixes take turns."""
     total = len(config.model.stages)
     quality = 100 * ((step * GOLDEN) % 1)
     draw = (step * math.sqrt(2)) % 1
@@ -64,7 +64,7 @@ class Run:
     def place(self) -> None:
         """Move to the device; make optimizer, statistics and weight average."""
         for module in (self.objective, self.average):
-            module.to(self.device, memory_format=torch.channels_last)
+            module.to(self.device).to(memory_format=torch.channels_last)
         self.average.load_state_dict(self.networks.state_dict())
         self.average.requires_grad_(False)
         self.statistics = Statistics(self.networks, self.config.codebook_decay)
@@ -158,7 +158,9 @@ def train(
                 saved = time.monotonic()
     if log:
         run.save()
-        as_model(run.average).save(out / "model")
+        done = config.contexts and run.step >= config.steps
+        prior = context_prior(run.average, crops, config) if done else static_prior(run.average)
+        as_model(run.average, prior).save(out / "model")
     if world > 1:
         torch.distributed.destroy_process_group()
 
@@ -216,7 +218,7 @@ class Log:
 
 @torch.no_grad()
 def follow(run: Run, decay: float) -> None:
-    """Move the weight average a step towards the weights; codebooks are averages already and are copied."""
+    """Move the weight average towards the weights; codebooks, averages already, are copied."""
     source, target = dict(run.networks.named_parameters()), dict(run.average.named_parameters())
     names = list(target)
     torch._foreach_lerp_([target[n] for n in names], [source[n] for n in names], 1 - decay)

@@ -13,7 +13,7 @@ from codec.quantizer import quality_range
 
 @dataclass
 class Used:
-    """What a stage quantised in a step: what the other stages left to it (n, D), and its codes (n,)."""
+    """What a stage did in a step: what the other stages left to it (n, D), and its codes (n,)."""
 
     stage: int
     target: Tensor
@@ -31,11 +31,11 @@ class Outcome:
 
 
 class Objective(nn.Module):
-    """L = D_λ + commitment, D = −log p(x|ẑ) up to constants for a Gaussian (term C), rate by assignment.
+    """Term C, −log p(x|ẑ) of a Gaussian up to constants, plus commitment; rate by assignment.
 
-    The quantizer passes gradients to the encoder in proportion to what it kept: with e the latent's
-    remainder and r its quantisation, ∂r/∂e := clamp(⟨r, e⟩ / ⟨e, e⟩, 0, 1). A remainder that is coded as
-    zero tells the encoder nothing; one coded finely passes straight through.
+    The quantizer passes gradients to the encoder in proportion to what it kept: with e the
+    latent's remainder and r its quantisation, ∂r/∂e := clamp(⟨r, e⟩ / ⟨e, e⟩, 0, 1). A remainder
+    coded as zero tells the encoder nothing; one coded finely passes straight through.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Objective(nn.Module):
         self.commitment, self.balance, self.widths = commitment, balance, widths
 
     def forward(self, x: Tensor, quality: float, stages: int) -> Outcome:
-        """Losses of a batch (N, 3, H, W) in [-1, 1] at one quality, using the first `stages` stages."""
+        """Losses of a batch (N, 3, H, W) in [-1, 1] at one quality, with the first stages only."""
         networks, quantizer = self.networks, self.networks.quantizer
         config = networks.config
         lam = config.lagrange(quality)
@@ -99,7 +99,7 @@ class Objective(nn.Module):
 
 
 class Statistics:
-    """Running means that replace gradients for the codebooks (van den Oord 2017, appendix) and the code shares."""
+    """Running means: the codebooks (van den Oord 2017, appendix) and the shares of their codes."""
 
     def __init__(self, networks: Networks, decay: float) -> None:
         self.quantizer = networks.quantizer
@@ -109,7 +109,7 @@ class Statistics:
 
     @torch.no_grad()
     def update(self, used: list[Used], quality: float) -> None:
-        """Fold a step's usage into the codebooks and into the shares of the step's quality range."""
+        """Fold a step's usage into the codebooks and the shares of the step's quality range."""
         shares = self.quantizer.shares[quality_range(quality)]  # (S, K)
         for u in used:
             stage = self.quantizer.stages[u.stage]
@@ -129,7 +129,9 @@ class Statistics:
             )
 
     def state_dict(self) -> dict[str, list[Tensor]]:
+        """What a checkpoint keeps."""
         return {"counts": self.counts, "sums": self.sums}
 
     def load_state_dict(self, state: dict[str, list[Tensor]]) -> None:
+        """Take over what `state_dict` returned."""
         self.counts, self.sums = state["counts"], state["sums"]

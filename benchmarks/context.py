@@ -1,0 +1,121 @@
+"""Bits of the same indices under four ways to choose tables, on photographs held out from the fits.
+
+    python benchmarks/context.py FOLDER_WITH_SHARDS -o benchmarks/results/context.json
+
+Static: a table per stage and range of qualities. Neighbours: a table by how many of seven places
+(five around, the parent, the stage before) hold a code other than 0. Context: the model's own
+prior. All tables are fitted on crops of the training shards, the bits counted on whole images of
+the validation shards, with the indices that the encoder chooses at five qualities.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from provenance import meta
+
+from bitstream.header import Header
+from bitstream.stream import ideal_bits
+from codec.model import load_model
+from codec.train.context import Sample, collect, smooth
+from codec.train.data import Crops, load_images
+
+QUALITIES = (10, 30, 50, 70, 90)
+RANGES = 5
+
+
+def neighbour_ids(
+    grids: list[NDArray[np.int32]], cells: tuple[int, ...], stage: int
+) -> NDArray[np.int64]:
+    """How many codes other than 0 stand around each place: (h, w) in 0..7."""
+    rows, columns = grids[stage].shape
+    count = np.zeros((rows, columns), np.int64)
+    here = np.pad(grids[stage] != 0, 1)
+    even = np.add.outer(np.arange(rows), np.arange(columns)) % 2 == 0
+    around = here[:-2, 1:-1].astype(np.int64) + here[2:, 1:-1] + here[1:-1, :-2] + here[1:-1, 2:]
+    count += np.where(even, 0, around)
+    if stage:
+        ratio = cells[stage - 1] // cells[stage]
+        y, x = np.arange(rows)[:, None] // ratio, np.arange(columns) // ratio
+        before = grids[stage - 1][y, x] != 0
+        count += 1 * before
+        wide = np.pad(grids[stage - 1] != 0, 1)
+        count += wide[y, x + 1] | wide[y + 2, x + 1]
+        count += wide[y + 1, x] | wide[y + 1, x + 2]
+    return count
+
+
+def tables(
+    sample: Sample, cells: tuple[int, ...], codes: tuple[int, ...], neighbours: bool
+) -> list[torch.Tensor]:
+    """Fitted bits: per stage (RANGES, 8, K)."""
+    fitted = []
+    for stage, size in enumerate(codes):
+        counts = torch.zeros(RANGES, 8, size)
+        for crop in range(len(sample)):
+            grids = [grid[crop].numpy().astype(np.int32) for grid in sample.indices[: stage + 1]]
+            part = min(int(sample.quality[crop]) * RANGES // 100, RANGES - 1)
+            ids = neighbour_ids(grids, cells, stage) if neighbours else np.zeros_like(grids[stage])
+            place = torch.from_numpy(ids.astype(np.int64) * size + grids[stage]).flatten()
+            counts[part].view(-1).index_add_(0, place, torch.ones(len(place)))
+        fitted.append(torch.stack([-smooth(count).log2() for count in counts]))
+    return fitted
+
+
+def main() -> None:
+    """Measure and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("-m", "--model", default="default")
+    parser.add_argument("-n", "--images", type=int, default=60)
+    parser.add_argument("-b", "--batches", type=int, default=300)
+    parser.add_argument("-o", "--out", type=Path, default=Path("benchmarks/results/context.json"))
+    options = parser.parse_args()
+
+    model = load_model(options.model, "cpu")
+    train = load_images(options.data, limit=2000)
+    sample = collect(model.networks, Crops(train, 160, 8, 1), options.batches, first=0)
+    fits = {
+        "static": tables(sample, model.cells, model.codes, neighbours=False),
+        "neighbours": tables(sample, model.cells, model.codes, neighbours=True),
+    }
+    bits = {name: np.zeros(len(QUALITIES)) for name in (*fits, "context")}
+    pixels = 0
+    for image in load_images(options.data, "val-*.tar", limit=options.images):
+        x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
+        height, width = x.shape[2:]
+        pixels += height * width
+        analysis = model.analyse(x)
+        for number, quality in enumerate(QUALITIES):
+            grids = model.quantise(analysis, quality)
+            part = min(quality * RANGES // 100, RANGES - 1)
+            for name, fitted in fits.items():
+                for stage, grid in enumerate(grids):
+                    ids = neighbour_ids(grids, model.cells, stage) * (name == "neighbours")
+                    bits[name][number] += fitted[stage][part].numpy()[ids, grid].sum()
+            header = Header(width, height, quality=quality, stages=len(grids), fingerprint=b"none")
+            bits["context"][number] += ideal_bits(grids, model.prior, header)
+    result = {
+        "meta": meta(sorted(options.data.glob("val-*.tar")), model.fingerprint),
+        "images counted": options.images,
+        "crops fitted on": len(sample),
+        "qualities": QUALITIES,
+        "bits per pixel": {
+            name: (total / pixels).round(5).tolist() for name, total in bits.items()
+        },
+        "of static": {
+            name: (total / bits["static"]).round(4).tolist() for name, total in bits.items()
+        },
+        "of static, all": {
+            name: round(total.sum() / bits["static"].sum(), 4) for name, total in bits.items()
+        },
+    }
+    options.out.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result["of static"], indent=1))
+
+
+if __name__ == "__main__":
+    main()
