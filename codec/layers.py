@@ -80,17 +80,21 @@ class BlockTransform(nn.Module):
 
     def analysis(self, x: Tensor) -> Tensor:
         """Pixels (N, 3, H, W) to latents (N, dim, H/cell, W/cell)."""
+        n, _, height, width = x.shape
+        k = self.cell
         with torch.autocast(x.device.type, enabled=False):
-            blocks = nn.functional.pixel_unshuffle(x, self.cell)
-            return nn.functional.conv2d(blocks, self.forward_basis[:, :, None, None])
+            blocks = x.reshape(n, 3, height // k, k, width // k, k).permute(0, 2, 4, 1, 3, 5)
+            latents = blocks.reshape(n, height // k, width // k, -1) @ self.forward_basis.T
+        return latents.permute(0, 3, 1, 2)
 
     def synthesis(self, z: Tensor) -> Tensor:
         """Latents (N, dim, h, w) to pixels (N, 3, h·cell, w·cell)."""
+        n, _, rows, columns = z.shape
+        k = self.cell
         with torch.autocast(z.device.type, enabled=False):
-            blocks = nn.functional.conv2d(
-                z.float(), self.inverse_basis.t().contiguous()[..., None, None]
-            )
-            return nn.functional.pixel_shuffle(blocks, self.cell)
+            blocks = z.float().permute(0, 2, 3, 1) @ self.inverse_basis
+            pixels = blocks.view(n, rows, columns, 3, k, k).permute(0, 3, 1, 4, 2, 5)
+        return pixels.reshape(n, 3, rows * k, columns * k)
 
 
 class Transforms(nn.ModuleList):
