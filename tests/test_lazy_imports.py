@@ -1,8 +1,8 @@
 """Header work needs no torch, and nothing needs compressai."""
 
+import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -73,10 +73,12 @@ def test_encode_and_decode_do_without_compressai(file, model_dir):
 
 
 def test_info_is_quick(file):
+    """Processor time, which other work on the machine does not stretch much."""
     command = [sys.executable, "-m", "codec.cli", "info", str(file)]
-    seconds = []
+    before = os.times()
     for _ in range(3):
-        start = time.perf_counter()
         subprocess.run(command, check=True, capture_output=True)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 1.0  # 0.15 s on an idle core; benchmarks/speed.py has the figure
+    after = os.times()
+    spent = after.children_user + after.children_system
+    spent -= before.children_user + before.children_system
+    assert spent / 3 < 0.6  # a third of that on an idle machine; benchmarks/speed.py has the figure
