@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from codec.layers import Block, Transforms, Up, zeroed
+from codec.layers import Block, BlockTransform, Transforms, Up, zeroed
 
 CONDITION = 32  # width of the quality embedding
 
@@ -25,11 +25,13 @@ class Decoder(nn.Module):
     correction.
 
     Args:
-        transforms: the encoder's block transforms, coarse to fine.
+        transforms: the block transforms, coarse to fine.
         widths: channels at 1/4, 1/8, 1/16 and 1/32 of the resolution.
     """
 
-    def __init__(self, transforms: Transforms, widths: tuple[int, int, int, int]) -> None:
+    def __init__(
+        self, transforms: Transforms[BlockTransform], widths: tuple[int, int, int, int]
+    ) -> None:
         super().__init__()
         self.transforms = transforms
         w4, w8, w16, w32 = widths

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from codec.layers import Block, Down, Transforms, zeroed
+from codec.layers import Block, BlockAnalysis, Down, Transforms, zeroed
 
 
 class Encoder(nn.Module):
@@ -14,11 +14,13 @@ class Encoder(nn.Module):
     trunk; the correction's last layers start at zero, so training starts at the linear optimum.
 
     Args:
-        transforms: one `BlockTransform` per level, coarse to fine (cells 32, 16, 8).
+        transforms: one `BlockAnalysis` per level, coarse to fine (cells 32, 16, 8).
         widths: channels at 1/4, 1/8, 1/16 and 1/32 of the resolution.
     """
 
-    def __init__(self, transforms: Transforms, widths: tuple[int, int, int, int]) -> None:
+    def __init__(
+        self, transforms: Transforms[BlockAnalysis], widths: tuple[int, int, int, int]
+    ) -> None:
         super().__init__()
         self.transforms = transforms
         w4, w8, w16, w32 = widths

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import cast
+from collections.abc import Iterable, Iterator
+from typing import Generic, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -56,30 +56,27 @@ class Up(nn.Sequential):
         super().__init__(nn.Conv2d(source, 4 * target, 1), nn.PixelShuffle(2))
 
 
-class BlockTransform(nn.Module):
-    """A linear transform of non-overlapping cell×cell blocks: `analysis` and `synthesis`.
+class BlockAnalysis(nn.Module):
+    """A linear transform of non-overlapping cell×cell blocks, for pixels in [-1, 1].
 
-    Starts from an orthonormal basis (the Karhunen-Loève transform of the blocks), where synthesis
-    is the transpose of analysis and squared errors of latents are squared errors of pixels. Both
-    matrices are (dim, 3·cell²), float32, for pixels in [-1, 1].
+    Training starts it at the Karhunen-Loève transform of the blocks, where the rows are orthonormal
+    and squared errors of latents are squared errors of pixels.
     """
 
     def __init__(self, cell: int, dim: int) -> None:
         super().__init__()
         self.cell, self.dim = cell, dim
-        basis = torch.empty(dim, 3 * cell * cell)
-        nn.init.orthogonal_(basis)
-        self.forward_basis = nn.Parameter(basis)
-        self.inverse_basis = nn.Parameter(basis.clone())
+        self.forward_basis = nn.Parameter(torch.empty(dim, 3 * cell * cell))
+        nn.init.orthogonal_(self.forward_basis)
 
     def set_basis(self, basis: Tensor) -> None:
         """Start from orthonormal rows: basis (dim, 3·cell²)."""
         with torch.no_grad():
-            self.forward_basis.copy_(basis)
-            self.inverse_basis.copy_(basis)
+            for parameter in self.parameters():
+                parameter.copy_(basis)
 
     def analysis(self, x: Tensor) -> Tensor:
-        """Pixels (N, 3, H, W) to latents (N, dim, H/cell, W/cell)."""
+        """Pixels (N, 3, H, W) to latents (N, dim, H/cell, W/cell), in float32."""
         n, _, height, width = x.shape
         k = self.cell
         with torch.autocast(x.device.type, enabled=False):
@@ -87,8 +84,16 @@ class BlockTransform(nn.Module):
             latents = blocks.reshape(n, height // k, width // k, -1) @ self.forward_basis.T
         return latents.permute(0, 3, 1, 2)
 
+
+class BlockTransform(BlockAnalysis):
+    """A block transform with its way back, which starts as the transpose."""
+
+    def __init__(self, cell: int, dim: int) -> None:
+        super().__init__(cell, dim)
+        self.inverse_basis = nn.Parameter(self.forward_basis.detach().clone())
+
     def synthesis(self, z: Tensor) -> Tensor:
-        """Latents (N, dim, h, w) to pixels (N, 3, h·cell, w·cell)."""
+        """Latents (N, dim, h, w) to pixels (N, 3, h·cell, w·cell), in float32."""
         n, _, rows, columns = z.shape
         k = self.cell
         with torch.autocast(z.device.type, enabled=False):
@@ -97,11 +102,14 @@ class BlockTransform(nn.Module):
         return pixels.reshape(n, 3, rows * k, columns * k)
 
 
-class Transforms(nn.ModuleList):
+Transform = TypeVar("Transform", bound=BlockAnalysis)
+
+
+class Transforms(nn.ModuleList, Generic[Transform]):
     """The block transforms of a pyramid, coarse to fine."""
 
-    def __init__(self, levels: Sequence[tuple[int, int]]) -> None:
-        super().__init__(BlockTransform(cell, dim) for cell, dim in levels)
+    def __init__(self, transforms: Iterable[Transform]) -> None:
+        super().__init__(transforms)
 
-    def __iter__(self) -> Iterator[BlockTransform]:
-        return cast(Iterator[BlockTransform], super().__iter__())
+    def __iter__(self) -> Iterator[Transform]:
+        return cast(Iterator[Transform], super().__iter__())

@@ -20,7 +20,7 @@ from bitstream.errors import CodecError
 from bitstream.prior import Prior, StaticPrior, grid_shape
 from codec.decoder import Decoder
 from codec.encoder import Encoder
-from codec.layers import Transforms
+from codec.layers import BlockAnalysis, BlockTransform, Transforms
 from codec.quantizer import ResidualQuantizer, Stage
 
 Indices = list[NDArray[np.int32]]
@@ -91,9 +91,11 @@ class Networks(nn.Module):
         super().__init__()
         self.config = config
         levels = [(level.cell, level.dim) for level in config.levels]
-        self.encoder = Encoder(Transforms(levels), config.encoder)
+        analyses = Transforms(BlockAnalysis(*level) for level in levels)
+        self.encoder = Encoder(analyses, config.encoder)
         self.quantizer = ResidualQuantizer(config.stages)
-        self.decoder = Decoder(Transforms(levels), config.decoder)
+        transforms = Transforms(BlockTransform(*level) for level in levels)
+        self.decoder = Decoder(transforms, config.decoder)
 
 
 @dataclass(frozen=True)

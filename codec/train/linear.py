@@ -111,5 +111,5 @@ def initialise(
                 total[g] += book[nearest(flat[g] - total[g], book, lam * bits[g])[0]]
         for g, (z, t) in enumerate(zip(latents, total, strict=True)):
             n, d, h, w = z.shape
-            residuals[g] -= analysis.synthesis(t.view(n, h, w, d).permute(0, 3, 1, 2))
+            residuals[g] -= synthesis.synthesis(t.view(n, h, w, d).permute(0, 3, 1, 2))
     return torch.stack(every, dim=1)
