@@ -18,6 +18,7 @@ from bitstream.tables import IntArray, Tables
 
 OWN_PARTS = 5  # own place, left + right, above + below, four diagonals; all four of this stage
 COARSE_PARTS = 3  # the cell above this one, its nearer horizontal and its nearer vertical neighbour
+ROWS = 1 << 13  # context vectors compared at once
 CLIP = 4095  # context vectors and centres stay within: their products stay within int32
 
 
@@ -223,6 +224,10 @@ def _above(grid: IntArray) -> IntArray:
 
 def _nearest(vectors: IntArray, centres: IntArray) -> IntArray:
     """Number of the nearest centre of each vector, the lowest of equally near ones; (n,) int32."""
-    score = vectors @ (-2 * centres.T)
-    score += np.square(centres).sum(axis=1, dtype=np.int32)
-    return np.asarray(score.argmin(axis=1), np.int32)
+    slope = -2 * centres.T
+    offset = np.square(centres).sum(axis=1, dtype=np.int32)
+    table_ids = np.empty(len(vectors), np.int32)
+    for first in range(0, len(vectors), ROWS):
+        part = slice(first, first + ROWS)
+        table_ids[part] = (vectors[part] @ slope + offset).argmin(axis=1)
+    return table_ids
