@@ -147,14 +147,15 @@ class CodecModel:
         return Analysis(tuple(latents), height, width)
 
     @torch.inference_mode()
-    def quantise(self, analysis: Analysis, quality: int) -> Indices:
+    def quantise(self, analysis: Analysis, quality: int, finer: float = 0.0) -> Indices:
         """Indices of an image at a quality 0..100, all stages, coarse to fine.
 
         A level's codes are searched jointly for least ‖e − Σ c‖² + λ·bits, see
-        `ResidualQuantizer.search`.
+        `ResidualQuantizer.search`. λ is that of the quality, or of one higher by `finer`: for file
+        sizes between those of two qualities.
         """
         quantizer = self.networks.quantizer
-        lam = self.config.lagrange(quality)
+        lam = self.config.lagrange(quality + finer)
         indices: Indices = []
 
         def code(level: int, prediction: Tensor) -> Tensor:

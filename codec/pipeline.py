@@ -73,8 +73,8 @@ def encode(
     chunks = _chunks(picture, seed)
     analysis = network.analyse(_to_tensor(picture.rgb))  # the network runs here, once
 
-    def file_at(quality: int) -> bytes:
-        indices = network.quantise(analysis, quality)  # int32 grids, coarse to fine
+    def file_at(quality: int, finer: float = 0.0) -> bytes:
+        indices = network.quantise(analysis, quality, finer)  # int32 grids, coarse to fine
         header = Header(width, height, quality, len(indices), network.fingerprint)
         payload = stream.encode_indices(indices, network.prior, header)
         return container.write(header, payload, chunks)

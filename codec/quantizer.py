@@ -58,8 +58,14 @@ class ResidualQuantizer(nn.Module):
         return self.get_buffer(f"codebook{stage}")
 
     def prices(self, stage: int, quality: float) -> Tensor:
-        """What each code of a stage costs the search at a quality 0..100: (K,) float32 bits."""
-        return -torch.log2(self.shares[quality_range(quality), stage, : self.stages[stage].codes])
+        """What each code of a stage costs the search at a quality 0..100: (K,) float32 bits.
+
+        Linear between the middles of the quality ranges, so that file sizes grow evenly.
+        """
+        at = min(max(quality * RANGES / 100 - 0.5, 0.0), RANGES - 1.0)
+        low = min(int(at), RANGES - 2)
+        bits = -torch.log2(self.shares[low : low + 2, stage, : self.stages[stage].codes])
+        return torch.lerp(bits[0], bits[1], at - low)
 
     def of_level(self, level: int) -> list[int]:
         """Numbers of the stages of a level, in coding order."""

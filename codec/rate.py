@@ -4,14 +4,16 @@ from collections.abc import Callable
 
 from codec.errors import RateTargetError
 
-QUALITIES = range(101)
+FULL = 0.98  # of the budget: closer is not worth another trial
+FINEST = 8.0  # qualities that λ may run ahead of the quality in the header
+FINE_TRIALS = 5
 
 
-def best_within(file_at: Callable[[int], bytes], budget: int) -> bytes:
-    """Bisect on the quality; sizes are taken to grow with it.
+def best_within(file_at: Callable[[int, float], bytes], budget: int) -> bytes:
+    """Bisect on the quality, then on λ between two qualities; sizes are taken to grow with both.
 
     Args:
-        file_at: the whole file at a quality 0..100.
+        file_at: the whole file at a quality 0..100, with λ as of a quality so much higher.
         budget: the most bytes.
 
     Returns:
@@ -21,22 +23,31 @@ def best_within(file_at: Callable[[int], bytes], budget: int) -> bytes:
         RateTargetError: the file of quality 0 is larger than the budget.
 
     Example:
-        >>> len(best_within(lambda quality: bytes(100 + 10 * quality), 333))
-        330
+        >>> len(best_within(lambda quality, finer: bytes(100 + int(50 * (quality + finer))), 333))
+        325
     """
-    low, high = QUALITIES[0], QUALITIES[-1]
-    best, size = b"", 0
+    quality, best, least = -1, b"", 0
+    low, high = 0, 100
     while low <= high:
         middle = (low + high) // 2
-        data = file_at(middle)
-        size = len(data)
-        if size <= budget:
+        data = file_at(middle, 0.0)
+        if len(data) <= budget:
+            quality, low = middle, middle + 1
             best = max(best, data, key=len)
-            low = middle + 1
         else:
-            high = middle - 1
+            least, high = len(data), middle - 1
     if not best:
         raise RateTargetError(
-            f"the target of {budget} bytes is out of reach: at quality 0 this image takes {size}"
+            f"the target of {budget} bytes is out of reach: at quality 0 this image takes {least}"
         )
+    below, above = 0.0, FINEST
+    for _ in range(FINE_TRIALS):
+        if len(best) >= FULL * budget:
+            break
+        finer = (below + above) / 2
+        data = file_at(quality, finer)
+        if len(data) <= budget:
+            best, below = max(best, data, key=len), finer
+        else:
+            above = finer
     return best

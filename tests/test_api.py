@@ -135,25 +135,33 @@ def test_partial_decode(coded, model_dir):
 
 
 def sized(*sizes):
-    """A stand-in for an image: the file of quality q has sizes[q * (n - 1) // 100] bytes."""
+    """A stand-in for an image: sizes[q] bytes at quality q, 3 % more for each step of λ."""
     tried = []
 
-    def file_at(quality):
-        tried.append(quality)
-        return bytes(sizes[quality * (len(sizes) - 1) // 100])
+    def file_at(quality, finer):
+        tried.append((quality, finer))
+        return bytes(int(sizes[quality] * 1.03**finer))
 
     return file_at, tried
 
 
-def test_rate_search_takes_the_largest_within():
-    file_at, tried = sized(*range(1000, 11100, 100))
-    for budget in (1000, 1099, 5550, 11000, 10**6):
-        assert len(best_within(file_at, budget)) == min(budget // 100 * 100, 11000)
-    assert len(tried) <= 5 * 7
+def test_rate_search_fills_the_budget_in_few_trials():
+    sizes = [int(1000 * 1.03**q * 1.12 ** (q // 12)) for q in range(101)]  # jumps of 15 %
+    file_at, tried = sized(*sizes)
+    budgets = range(1000, sizes[-1], 997)
+    for budget in budgets:
+        assert 0.95 * budget <= len(best_within(file_at, budget)) <= budget
+    assert len(tried) <= 12 * len(budgets)
+
+
+def test_rate_search_stops_at_quality_100():
+    file_at, tried = sized(*range(1000, 1101))
+    assert len(best_within(file_at, 10**6)) == int(1100 * 1.03**7.75)
+    assert len(tried) <= 12
 
 
 def test_rate_search_says_what_is_out_of_reach():
-    file_at, _ = sized(1000, 2000)
+    file_at, _ = sized(*range(1000, 1101))
     with pytest.raises(RateTargetError, match="1000"):
         best_within(file_at, 999)
 

@@ -122,7 +122,7 @@ def test_strip(folder, command, dropped, photo):
 def test_targets_reach_the_search(folder, command, monkeypatch):
     budgets = []
     monkeypatch.setattr(
-        pipeline, "best_within", lambda file_at, budget: budgets.append(budget) or file_at(33)
+        pipeline, "best_within", lambda file_at, budget: budgets.append(budget) or file_at(33, 0.0)
     )
     command("encode", "photo.png", "-o", "a.bibc", "--target-size", 700)
     command("encode", "photo.png", "-o", "b.bibc", "--target-bpp", 0.5)
