@@ -98,6 +98,9 @@ def encode(
     seed: Annotated[
         int, typer.Option("--seed", min=0, max=2**64 - 1, help="Stored in the file.")
     ] = 0,
+    effort: Annotated[
+        int, typer.Option("-e", "--effort", min=1, max=9, help="Width of the encoder's search.")
+    ] = 5,
     strip: Annotated[
         list[Strip] | None, typer.Option("--strip", help="Metadata to leave out.")
     ] = None,
@@ -126,6 +129,7 @@ def encode(
             target_size=target_size,
             model=model,
             seed=seed,
+            effort=effort,
             keep=[name for name in METADATA if name not in dropped],
             device=device,
         )

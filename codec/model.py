@@ -21,11 +21,9 @@ from bitstream.prior import Prior, StaticPrior, grid_shape
 from codec.decoder import Decoder
 from codec.encoder import Encoder
 from codec.layers import BlockAnalysis, BlockTransform, Transforms
-from codec.quantizer import ResidualQuantizer, Stage
+from codec.quantizer import EFFORT, ResidualQuantizer, Stage, beam
 
 Indices = list[NDArray[np.int32]]
-
-WIDTHS = (16, 8, 4)  # beam of the encoder's search per level: wide where there are few vectors
 
 
 @dataclass(frozen=True)
@@ -147,12 +145,14 @@ class CodecModel:
         return Analysis(tuple(latents), height, width)
 
     @torch.inference_mode()
-    def quantise(self, analysis: Analysis, quality: int, finer: float = 0.0) -> Indices:
+    def quantise(
+        self, analysis: Analysis, quality: int, finer: float = 0.0, effort: int = EFFORT
+    ) -> Indices:
         """Indices of an image at a quality 0..100, all stages, coarse to fine.
 
         A level's codes are searched jointly for least ‖e − Σ c‖² + λ·bits, see
         `ResidualQuantizer.search`. λ is that of the quality, or of one higher by `finer`: for file
-        sizes between those of two qualities.
+        sizes between those of two qualities. Effort 1..9 widens the search.
         """
         quantizer = self.networks.quantizer
         lam = self.config.lagrange(quality + finer)
@@ -163,9 +163,7 @@ class CodecModel:
             rows, columns = grid_shape(analysis.height, analysis.width, self.cells[stages[0]])
             e = (analysis.latents[level] - prediction)[0, :, :rows, :columns].flatten(1).T
             biases = [lam * quantizer.prices(stage, quality) for stage in stages]
-            codes = quantizer.search(
-                stages, e.contiguous(), biases, WIDTHS[min(level, len(WIDTHS) - 1)]
-            )
+            codes = quantizer.search(stages, e.contiguous(), biases, beam(effort, level))
             grids = codes.T.reshape(len(stages), rows, columns)
             indices.extend(grids.cpu().numpy().astype(np.int32))
             return self._centroids(level, list(grids), prediction)

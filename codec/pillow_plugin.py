@@ -7,8 +7,8 @@ Example:
     'BIBC'
 
 Then `Image.open("photo.bibc")` and `im.save("photo.bibc", quality=30)`. Saving takes the keywords
-quality, target_bpp, target_size and seed of `codec.encode`, and icc_profile, exif and xmp, which
-default to the image's own. For a model that is not the default one, call `register`.
+quality, target_bpp, target_size, seed and effort of `codec.encode`, and icc_profile, exif and xmp,
+which default to the image's own. For a model that is not the default one, call `register`.
 """
 
 from functools import partial
@@ -25,7 +25,7 @@ from codec.options import NO_LIMITS
 from codec.pipeline import Model, decode, encode, metadata_of, mode_of
 
 FORMAT = "BIBC"
-_CODING = ("quality", "target_bpp", "target_size", "seed")
+_CODING = ("quality", "target_bpp", "target_size", "seed", "effort")
 _METADATA = ("icc_profile", "exif", "xmp")
 
 

@@ -36,6 +36,7 @@ def encode(
     target_size: int | None = None,
     model: Model = "default",
     seed: int = 0,
+    effort: int = 5,
     keep: Collection[str] = METADATA,
     device: str = "auto",
 ) -> bytes:
@@ -48,6 +49,7 @@ def encode(
         target_size: the best quality within so many bytes. Give one target at most.
         model: name or folder of a model, or a loaded one.
         seed: 0..2**64 - 1, stored for decoders that synthesise detail.
+        effort: 1..9, how widely the encoder searches for codes; 5 is what the model is trained for.
         keep: which of "icc", "exif" and "xmp" to carry along.
         device: "auto", "cpu" or "cuda"; where the model is loaded, if it is not loaded.
 
@@ -66,7 +68,7 @@ def encode(
         >>> info(data).width, info(data).quality
         (64, 30)
     """
-    _check(quality, target_bpp, target_size, seed, keep)
+    _check(quality, target_bpp, target_size, seed=seed, effort=effort, keep=keep)
     picture = image_io.load(image, keep)
     height, width = picture.rgb.shape[:2]
     network = _network(model, device)
@@ -74,7 +76,7 @@ def encode(
     analysis = network.analyse(_to_tensor(picture.rgb))  # the network runs here, once
 
     def file_at(quality: int, finer: float = 0.0) -> bytes:
-        indices = network.quantise(analysis, quality, finer)  # int32 grids, coarse to fine
+        indices = network.quantise(analysis, quality, finer, effort)  # int32 grids, coarse to fine
         header = Header(width, height, quality, len(indices), network.fingerprint)
         payload = stream.encode_indices(indices, network.prior, header)
         return container.write(header, payload, chunks)
@@ -209,7 +211,9 @@ def _check(
     quality: int,
     target_bpp: float | None,
     target_size: int | None,
+    *,
     seed: int,
+    effort: int,
     keep: Collection[str],
 ) -> None:
     if target_bpp is not None and target_size is not None:
@@ -221,6 +225,8 @@ def _check(
             raise ValueError(f"{name} is {target}: expected more than 0")
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed is {seed}: expected 0..2**64 - 1")
+    if effort not in range(1, 10):
+        raise ValueError(f"effort is {effort}: expected 1..9")
     if unknown := set(keep) - set(METADATA):
         raise ValueError(f"keep names {sorted(unknown)}: expected some of {list(METADATA)}")
 

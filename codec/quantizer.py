@@ -12,7 +12,17 @@ from cuda_ext import nearest
 
 ROWS = 4096  # partial sums searched at once: bounds the memory of a search
 GROUP = 16
+EFFORT = 5  # of the encoder, 1..9, unless asked for another
 RANGES = 8  # ranges of qualities that have code shares of their own
+
+
+def beam(effort: int, level: int) -> int:
+    """Width of the search at an effort 1..9: wide at coarse levels, where there are few vectors.
+
+    >>> [[beam(effort, level) for level in range(3)] for effort in (1, 5, 9)]
+    [[2, 1, 1], [8, 4, 2], [32, 16, 8]]
+    """
+    return max(1, round(2.0 ** ((effort + 1) / 2 - level)))
 
 
 def quality_range(quality: float) -> int:

@@ -174,3 +174,8 @@ def test_rate_search_never_exceeds_on_a_bumpy_scale():
             assert len(best_within(file_at, budget)) <= budget
         except RateTargetError:
             assert sizes[0] > budget
+
+
+def test_effort_is_checked(model, photo):
+    with pytest.raises(ValueError, match=r"effort is 10: expected 1\.\.9"):
+        codec.encode(photo, model=model, effort=10)

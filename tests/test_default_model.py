@@ -11,11 +11,6 @@ from bitstream import container, stream
 
 PHOTO = Path(__file__).parent.parent / "examples" / "kodim23.png"
 
-pytestmark = pytest.mark.skipif(
-    not (Path(codec.__file__).parent / "models" / "default").exists(),
-    reason="no model in the package",
-)
-
 
 @pytest.fixture(scope="module")
 def photo():
@@ -75,3 +70,14 @@ def test_every_prefix_is_a_coarser_image(photo, default):
     assert values[0] > 15
     assert values[-1] == max(values)
     assert values[-1] - values[0] > 4
+
+
+def test_effort_lowers_the_cost_that_the_encoder_minimises(photo, default):
+    """D + λ·R, with D the squared error of pixels in [-1, 1] and R the bits of the whole file."""
+    costs = []
+    for effort in (1, 5, 9):
+        data = codec.encode(photo, quality=50, model=default, effort=effort)
+        error = np.subtract(codec.decode(data, model=default), photo, dtype=np.float64) / 127.5
+        costs.append(np.square(error).sum() + default.config.lagrange(50) * 8 * len(data))
+    assert costs == sorted(costs, reverse=True)
+    assert costs[-1] < 0.98 * costs[0]

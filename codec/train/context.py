@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from bitstream.context import CLIP, COARSE_PARTS, OWN_PARTS, ContextPrior, StageContext
 from bitstream.prior import QUALITIES
 from bitstream.tables import IntArray, Tables, frequencies_from_counts
-from codec.model import WIDTHS, Networks
-from codec.quantizer import Stage
+from codec.model import Networks
+from codec.quantizer import EFFORT, Stage, beam
 from codec.train.data import Crops
 
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -74,7 +74,8 @@ def collect(networks: Networks, crops: Crops, batches: int, first: int) -> Sampl
             e = (latents[level] - prediction).permute(0, 2, 3, 1)  # (N, h, w, D)
             here = quantizer.of_level(level)
             biases = [lam * quantizer.prices(stage, quality) for stage in here]
-            codes = quantizer.search(here, e.flatten(0, 2).float(), biases, WIDTHS[level])
+            width = beam(EFFORT, level)
+            codes = quantizer.search(here, e.flatten(0, 2).float(), biases, width)
             for k, stage in enumerate(here):
                 grids[stage].append(codes[:, k].view(e.shape[:3]).to("cpu", torch.int16))
             total = sum(quantizer.codebook(stage)[codes[:, k]] for k, stage in enumerate(here))

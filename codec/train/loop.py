@@ -50,7 +50,7 @@ class Run:
         torch.manual_seed(config.seed)
         self.networks = Networks(config.model)
         self.average = Networks(config.model)
-        self.objective = Objective(self.networks, config.commitment, config.balance, config.widths)
+        self.objective = Objective(self.networks, config.commitment, config.balance, config.effort)
         self.step = 0
 
     def start(self, crops: Crops) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from codec.model import Networks
-from codec.quantizer import quality_range
+from codec.quantizer import beam, quality_range
 
 
 @dataclass
@@ -38,16 +38,10 @@ class Objective(nn.Module):
     coded as zero tells the encoder nothing; one coded finely passes straight through.
     """
 
-    def __init__(
-        self,
-        networks: Networks,
-        commitment: float,
-        balance: float,
-        widths: tuple[int, ...],
-    ) -> None:
+    def __init__(self, networks: Networks, commitment: float, balance: float, effort: int) -> None:
         super().__init__()
         self.networks = networks
-        self.commitment, self.balance, self.widths = commitment, balance, widths
+        self.commitment, self.balance, self.effort = commitment, balance, effort
 
     def forward(self, x: Tensor, quality: float, stages: int) -> Outcome:
         """Losses of a batch (N, 3, H, W) in [-1, 1] at one quality, with the first stages only."""
@@ -71,7 +65,7 @@ class Objective(nn.Module):
                 rest = flat
                 if here:
                     codes = quantizer.search(
-                        here, flat, [lam * bits[s] for s in here], self.widths[level]
+                        here, flat, [lam * bits[s] for s in here], beam(self.effort, level)
                     )
                     for k, s in enumerate(here):
                         rest = rest - quantizer.codebook(s)[codes[:, k]]
