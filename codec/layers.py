@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def channels_last(module: Module) -> Module:
+    """The module with its convolutions in the memory format that is fastest for them."""
+    untyped: Any = module  # torch's annotations do not know `memory_format` in every version
+    untyped.to(memory_format=torch.channels_last)
+    return module
 
 
 def zeroed(layer: nn.Conv2d) -> nn.Conv2d:

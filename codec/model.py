@@ -20,7 +20,7 @@ from bitstream.errors import CodecError
 from bitstream.prior import Prior, StaticPrior, grid_shape
 from codec.decoder import Decoder
 from codec.encoder import Encoder
-from codec.layers import BlockAnalysis, BlockTransform, Transforms
+from codec.layers import BlockAnalysis, BlockTransform, Transforms, channels_last
 from codec.quantizer import EFFORT, ResidualQuantizer, Stage, beam
 
 Indices = list[NDArray[np.int32]]
@@ -123,7 +123,7 @@ class CodecModel:
         self.fingerprint = fingerprint
         self.device = device
         self.cells, self.codes = prior.cells, prior.codes
-        self.networks = networks.to(device).to(memory_format=torch.channels_last).eval()
+        self.networks = channels_last(networks.to(device)).eval()
         self._multiple = max(self.cells)
         self._bf16 = device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 

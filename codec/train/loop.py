@@ -16,6 +16,7 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from bitstream.errors import CodecError
+from codec.layers import channels_last
 from codec.model import Networks
 from codec.quantizer import RANGES
 from codec.train.config import TrainConfig
@@ -64,7 +65,7 @@ class Run:
     def place(self) -> None:
         """Move to the device; make optimizer, statistics and weight average."""
         for module in (self.objective, self.average):
-            module.to(self.device).to(memory_format=torch.channels_last)
+            channels_last(module.to(self.device))
         self.average.load_state_dict(self.networks.state_dict())
         self.average.requires_grad_(False)
         self.statistics = Statistics(self.networks, self.config.codebook_decay)
