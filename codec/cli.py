@@ -244,7 +244,7 @@ def verify(
 def train(
     *,
     data: Annotated[Path, typer.Option("--data", help="Folder of images or of tar shards.")],
-    out: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the run.")],
     config: Annotated[Path | None, typer.Option("--config", help="TOML file.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT's checkpoint.")] = False,
     overrides: Annotated[

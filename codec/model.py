@@ -25,6 +25,8 @@ from codec.quantizer import EFFORT, ResidualQuantizer, Stage, beam
 
 Indices = list[NDArray[np.int32]]
 
+FILES = ("config.json", "weights.safetensors", "prior.safetensors")
+
 
 @dataclass(frozen=True)
 class Level:
@@ -215,9 +217,8 @@ class CodecModel:
         }
         save_file(state, folder / "weights.safetensors")
         self.prior.save(folder / "prior.safetensors")
-
-
-FILES = ("config.json", "weights.safetensors", "prior.safetensors")
+        for file in FILES:
+            (folder / file).chmod(0o644)  # safetensors writes files that only their owner reads
 
 
 def load_model(name: str | Path = "default", device: str = "auto") -> CodecModel:
