@@ -39,7 +39,8 @@ class TrainConfig:
     )  # passes over them, in each of the fit's two phases
     seed: int = 0
     save_seconds: float = 300.0  # between checkpoints
-    log_steps: int = 50
+    log_steps: int = 50  # steps that a line of log.jsonl sums up
+    tensorboard: bool = False  # write the same figures for TensorBoard, in OUT/tensorboard
 
 
 def _assign(config: Any, key: str, value: Any) -> Any:

@@ -147,7 +147,7 @@ def train(
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    log = Log(out / "log.jsonl", run.step) if rank == 0 else None
+    log = Log(out, run.step, config.tensorboard) if rank == 0 else None
     began = saved = time.monotonic()
     while run.step < config.steps and not stopped.is_set() and time.monotonic() - began < seconds:
         for _ in range(config.log_steps):
@@ -190,13 +190,19 @@ def one_step(run: Run, module: Any, crops: Crops, log: Log | None) -> None:
 class Log:
     """log.jsonl: a line of means every so many steps, cut back to the checkpoint on resume."""
 
-    def __init__(self, path: Path, step: int) -> None:
+    def __init__(self, out: Path, step: int, tensorboard: bool) -> None:
+        path = out / "log.jsonl"
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
         whole = [line for line in lines if line.endswith("}\n")]
         path.write_text("".join(line for line in whole if json.loads(line)["step"] <= step))
         self._file = path.open("a")
         self._sums: dict[str, float] = {}
         self._mark = time.monotonic()
+        self._board: Any = None
+        if tensorboard:
+            from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415
+
+            self._board = SummaryWriter(str(out / "tensorboard"), purge_step=step)
 
     def add(self, **values: float) -> None:
         """Count one step's values."""
@@ -211,6 +217,9 @@ class Log:
         line |= {"seconds": round((now - self._mark) / steps, 4), "rate": rate}
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
+        if self._board:
+            for name, value in line.items():
+                self._board.add_scalar(name, value, step)
         if sys.stderr.isatty():
             shown = " ".join(f"{name} {value:.5g}" for name, value in line.items())
             print(f"\r{shown}", end="", file=sys.stderr)
