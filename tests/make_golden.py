@@ -45,6 +45,7 @@ def main():
     with Image.open(ROOT / "examples" / "kodim23.png") as image:
         photo = image.convert("RGB").crop((256, 160, 512, 352))
     index = {}
+    DATA.mkdir(exist_ok=True)
     for name, (image, options) in cases(photo).items():
         data = codec.encode(image, model=model, **options)
         file = container.parse(data)
