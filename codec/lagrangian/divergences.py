@@ -54,14 +54,16 @@ class DensityRatio(Divergence):
 
 
 class KullbackLeibler(DensityRatio):
-    """KL(P ‖ Q) = E_P[T] − E_Q[e^T] + 1 at T = log P/Q, and a lower bound of it at every other T.
+    """KL(P ‖ Q) = E_P[T] − log E_Q[e^T] at T = log P/Q, and a lower bound of it at every other T.
 
-    The last two terms cancel at the optimum; they carry the gradient to a model that makes Q.
+    The second term (Donsker and Varadhan) is 0 at the optimum; it carries the gradient to a model
+    that makes Q. With M samples of Q the value is at most E_P[T] − max_Q[T] + log M.
     """
 
     def value(self, p: Tensor, q: Tensor) -> Tensor:
         """The bound, in nats."""
-        return self.log_ratio(p).mean() - self.log_ratio(q).exp().mean() + 1
+        at_q = self.log_ratio(q).flatten()
+        return self.log_ratio(p).mean() - at_q.logsumexp(0) + math.log(len(at_q))
 
 
 class JensenShannon(DensityRatio):
