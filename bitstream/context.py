@@ -18,7 +18,7 @@ from bitstream.tables import IntArray, Tables
 
 OWN_PARTS = 5  # own place, left + right, above + below, four diagonals; all four of this stage
 COARSE_PARTS = 3  # the cell above this one, its nearer horizontal and its nearer vertical neighbour
-ROWS = 1 << 13  # context vectors compared at once
+ROWS = 512  # context vectors compared at once: what fits a cache
 CLIP = 4095  # context vectors and centres stay within: their products stay within int32
 
 
@@ -224,10 +224,16 @@ def _above(grid: IntArray) -> IntArray:
 
 def _nearest(vectors: IntArray, centres: IntArray) -> IntArray:
     """Number of the nearest centre of each vector, the lowest of equally near ones; (n,) int32."""
-    slope = -2 * centres.T
+    slope = np.ascontiguousarray(-2 * centres.T)  # (D, M)
     offset = np.square(centres).sum(axis=1, dtype=np.int32)
     table_ids = np.empty(len(vectors), np.int32)
+    scores = np.empty((2, ROWS, len(centres)), np.int32)
     for first in range(0, len(vectors), ROWS):
-        part = slice(first, first + ROWS)
-        table_ids[part] = (vectors[part] @ slope + offset).argmin(axis=1)
+        part = vectors[first : first + ROWS]
+        score, product = scores[:, : len(part)]
+        score[:] = offset
+        for number, row in zip(part.T, slope, strict=True):  # faster than numpy's integer matmul
+            np.multiply(number[:, None], row, out=product)
+            score += product
+        table_ids[first : first + ROWS] = score.argmin(axis=1)
     return table_ids
