@@ -136,7 +136,7 @@ def mutated(data, random_):
     return kind, data
 
 
-def test_mutations_are_refused_or_give_the_same_image(photo, model):
+def test_mutations_are_refused_or_give_the_same_image(photo, model, capsys):
     random_ = random.Random(1)  # noqa: S311
     image = photo.copy()
     image.putalpha(photo.convert("L"))
@@ -159,5 +159,6 @@ def test_mutations_are_refused_or_give_the_same_image(photo, model):
             else:
                 assert out.tobytes() == right[which], (kind, number)
                 outcome[kind, "whole", partial] += 1
-    print(f"{MUTATIONS} mutations:", *sorted(outcome.items()), sep="\n  ")
+    with capsys.disabled():
+        print(f"\n{MUTATIONS} mutations:", *sorted(outcome.items()), sep="\n  ")
     assert outcome.total() == 2 * MUTATIONS

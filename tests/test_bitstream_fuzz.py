@@ -4,7 +4,14 @@ import time
 from collections import Counter
 
 import numpy as np
-from bitstream_samples import FINGERPRINT, neighbour_prior, sample_indices, static_prior
+import pytest
+from bitstream_samples import (
+    FINGERPRINT,
+    context_prior,
+    neighbour_prior,
+    sample_indices,
+    static_prior,
+)
 
 from bitstream import Header, decode_indices, encode_indices, parse, write
 from bitstream.errors import BitstreamError, ModelMismatchError
@@ -12,7 +19,7 @@ from bitstream.header import MAGIC, crc8, write_varint
 
 MUTATIONS = 10_000
 HEADER_BYTES = 14  # of the images here, whose sides take one byte each
-PRIORS = [static_prior(7), neighbour_prior(7)]
+PRIORS = [static_prior(7), neighbour_prior(7), context_prior(7)]
 
 
 def originals():
@@ -94,7 +101,7 @@ def decode(data, prior, allow_partial):
     return indices, "whole" if len(indices) == parsed.header.stages else "partial"
 
 
-def test_ten_thousand_mutations():
+def test_ten_thousand_mutations(capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(20240607)
     samples = list(originals())
     strict, partial, slowest = Counter(), Counter(), 0.0
@@ -115,10 +122,11 @@ def test_ten_thousand_mutations():
             assert right or kind is not cut, f"cut {i} decoded to other stages"
             damaged += kind is not cut and data != original
             wrong += not right
-    print(f"\n{MUTATIONS} mutations, slowest {slowest * 1000:.0f} ms. Outcomes:")
-    for counts in (strict, partial):
-        print(*(f"{count:6} {name}" for name, count in sorted(counts.items())), sep="\n")
-        print("with allow_partial, of those not refused:" if counts is strict else "")
-    print(f"allow_partial on damaged files: {wrong} of {damaged} show a wrong stage")
+    with capsys.disabled():
+        print(f"\n{MUTATIONS} mutations, slowest {slowest * 1000:.0f} ms. Outcomes:")
+        for counts in (strict, partial):
+            print(*(f"{count:6} {name}" for name, count in sorted(counts.items())), sep="\n")
+            print("with allow_partial, of those not refused:" if counts is strict else "")
+        print(f"allow_partial on damaged files: {wrong} of {damaged} show a wrong stage")
     assert wrong < 0.1 * damaged  # only a whole image is sure: FORMAT.md 5
     assert slowest < 2
