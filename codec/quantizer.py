@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cuda_ext import nearest
 
-ROWS = 4096  # partial sums searched at once: bounds the memory of a search
+ROWS = {"cpu": 1 << 12, "cuda": 1 << 18}  # partial sums searched at once: what a cache, a GPU holds
 GROUP = 16
 EFFORT = 5  # of the encoder, 1..9, unless asked for another
 RANGES = 8  # ranges of qualities that have code shares of their own
@@ -102,7 +102,7 @@ class ResidualQuantizer(nn.Module):
         with torch.autocast(latent.device.type, enabled=False):
             if width == 1:
                 return self._greedy(stages, latent, biases)
-            parts = latent.split(max(1, ROWS // width))
+            parts = latent.split(ROWS[latent.device.type] // width)
             return torch.cat([self._beam(stages, part, biases, width) for part in parts])
 
     def _greedy(self, stages: Sequence[int], latent: Tensor, biases: Sequence[Tensor]) -> Tensor:

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from codec.model import Networks
 from codec.quantizer import beam, quality_range
 
+START = 4.0  # uses of each code that the running means begin with
+
 
 @dataclass
 class Used:
@@ -98,8 +100,9 @@ class Statistics:
     def __init__(self, networks: Networks, decay: float) -> None:
         self.quantizer = networks.quantizer
         self.decay = decay
-        self.counts = [torch.full((s.codes,), 4.0) for s in self.quantizer.stages]
-        self.sums = [4.0 * self.quantizer.codebook(n) for n in range(len(self.quantizer.stages))]
+        books = [self.quantizer.codebook(n) for n in range(len(self.quantizer.stages))]
+        self.counts = [book.new_full(book.shape[:1], START) for book in books]
+        self.sums = [START * book for book in books]
 
     @torch.no_grad()
     def update(self, used: list[Used], quality: float) -> None:
