@@ -1,11 +1,11 @@
 """Bits of the same indices under four ways to choose tables, on photographs held out from the fits.
 
-    python benchmarks/context.py FOLDER_WITH_SHARDS -o benchmarks/results/context.json
+    python benchmarks/context.py FOLDER_WITH_SHARDS KODAK_FOLDER -o benchmarks/results/context.json
 
 Static: a table per stage and range of qualities. Neighbours: a table by how many of seven places
 (five around, the parent, the stage before) hold a code other than 0. Context: the model's own
 prior. All tables are fitted on crops of the training shards, the bits counted on whole images of
-the validation shards, with the indices that the encoder chooses at five qualities.
+the validation shards and of Kodak, with the indices that the encoder chooses at five qualities.
 """
 
 import argparse
@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from provenance import meta
+from provenance import meta, photographs
 
 from bitstream.header import Header
 from bitstream.stream import ideal_bits
-from codec.model import load_model
+from codec.model import CodecModel, load_model
 from codec.train.context import Sample, collect, smooth
 from codec.train.data import Crops, load_images
 
@@ -65,26 +65,13 @@ def tables(
     return fitted
 
 
-def main() -> None:
-    """Measure and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("-m", "--model", default="default")
-    parser.add_argument("-n", "--images", type=int, default=60)
-    parser.add_argument("-b", "--batches", type=int, default=300)
-    parser.add_argument("-o", "--out", type=Path, default=Path("benchmarks/results/context.json"))
-    options = parser.parse_args()
-
-    model = load_model(options.model, "cpu")
-    train = load_images(options.data, limit=2000)
-    sample = collect(model.networks, Crops(train, 160, 8, 1), options.batches, first=0)
-    fits = {
-        "static": tables(sample, model.cells, model.codes, neighbours=False),
-        "neighbours": tables(sample, model.cells, model.codes, neighbours=True),
-    }
+def count(
+    model: CodecModel, images: list[NDArray[np.uint8]], fits: dict[str, list[torch.Tensor]]
+) -> dict[str, dict[str, list[float]]]:
+    """Bits per pixel at each quality by every way, and the share of the static ones."""
     bits = {name: np.zeros(len(QUALITIES)) for name in (*fits, "context")}
     pixels = 0
-    for image in load_images(options.data, "val-*.tar", limit=options.images):
+    for image in images:
         x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
         height, width = x.shape[2:]
         pixels += height * width
@@ -98,23 +85,45 @@ def main() -> None:
                     bits[name][number] += fitted[stage][part].numpy()[ids, grid].sum()
             header = Header(width, height, quality=quality, stages=len(grids), fingerprint=b"none")
             bits["context"][number] += ideal_bits(grids, model.prior, header)
-    result = {
-        "meta": meta(sorted(options.data.glob("val-*.tar")), model.fingerprint),
-        "images counted": options.images,
-        "crops fitted on": len(sample),
-        "qualities": QUALITIES,
+    shares = {name: total / bits["static"] for name, total in bits.items()}
+    return {
         "bits per pixel": {
             name: (total / pixels).round(5).tolist() for name, total in bits.items()
         },
-        "of static": {
-            name: (total / bits["static"]).round(4).tolist() for name, total in bits.items()
-        },
-        "of static, all": {
-            name: round(total.sum() / bits["static"].sum(), 4) for name, total in bits.items()
-        },
+        "of static": {name: share.round(4).tolist() for name, share in shares.items()},
+        "of static, mean": {name: [round(float(s.mean()), 4)] for name, s in shares.items()},
+    }
+
+
+def main() -> None:
+    """Measure and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("kodak", type=Path)
+    parser.add_argument("-m", "--model", default="default")
+    parser.add_argument("-n", "--images", type=int, default=60)
+    parser.add_argument("-b", "--batches", type=int, default=300)
+    parser.add_argument("-o", "--out", type=Path, default=Path("benchmarks/results/context.json"))
+    options = parser.parse_args()
+
+    model = load_model(options.model, "cpu")
+    train = load_images(options.data, limit=2000)
+    sample = collect(model.networks, Crops(train, 160, 8, 1), options.batches, first=0)
+    fits = {
+        "static": tables(sample, model.cells, model.codes, neighbours=False),
+        "neighbours": tables(sample, model.cells, model.codes, neighbours=True),
+    }
+    validation = load_images(options.data, "val-*.tar", limit=options.images)
+    photos = photographs(options.kodak)
+    result = {
+        "meta": meta([*sorted(options.data.glob("val-*.tar")), *photos], model.fingerprint),
+        "crops fitted on": len(sample),
+        "qualities": QUALITIES,
+        f"validation, {len(validation)} images": count(model, validation, fits),
+        f"Kodak, {len(photos)} images": count(model, load_images(options.kodak), fits),
     }
     options.out.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result["of static"], indent=1))
+    print(json.dumps(result, indent=1))
 
 
 if __name__ == "__main__":
