@@ -36,8 +36,7 @@ def remainders(model: CodecModel, images: list[Tensor], quality: int) -> list[Te
             found[level].append(e)
             here = quantizer.of_level(level)
             codes = quantizer.search(here, e, [lam * quantizer.prices(s, quality) for s in here], 8)
-            total = sum(quantizer.codebook(s)[codes[:, k]] for k, s in enumerate(here))
-            return torch.as_tensor(total).T.reshape(prediction.shape)
+            return quantizer.centroids(here, codes).T.reshape(prediction.shape)
 
         condition = torch.tensor([model.config.condition(quality, len(model.cells))])
         model.networks.decoder.top_down(condition, code, x.shape)
@@ -85,9 +84,8 @@ def main() -> None:
             row: dict[str, object] = {"quality": quality, "cell": model.config.levels[level].cell}
             for beam in BEAMS:
                 codes = quantizer.search(here, e, [lam * price for price in prices], beam)
-                total = sum(quantizer.codebook(s)[codes[:, k]] for k, s in enumerate(here))
                 bits = sum(float(price[codes[:, k]].mean()) for k, price in enumerate(prices))
-                error = float((e - total).square().sum(1).mean())
+                error = float((e - quantizer.centroids(here, codes)).square().sum(1).mean())
                 row[f"beam {beam}"] = {"bits": round(bits, 3), "squared error": round(error, 4)}
                 if beam == 1:
                     row["scalar at the same bits"] = round(scalar(e, bits), 4)

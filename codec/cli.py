@@ -18,7 +18,7 @@ import typer
 import codec
 from codec.errors import BitstreamError, CodecError, ModelMismatchError
 from codec.files import STDIO, refuse_overwrite, writing
-from codec.options import DEFAULT_LIMITS, METADATA, DecodeLimits
+from codec.options import DEFAULT_LIMITS, EFFORT, METADATA, DecodeLimits
 
 app = typer.Typer(
     help="A learned image codec: photo -> bytes -> photo.",
@@ -100,7 +100,7 @@ def encode(
     ] = 0,
     effort: Annotated[
         int, typer.Option("-e", "--effort", min=1, max=9, help="Width of the encoder's search.")
-    ] = 5,
+    ] = EFFORT,
     strip: Annotated[
         list[Strip] | None, typer.Option("--strip", help="Metadata to leave out.")
     ] = None,

@@ -21,7 +21,8 @@ from bitstream.prior import Prior, StaticPrior, grid_shape
 from codec.decoder import Decoder
 from codec.encoder import Encoder
 from codec.layers import BlockAnalysis, BlockTransform, Transforms, channels_last
-from codec.quantizer import EFFORT, ResidualQuantizer, Stage, beam
+from codec.options import EFFORT
+from codec.quantizer import ResidualQuantizer, Stage, beam
 
 Indices = list[NDArray[np.int32]]
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from bitstream.container import Limits as DecodeLimits
 
-__all__ = ["DEFAULT_LIMITS", "METADATA", "NO_LIMITS", "DecodeLimits", "StreamInfo"]
+__all__ = ["DEFAULT_LIMITS", "EFFORT", "METADATA", "NO_LIMITS", "DecodeLimits", "StreamInfo"]
 
 METADATA = ("icc", "exif", "xmp")
+EFFORT = 5  # of the encoder, 1..9, unless asked for another; what the model is trained with
 DEFAULT_LIMITS = DecodeLimits()
 NO_LIMITS = DecodeLimits(max_pixels=0, max_side=0)
 

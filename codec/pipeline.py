@@ -15,7 +15,7 @@ from codec import image_io
 from codec.errors import CodecError, ModelMismatchError
 from codec.files import CodedSource, read_coded
 from codec.image_io import ImageSource, Picture, Samples
-from codec.options import DEFAULT_LIMITS, METADATA, NO_LIMITS, DecodeLimits, StreamInfo
+from codec.options import DEFAULT_LIMITS, EFFORT, METADATA, NO_LIMITS, DecodeLimits, StreamInfo
 from codec.rate import best_within
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def encode(
     target_size: int | None = None,
     model: Model = "default",
     seed: int = 0,
-    effort: int = 5,
+    effort: int = EFFORT,
     keep: Collection[str] = METADATA,
     device: str = "auto",
 ) -> bytes:

@@ -12,7 +12,6 @@ from cuda_ext import nearest
 
 ROWS = {"cpu": 1 << 12, "cuda": 1 << 18}  # partial sums searched at once: what a cache, a GPU holds
 GROUP = 16
-EFFORT = 5  # of the encoder, 1..9, unless asked for another
 RANGES = 8  # ranges of qualities that have code shares of their own
 
 
@@ -129,9 +128,10 @@ class ResidualQuantizer(nn.Module):
             codes = torch.cat([codes, code[..., None]], dim=2)
         return codes[:, 0]
 
-    def lookup(self, stage: int, index: Tensor) -> Tensor:
-        """Centroids (N, D, h, w) of indices (N, h, w)."""
-        return self.codebook(stage)[index].permute(0, 3, 1, 2)
+    def centroids(self, stages: Sequence[int], codes: Tensor) -> Tensor:
+        """Σ_s c_s of the codes (n, len(stages)) that `search` found: (n, D) float32."""
+        first, *rest = (self.codebook(stage)[codes[:, k]] for k, stage in enumerate(stages))
+        return sum(rest, start=first)
 
 
 def least(score: Tensor, count: int) -> tuple[Tensor, Tensor]:

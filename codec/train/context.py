@@ -20,7 +20,8 @@ from bitstream.context import CLIP, COARSE_PARTS, OWN_PARTS, ContextPrior, Stage
 from bitstream.prior import QUALITIES
 from bitstream.tables import IntArray, Tables, frequencies_from_counts
 from codec.model import Networks
-from codec.quantizer import EFFORT, Stage, beam
+from codec.options import EFFORT
+from codec.quantizer import Stage, beam
 from codec.train.data import Crops
 
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -78,8 +79,7 @@ def collect(networks: Networks, crops: Crops, batches: int, first: int) -> Sampl
             codes = quantizer.search(here, e.flatten(0, 2).float(), biases, width)
             for k, stage in enumerate(here):
                 grids[stage].append(codes[:, k].view(e.shape[:3]).to("cpu", torch.int16))
-            total = sum(quantizer.codebook(stage)[codes[:, k]] for k, stage in enumerate(here))
-            return torch.as_tensor(total).view(e.shape).permute(0, 3, 1, 2)
+            return quantizer.centroids(here, codes).view(e.shape).permute(0, 3, 1, 2)
 
         condition = x.new_tensor([config.condition(quality, len(quantizer.stages))])
         with torch.autocast(device.type, dtype=torch.bfloat16):

@@ -79,11 +79,10 @@ class Objective(nn.Module):
                 r = r.permute(0, 3, 1, 2)
                 kept = kept[:, None]
                 target = prediction + r
-            size = y.new_tensor(x.shape[1] * x.shape[2] * x.shape[3] * x.shape[0])
             pull = (
                 pull
                 + ((y - target).square().sum() + (y.detach() - prediction - r).square().sum())
-                / size
+                / x.numel()
             )
             return r + kept * (y - y.detach())
 
@@ -91,7 +90,7 @@ class Objective(nn.Module):
         output = networks.decoder(condition, code, x.shape)
         mse = (output - x).square().mean()
         loss = (0.2 / lam) ** self.balance * (mse + self.commitment * pull)
-        return Outcome(loss, mse.detach(), spent / (x.shape[0] * x.shape[2] * x.shape[3]), used)
+        return Outcome(loss, mse.detach(), spent / (x.numel() // x.shape[1]), used)
 
 
 class Statistics:
