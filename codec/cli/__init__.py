@@ -1,0 +1,38 @@
+"""The command `bibcodec`: flags in, one summary line out; the work is in `codec.pipeline`."""
+
+from typing import Annotated
+
+import typer
+
+import codec
+from codec.cli import decode, encode, inspect, train
+
+app = typer.Typer(
+    help="A learned image codec: photo -> bytes -> photo.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    version: Annotated[bool, typer.Option("-V", "--version", help="Print the version.")] = False,
+) -> None:
+    """A learned image codec: photo -> bytes -> photo."""
+    if version:
+        print(f"bibcodec {codec.__version__}")
+        raise typer.Exit
+
+
+app.command()(encode.encode)
+app.command()(decode.decode)
+app.command()(inspect.info)
+app.command()(inspect.verify)
+app.command()(train.train)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app(prog_name="bibcodec")

@@ -1,0 +1,5 @@
+"""`python -m codec.cli`."""
+
+from codec.cli import main
+
+main()

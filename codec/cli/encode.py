@@ -1,0 +1,103 @@
+"""The verb `encode`."""
+
+import sys
+import time
+from enum import StrEnum
+from io import BytesIO
+from typing import Annotated
+
+import typer
+
+import codec
+from codec.cli.common import (
+    Device,
+    Force,
+    Model,
+    On,
+    Output,
+    Quiet,
+    Threads,
+    Verbose,
+    one_sentence,
+    output_path,
+    progress,
+    say,
+    set_threads,
+)
+from codec.files import STDIO, refuse_overwrite, writing
+from codec.options import EFFORT, METADATA
+
+
+class Strip(StrEnum):
+    """Metadata to leave out."""
+
+    NONE = "none"
+    ALL = "all"
+    ICC = "icc"
+    EXIF = "exif"
+    XMP = "xmp"
+
+
+def encode(
+    image: Annotated[str, typer.Argument(metavar="IN", help="An image; - is standard input.")],
+    *,
+    output: Output = None,
+    quality: Annotated[
+        int | None,
+        typer.Option("-q", "--quality", min=0, max=100, help="Larger is better (default 50)."),
+    ] = None,
+    target_bpp: Annotated[
+        float | None,
+        typer.Option("--target-bpp", metavar="F", help="The best quality within F bits a pixel."),
+    ] = None,
+    target_size: Annotated[
+        int | None,
+        typer.Option("--target-size", metavar="B", help="The best quality within B bytes."),
+    ] = None,
+    model: Model = "default",
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=2**64 - 1, help="Stored in the file.")
+    ] = 0,
+    effort: Annotated[
+        int, typer.Option("-e", "--effort", min=1, max=9, help="Width of the encoder's search.")
+    ] = EFFORT,
+    strip: Annotated[
+        list[Strip] | None, typer.Option("--strip", help="Metadata to leave out.")
+    ] = None,
+    device: On = Device.AUTO,
+    threads: Threads = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+) -> None:
+    """Encode an image; OUT is IN with the suffix .bibc unless given."""
+    if sum(option is not None for option in (quality, target_bpp, target_size)) > 1:
+        raise typer.BadParameter("give one of --quality, --target-bpp and --target-size")
+    for name, value in (("--target-bpp", target_bpp), ("--target-size", target_size)):
+        if value is not None and not 0 < value < float("inf"):
+            raise typer.BadParameter(f"{name} {value}: expected more than 0")
+    path = output_path(image, output, ".bibc")
+    dropped = METADATA if Strip.ALL in (strip or ()) else strip or ()
+    with one_sentence(verbose), progress(f"encoding {image}", quiet):
+        start = time.perf_counter()
+        refuse_overwrite(path, force)
+        set_threads(threads)
+        data = codec.encode(
+            BytesIO(sys.stdin.buffer.read()) if image == STDIO else image,
+            quality=50 if quality is None else quality,
+            target_bpp=target_bpp,
+            target_size=target_size,
+            model=model,
+            seed=seed,
+            effort=effort,
+            keep=[name for name in METADATA if name not in dropped],
+            device=device,
+        )
+        with writing(path, force) as file:
+            file.write(data)
+        about = codec.info(data)
+    if not quiet:
+        say(
+            f"{image} -> {path}: {about.width}x{about.height}, {len(data):,} bytes, "
+            f"{about.bpp:.4f} bpp, quality {about.quality}, {time.perf_counter() - start:.2f} s"
+        )

@@ -1,0 +1,59 @@
+"""The verbs `info` and `verify`."""
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+import codec
+from codec.cli.common import Coded, MaxPixels, Model, Quiet, Verbose, one_sentence, say
+from codec.files import STDIO
+from codec.options import DEFAULT_LIMITS, DecodeLimits
+
+
+def info(
+    file: Coded,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    verbose: Verbose = 0,
+) -> None:
+    """Print what a file's header says; the image is not decoded."""
+    with one_sentence(verbose, file):
+        about = codec.info(sys.stdin.buffer if file == STDIO else file)
+        values = asdict(about)
+        if as_json:
+            print(json.dumps(values, indent=2))
+            return
+        for name, value in values.items():
+            shown = (
+                ", ".join(f"{k} {v:,} bytes" for k, v in value.items()) or "none"
+                if (isinstance(value, dict))
+                else value
+            )
+            print(f"{name:11} {shown}")
+
+
+def verify(
+    file: Coded,
+    *,
+    model: Model = "default",
+    max_pixels: MaxPixels = DEFAULT_LIMITS.max_pixels,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+) -> None:
+    """Decode all of a file's indices and compare every checksum; no image is made."""
+    with one_sentence(verbose, file):
+        start = time.perf_counter()
+        about = codec.verify(
+            sys.stdin.buffer if file == STDIO else file,
+            model=model,
+            limits=DecodeLimits(max_pixels=max_pixels),
+        )
+    if not quiet:
+        say(
+            f"{file}: sound: {about.width}x{about.height}, {about.file_bytes:,} bytes, "
+            f"{time.perf_counter() - start:.2f} s"
+        )

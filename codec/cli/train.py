@@ -1,0 +1,27 @@
+"""The verb `train`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from codec.cli.common import Verbose, one_sentence
+
+
+def train(
+    *,
+    data: Annotated[Path, typer.Option("--data", help="Folder of images or of tar shards.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the run.")],
+    config: Annotated[Path | None, typer.Option("--config", help="TOML file.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT's checkpoint.")] = False,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="K=V", help="Change one value of the config."),
+    ] = None,
+    verbose: Verbose = 0,
+) -> None:
+    """Train a model; under torchrun, on several processes."""
+    with one_sentence(verbose):
+        from codec.train.cli import run  # noqa: PLC0415
+
+        run(config, data, out, resume, overrides or [])
