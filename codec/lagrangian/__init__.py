@@ -43,6 +43,8 @@ from codec.lagrangian.terms import (
     Term,
     entropy,
     mixture_information,
+    self_information,
+    squared_error,
 )
 
 __all__ = [
@@ -72,4 +74,6 @@ __all__ = [
     "entropy",
     "find",
     "mixture_information",
+    "self_information",
+    "squared_error",
 ]

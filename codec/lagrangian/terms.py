@@ -103,9 +103,8 @@ class GaussianLikelihood(Term):
 
     def value(self, draw: Draw) -> Tensor:
         """In nats."""
-        error = (draw.x - draw.output).flatten(1)
-        constant = 0.5 * error.shape[1] * math.log(2 * math.pi * self.sigma**2)
-        return -error.square().sum(1).mean() / (2 * self.sigma**2) - constant
+        error = squared_error(draw.x, draw.output) / (2 * self.sigma**2)
+        return -draw.x[0].numel() * (error + 0.5 * math.log(2 * math.pi * self.sigma**2))
 
 
 class LaplaceLikelihood(Term):
@@ -193,6 +192,24 @@ class ClassLikelihood(Term):
         if draw.logits is None or draw.label is None:
             raise ValueError("the supervised term needs labels: this data set has none")
         return -cross_entropy(draw.logits, draw.label)
+
+
+def squared_error(x: Tensor, output: Tensor) -> Tensor:
+    """‖x − x̂‖² per value: all of a Gaussian term C that depends on the model; a scalar.
+
+    >>> squared_error(torch.zeros(2, 3), torch.full((2, 3), 0.5)).item()
+    0.25
+    """
+    return (output - x).square().mean()
+
+
+def self_information(shares: Tensor) -> Tensor:
+    """−log₂ p_j in bits, whose mean over the codes in use is the rate I_Q(X;Ẑ) = H(Ẑ).
+
+    >>> self_information(torch.tensor([0.5, 0.25, 0.25])).tolist()
+    [1.0, 2.0, 2.0]
+    """
+    return -torch.log2(shares)
 
 
 def entropy(counts: Tensor) -> Tensor:
