@@ -12,6 +12,12 @@ def train(
     *,
     data: Annotated[Path, typer.Option("--data", help="Folder of images or of tar shards.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the run.")],
+    objective: Annotated[
+        str,
+        typer.Option(
+            "--objective", metavar="NAME", help="The codec, or vae, aae, gc-ae, ...: docs/paper.md."
+        ),
+    ] = "codec",
     config: Annotated[Path | None, typer.Option("--config", help="TOML file.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT's checkpoint.")] = False,
     overrides: Annotated[
@@ -20,8 +26,8 @@ def train(
     ] = None,
     verbose: Verbose = 0,
 ) -> None:
-    """Train a model; under torchrun, on several processes."""
+    """Train a model; the codec also on several processes, under torchrun."""
     with one_sentence(verbose):
         from codec.train.cli import run  # noqa: PLC0415
 
-        run(config, data, out, resume, overrides or [])
+        run(objective, config, data, out, resume=resume, overrides=overrides or [])

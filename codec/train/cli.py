@@ -9,19 +9,45 @@ from pathlib import Path
 import torch
 
 from bitstream.errors import CodecError
-from codec.train.config import load_config
+from codec.lagrangian import OBJECTIVES
+from codec.train.config import configured, load_config
+from codec.train.family import FamilyConfig
+from codec.train.folder import train_folder
 from codec.train.loop import train
 
 
-def run(config: Path | None, data: Path, out: Path, resume: bool, overrides: list[str]) -> None:
-    """Train until the configured number of steps; see `codec.train.loop.train`."""
+def run(
+    objective: str,
+    config: Path | None,
+    data: Path,
+    out: Path,
+    *,
+    resume: bool,
+    overrides: list[str],
+) -> None:
+    """Train until the configured number of steps: "codec", or a name of `OBJECTIVES`.
+
+    See `codec.train.loop.train` and `codec.train.folder.train_folder`.
+
+    Raises:
+        CodecError: an unknown objective or setting, no images, or a run that cannot be resumed.
+    """
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
-    train(load_config(config, overrides), data, out, resume)
+    if objective == "codec":
+        train(load_config(config, overrides), data, out, resume)
+        return
+    if objective not in OBJECTIVES:
+        known = ", ".join(["codec", *OBJECTIVES])
+        raise CodecError(f"unknown objective {objective!r}: expected one of {known}")
+    if resume:
+        raise CodecError(f"a run of {objective} has no checkpoints: start it without --resume")
+    train_folder(objective, configured(FamilyConfig(), config, overrides), data, out)
 
 
 def main() -> None:
     """Parse the command line and train; an error is one line and exit code 1."""
     parser = argparse.ArgumentParser(description="train a bibcodec model")
+    parser.add_argument("--objective", default="codec")
     parser.add_argument("--config", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)

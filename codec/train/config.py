@@ -7,11 +7,13 @@ import json
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bitstream.errors import CodecError
 from codec.model import ModelConfig
 from codec.options import EFFORT
+
+Config = TypeVar("Config")
 
 
 @dataclass(frozen=True)
@@ -64,15 +66,20 @@ def _assign(config: Any, key: str, value: Any) -> Any:
 
 
 def load_config(path: Path | None, overrides: list[str]) -> TrainConfig:
-    """Defaults, then the TOML file, then overrides "name=value" (value in JSON).
-
-    Raises:
-        CodecError: an unknown setting or a value that cannot be read.
+    """The codec's training settings, see `configured`.
 
     >>> load_config(None, ["steps=10", "model.lambda_fine=0.01"]).steps
     10
     """
-    config = TrainConfig()
+    return configured(TrainConfig(), path, overrides)
+
+
+def configured(config: Config, path: Path | None, overrides: list[str]) -> Config:
+    """A configuration with the TOML file's values, then overrides "name=value" (value in JSON).
+
+    Raises:
+        CodecError: an unknown setting or a value that cannot be read.
+    """
     try:
         settings: dict[str, Any] = tomllib.loads(path.read_text()) if path else {}
     except (OSError, tomllib.TOMLDecodeError) as error:

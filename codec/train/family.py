@@ -39,6 +39,8 @@ from codec.lagrangian import (
 class FamilyConfig:
     """Settings that all objectives share; the defaults suit 8x8 images in 0..1."""
 
+    side: int = 16  # pixels a side of the crops, where the data are photographs
+    crops: int = 4096  # so many of them
     latent: int = 8  # L, length of a code
     width: int = 128  # of the two hidden layers of every network
     groups: int = 4  # G of a quantised code, a divisor of L
