@@ -1,0 +1,1 @@
+"""How good a decoded image is: `fidelity` to its original, and `realism` of many of them."""
