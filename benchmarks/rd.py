@@ -2,7 +2,8 @@
 
 Every figure counts the whole file. A point of a curve is one quality setting: the mean over the
 images of bits per pixel, of PSNR (of RGB, of each image) and of MS-SSIM (pytorch-msssim, RGB,
-linear). Between points PSNR is interpolated linearly over log(bpp), and never extrapolated.
+linear). Between points a metric is interpolated over log(bpp), see codec/report/bjontegaard.py, and
+never extrapolated.
 
     python benchmarks/rd.py KODAK_FOLDER -o benchmarks/results/rd_kodak.json
 
@@ -20,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from provenance import meta, photographs
 from pytorch_msssim import ms_ssim
@@ -28,6 +28,7 @@ from pytorch_msssim import ms_ssim
 import codec
 from bitstream import container, stream
 from codec.model import CodecModel
+from codec.report.bjontegaard import bd_rate, value_at_rate
 
 Coder = Callable[[Image.Image, int], bytes]
 Curve = dict[str, list[float]]
@@ -136,50 +137,29 @@ def overhead(files: Sequence[bytes], model: CodecModel) -> dict[str, float]:
     }
 
 
-def interpolate(curve: Curve, key: str, bpp: float) -> float | None:
-    """A curve's value at a rate, linear over log(bpp); None outside of the curve."""
-    rates = np.log(curve["bpp"])
-    if not rates.min() <= np.log(bpp) <= rates.max():
-        return None
-    order = np.argsort(rates)
-    return round(float(np.interp(np.log(bpp), rates[order], np.array(curve[key])[order])), 4)
+def at_rates(curve: Curve, key: str) -> dict[str, float | None]:
+    """A curve's values at AT_BPP; None outside of the curve."""
+    values = {rate: value_at_rate(curve["bpp"], curve[key], rate) for rate in AT_BPP}
+    return {str(rate): None if v is None else round(v, 4) for rate, v in values.items()}
 
 
-def bd_rate(curve: Curve, anchor: Curve) -> float | None:
-    """Mean difference of rate at equal PSNR in percent, < 0 is better; over their common range.
-
-    Bjontegaard's measure with piecewise linear curves of log(bpp) over PSNR, within RANGE.
-    """
-    ours, theirs = (_log_rate_by_psnr(c) for c in (curve, anchor))
-    low = max(ours[0].min(), theirs[0].min())
-    high = min(ours[0].max(), theirs[0].max())
-    if high <= low:
-        return None
-    at = np.linspace(low, high, 1000)
-    difference = np.interp(at, *ours) - np.interp(at, *theirs)
-    return round(100 * (float(np.exp(difference.mean())) - 1), 2)
-
-
-def _log_rate_by_psnr(curve: Curve) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The part of a curve within RANGE, its ends interpolated."""
-    rates, psnr = np.log(curve["bpp"]), np.array(curve["psnr-rgb"])
-    order = np.argsort(rates)
-    low, high = np.clip(np.log(RANGE), rates.min(), rates.max())
-    inside = rates[order][(rates[order] > low) & (rates[order] < high)]
-    at = np.concatenate([[low], inside, [high]])
-    values = np.interp(at, rates[order], psnr[order])
-    by_psnr = np.argsort(values)
-    return values[by_psnr], at[by_psnr]
+def bd_rate_psnr(curve: Curve, anchor: Curve) -> float | None:
+    """Mean difference of rate at equal PSNR within RANGE, in percent."""
+    sides = (c[key] for c in (curve, anchor) for key in ("bpp", "psnr-rgb"))
+    percent = bd_rate(*sides, within=RANGE)
+    return None if percent is None else round(percent, 2)
 
 
 def summary(curves: Mapping[str, Curve]) -> dict[str, dict[str, Any]]:
     """The figures that the README shows, for each codec."""
     return {
         name: {
-            "psnr_at_bpp": {str(r): interpolate(curve, "psnr-rgb", r) for r in AT_BPP},
-            "ms_ssim_at_bpp": {str(r): interpolate(curve, "ms-ssim-rgb", r) for r in AT_BPP},
+            "psnr_at_bpp": at_rates(curve, "psnr-rgb"),
+            "ms_ssim_at_bpp": at_rates(curve, "ms-ssim-rgb"),
             "bd_rate_percent": {
-                other: bd_rate(curve, anchor) for other, anchor in curves.items() if other != name
+                other: bd_rate_psnr(curve, anchor)
+                for other, anchor in curves.items()
+                if other != name
             },
         }
         for name, curve in curves.items()

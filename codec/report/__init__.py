@@ -1,0 +1,1 @@
+"""The report: result files in, one page of curves and pictures out."""

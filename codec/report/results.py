@@ -1,0 +1,158 @@
+"""Result files: what `bibcodec eval` and CompressAI write, read and checked."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from codec.errors import CodecError
+from codec.report.metrics import metric
+
+
+@dataclass(frozen=True)
+class Point:
+    """Means over the images at one quality and realism."""
+
+    bpp: float
+    values: Mapping[str, float]  # metric key -> value
+    quality: float | None = None
+    realism: float | None = None  # 0..1; None for codecs without such a choice
+    ci95: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One codec over one set of images."""
+
+    name: str
+    description: str
+    points: tuple[Point, ...]
+    images: tuple[Mapping[str, Any], ...]  # as the file has them: "file", "points", ...
+    meta: Mapping[str, Any]
+
+    @property
+    def curves(self) -> dict[float | None, list[Point]]:
+        """Points of equal realism, in order of rate."""
+        realisms = dict.fromkeys(p.realism for p in self.points)
+        return {
+            r: sorted((p for p in self.points if p.realism == r), key=lambda p: p.bpp)
+            for r in sorted(realisms, key=lambda r: -1.0 if r is None else r)
+        }
+
+    @property
+    def images_sha256(self) -> str | None:
+        """What identifies the set of images; None if the file does not say."""
+        found = self.meta.get("images_sha256")
+        return found if isinstance(found, str) else None
+
+
+@dataclass(frozen=True)
+class Published:
+    """A curve from a paper or a repository; a value may be missing at some rates."""
+
+    name: str
+    source: str
+    note: str
+    images_sha256: str | None
+    bpp: tuple[float, ...]
+    values: Mapping[str, tuple[float | None, ...]]
+
+
+def read(paths: Sequence[Path]) -> tuple[list[Result], list[Published]]:
+    """Read result files, and files of published curves (those with a list "published").
+
+    Raises:
+        CodecError: a file is not JSON, lacks something, or holds a number that is not finite.
+        OSError: a file cannot be read.
+    """
+    results: list[Result] = []
+    published: list[Published] = []
+    for path in paths:
+        raw = _load(path)
+        try:
+            if "published" in raw:
+                published += _published(raw)
+            else:
+                results.append(_result(raw, path))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise CodecError(
+                f"{path}: not a result file: {what}; expected what `bibcodec eval` writes"
+            ) from error
+    if not results:
+        raise CodecError("no results to report: give at least one file that `bibcodec eval` wrote")
+    return results, published
+
+
+def _load(path: Path) -> dict[str, Any]:
+    def refuse(constant: str) -> None:
+        raise CodecError(f"{path}: holds {constant}: a value that was not measured has no key")
+
+    try:
+        raw = json.loads(path.read_text(), parse_constant=refuse)
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CodecError(f"{path}: not JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise CodecError(f"{path}: not a result file: expected an object, got a list or a value")
+    return raw
+
+
+def _result(raw: dict[str, Any], path: Path) -> Result:
+    columns: dict[str, list[Any]] = raw["results"]
+    rates = [_number(value, "bpp") for value in columns["bpp"]]
+    if not rates or min(rates) <= 0:
+        raise ValueError("bpp is to be a list of numbers above 0")
+    for key, column in columns.items():
+        if len(column) != len(rates):
+            raise ValueError(f"{key} has {len(column)} values, bpp has {len(rates)}")
+    known = [key for key in columns if metric(key)]
+    intervals = {key: rows for key, rows in raw.get("ci95", {}).items() if key in known}
+
+    def at(key: str, i: int) -> float | None:
+        value = columns[key][i] if key in columns else None
+        return None if value is None else _number(value, key)
+
+    def point(i: int) -> Point:
+        present = {key: at(key, i) for key in known}
+        return Point(
+            bpp=rates[i],
+            values={key: value for key, value in present.items() if value is not None},
+            quality=at("quality", i),
+            realism=at("realism", i),
+            ci95={
+                key: (_number(rows[i][0], key), _number(rows[i][1], key))
+                for key, rows in intervals.items()
+                if rows[i] is not None
+            },
+        )
+
+    return Result(
+        name=str(raw.get("name") or path.stem),
+        description=str(raw.get("description", "")),
+        points=tuple(point(i) for i in range(len(rates))),
+        images=tuple(raw.get("images", ())),
+        meta=raw.get("meta", {}),
+    )
+
+
+def _published(raw: dict[str, Any]) -> list[Published]:
+    sets = {name: about.get("images_sha256") for name, about in raw["datasets"].items()}
+    return [
+        Published(
+            name=entry["name"],
+            source=entry["source"],
+            note=entry["note"],
+            images_sha256=sets[entry["dataset"]],
+            bpp=tuple(entry["results"]["bpp"]),
+            values={k: tuple(v) for k, v in entry["results"].items() if k != "bpp"},
+        )
+        for entry in raw["published"]
+    ]
+
+
+def _number(value: Any, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{what} is {value!r}, expected a finite number")
+    return float(value)
