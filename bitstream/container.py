@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from bitstream.errors import BitstreamError, Checksum, LimitExceeded, UnsupportedVersion
 from bitstream.header import Header, Reader, read_header, write_varint
+from bitstream.prior import MAX_STAGES
 
 TYPE_BYTES = 4
 MAX_CHUNKS = 255
@@ -20,15 +21,19 @@ FIXED_SIZES = {"grey": 0, "seed": SEED_BYTES}
 
 @dataclass(frozen=True)
 class Limits:
-    """What a reader is willing to decode.
+    """What a reader is willing to decode; 0 = any.
 
     Args:
-        max_pixels: the most pixels, width x height; 0 = any.
-        max_side: the most pixels of a side; 0 = any.
+        max_pixels: the most pixels, width x height.
+        max_side: the most pixels of a side.
+        max_chunk_bytes: the most bytes of data in all chunks together.
+        max_stages: the most stages.
     """
 
     max_pixels: int = 2**28
     max_side: int = 2**16 - 1
+    max_chunk_bytes: int = 2**26
+    max_stages: int = MAX_STAGES
 
 
 DEFAULT_LIMITS = Limits()
@@ -59,10 +64,10 @@ def parse(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Container:
 
     Args:
         data: the whole file, or as much of it as there is.
-        limits: the size of image the caller accepts.
+        limits: what the caller accepts.
 
     Raises:
-        LimitExceeded: if the image is larger than the limits.
+        LimitExceeded: if the file is beyond the limits.
         BitstreamError: if the bytes break the format; see its subclasses.
 
     >>> header = Header(768, 512, quality=40, stages=10, fingerprint=b"mmmm")
@@ -72,7 +77,7 @@ def parse(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Container:
     reader = Reader(data)
     header, pad, has_chunks = read_header(reader)
     _check_limits(header, limits)
-    chunks = _read_chunks(reader) if has_chunks else {}
+    chunks = _read_chunks(reader, limits.max_chunk_bytes) if has_chunks else {}
     payload = reader.rest()
     if payload[:1] == b"\0":
         raise Checksum("the image data begins with a zero byte: the file is damaged")
@@ -122,6 +127,10 @@ def _check_limits(header: Header, limits: Limits) -> None:
         raise LimitExceeded(f"{size}, {pixels} pixels; the limit is {limits.max_pixels} pixels")
     if limits.max_side and side > limits.max_side:
         raise LimitExceeded(f"{size}; the limit is {limits.max_side} pixels a side")
+    if limits.max_stages and header.stages > limits.max_stages:
+        raise LimitExceeded(
+            f"the image has {header.stages} stages; the limit is {limits.max_stages} stages"
+        )
 
 
 def _check_chunk(kind: str, data: bytes) -> None:
@@ -140,8 +149,9 @@ def _write_chunks(chunks: Mapping[str, bytes]) -> bytes:
     return bytes(out)
 
 
-def _read_chunks(reader: Reader) -> dict[str, bytes]:
+def _read_chunks(reader: Reader, max_bytes: int) -> dict[str, bytes]:
     chunks: dict[str, bytes] = {}
+    total = 0
     count = reader.take(1, "the chunk count")[0]
     if count == 0:
         raise BitstreamError("the header announces chunks, but their count is 0")
@@ -151,7 +161,13 @@ def _read_chunks(reader: Reader) -> dict[str, bytes]:
         kind = name.decode("ascii", "replace")
         if not (kind[0].isalpha() and kind.isascii() and kind.replace("_", "a").isalnum()):
             raise BitstreamError(f"byte {start}: {name!r} is not a chunk type; the file is damaged")
-        data = reader.take(reader.varint(f"the length of chunk {kind}"), f"chunk {kind}")
+        length = reader.varint(f"the length of chunk {kind}")
+        total += length
+        if max_bytes and total > max_bytes:
+            raise LimitExceeded(
+                f"the chunks up to {kind} have {total} bytes; the limit is {max_bytes} bytes"
+            )
+        data = reader.take(length, f"chunk {kind}")
         crc = zlib.crc32(reader.data[start : reader.at])
         if reader.take(4, f"chunk {kind}") != crc.to_bytes(4, "little"):
             raise Checksum(f"chunk {kind} at byte {start} is damaged: its CRC32 does not match")

@@ -15,14 +15,15 @@ from codec.errors import CodecError, LimitExceeded
 CodedSource: TypeAlias = "bytes | str | PathLike[str] | BinaryIO"
 
 STDIO = "-"
-MAX_CODED_BYTES = 2**29
+MAX_CODED_BYTES = 2**28  # the largest image and the most metadata of the default limits fit
+PIECE = 2**20  # bytes read at once
 
 
 def read_coded(source: CodedSource) -> bytes:
     """All bytes of a coded file; of what does not begin like one, only the beginning.
 
     Raises:
-        LimitExceeded: the file is larger than any that is reasonable (512 MiB).
+        LimitExceeded: the file is larger than any that is reasonable (256 MiB).
         OSError: the file cannot be read.
 
     Example:
@@ -34,13 +35,16 @@ def read_coded(source: CodedSource) -> bytes:
     if isinstance(source, str | PathLike):
         with open(source, "rb") as file:
             return read_coded(file)
-    beginning = source.read(len(MAGIC))
-    if beginning != MAGIC:
-        return beginning
-    data = beginning + source.read(MAX_CODED_BYTES)
-    if len(data) > MAX_CODED_BYTES:
-        raise LimitExceeded(f"the file is larger than {MAX_CODED_BYTES} bytes")
-    return data
+    pieces = [source.read(len(MAGIC))]
+    if pieces[0] != MAGIC:
+        return pieces[0]
+    size = len(MAGIC)
+    while piece := source.read(PIECE):
+        size += len(piece)
+        if size > MAX_CODED_BYTES:
+            raise LimitExceeded(f"the file is larger than {MAX_CODED_BYTES} bytes")
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ __all__ = ["DEFAULT_LIMITS", "EFFORT", "METADATA", "NO_LIMITS", "DecodeLimits", 
 METADATA = ("icc", "exif", "xmp")
 EFFORT = 5  # of the encoder, 1..9, unless asked for another; what the model is trained with
 DEFAULT_LIMITS = DecodeLimits()
-NO_LIMITS = DecodeLimits(max_pixels=0, max_side=0)
+NO_LIMITS = DecodeLimits(max_pixels=0, max_side=0, max_chunk_bytes=0, max_stages=0)
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from PIL import Image, ImageFile
 
 from bitstream import container
 from bitstream.header import MAGIC
-from codec.errors import BitstreamError, CodecError
+from codec.errors import BitstreamError, CodecError, LimitExceeded
 from codec.files import read_coded
 from codec.metadata import to_info
-from codec.options import NO_LIMITS
+from codec.options import DEFAULT_LIMITS, DecodeLimits
 from codec.pipeline import Model, decode, encode, metadata_of, mode_of
 
 FORMAT = "BIBC"
@@ -34,14 +34,24 @@ class BibcImageFile(ImageFile.ImageFile):
 
     format, format_description = FORMAT, "bibcodec learned image"
 
-    def __init__(self, fp: IO[bytes], filename: str | bytes, *, model: Model, device: str) -> None:
-        self._model, self._device = model, device
+    def __init__(
+        self,
+        fp: IO[bytes],
+        filename: str | bytes,
+        *,
+        model: Model,
+        device: str,
+        limits: DecodeLimits,
+    ) -> None:
+        self._model, self._device, self._limits = model, device, limits
         super().__init__(fp, filename)
 
     def _open(self) -> None:
-        self._coded: bytes | None = read_coded(cast(BinaryIO, self.fp))
         try:
-            file = container.parse(self._coded, NO_LIMITS)  # Pillow has its own limit
+            self._coded: bytes | None = read_coded(cast(BinaryIO, self.fp))
+            file = container.parse(self._coded, self._limits)
+        except LimitExceeded as error:
+            raise Image.DecompressionBombError(str(error)) from error
         except BitstreamError as error:
             raise SyntaxError(str(error)) from error
         self._size = file.header.width, file.header.height
@@ -56,7 +66,7 @@ class BibcImageFile(ImageFile.ImageFile):
                 image = decode(
                     self._coded,
                     model=self._model,
-                    limits=NO_LIMITS,
+                    limits=self._limits,
                     allow_partial=ImageFile.LOAD_TRUNCATED_IMAGES,
                     device=self._device,
                 )
@@ -66,9 +76,16 @@ class BibcImageFile(ImageFile.ImageFile):
         return super().load()
 
 
-def register(model: Model = "default", device: str = "auto") -> None:
-    """Register the format with Pillow, for files of this model; a later call replaces it."""
-    Image.register_open(FORMAT, partial(BibcImageFile, model=model, device=device), _accept)
+def register(
+    model: Model = "default", device: str = "auto", limits: DecodeLimits = DEFAULT_LIMITS
+) -> None:
+    """Register the format with Pillow, for files of this model; a later call replaces it.
+
+    Pillow's own `Image.MAX_IMAGE_PIXELS` counts as well as these limits: Pillow warns of an image
+    with more pixels and refuses one with twice as many, and `limits` refuse with the same error.
+    """
+    opener = partial(BibcImageFile, model=model, device=device, limits=limits)
+    Image.register_open(FORMAT, opener, _accept)
     Image.register_save(FORMAT, partial(_save, model=model, device=device))
     Image.register_extension(FORMAT, ".bibc")
     Image.register_mime(FORMAT, "image/x-bibc")

@@ -99,7 +99,8 @@ def decode(
     Args:
         data: the bytes, a path, or a binary file object.
         model: name or folder of the model that wrote the file, or the loaded model.
-        limits: the size of image that is acceptable; checked before anything is allocated.
+        limits: the pixels, sides, metadata and stages that are acceptable; checked before anything
+            is allocated for the image.
         allow_partial: decode the stages that a truncated file holds whole.
         device: "auto", "cpu" or "cuda"; where the model is loaded, if it is not loaded.
 

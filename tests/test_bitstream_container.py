@@ -111,6 +111,14 @@ def test_limits_are_the_callers():
         parse(FILE, Limits(max_pixels=768 * 512 - 1))
     with pytest.raises(LimitExceeded, match="a side"):
         parse(FILE, Limits(max_side=767))
+    assert parse(FILE, Limits(max_stages=10))
+    with pytest.raises(LimitExceeded, match="10 stages; the limit is 9 stages"):
+        parse(FILE, Limits(max_stages=9))
+    data = with_chunks((b"exif", b"a" * 20), (b"xmp_", b"b" * 30))
+    assert parse(data, Limits(max_chunk_bytes=50)).chunks
+    with pytest.raises(LimitExceeded, match="the chunks up to xmp_ have 50 bytes; the limit is 49"):
+        parse(data, Limits(max_chunk_bytes=49))
+    assert parse(data, Limits(0, 0, 0, 0)).chunks
 
 
 @pytest.mark.parametrize(
@@ -173,8 +181,8 @@ def test_every_single_and_double_flip_of_the_header_is_noticed():
         (with_chunks((b"exif", b"a")).replace(b"exif\1", b"exif\x7f"), Truncated, "127 bytes"),
         (
             with_chunks((b"exif", b"a")).replace(b"exif\1", b"exif\xff\xff\xff\xff\x0f"),
-            Truncated,
-            "4294967295 bytes",
+            LimitExceeded,
+            "have 4294967295 bytes; the limit is 67108864 bytes",
         ),
         (
             with_chunks((b"exif", b"a")).replace(b"exif\1", b"exif\xff\xff\xff\xff\xff\1"),

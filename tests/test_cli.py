@@ -173,11 +173,16 @@ def test_allow_partial(folder, command, coded):
     assert "4 of 4" not in said
 
 
-def test_max_pixels(folder, command):
-    command("encode", "photo.png")
-    said = command("decode", "photo.bibc", "-o", "x.png", "--max-pixels", 3749, code=1).stderr
-    assert "3749" in said
-    command("decode", "photo.bibc", "-o", "x.png", "--max-pixels", 3750)
+@pytest.mark.parametrize(
+    ("flag", "held"),
+    [("--max-pixels", 3750), ("--max-side", 75), ("--max-stages", 4), ("--max-chunk-bytes", 8)],
+)
+def test_limits(folder, command, flag, held):
+    command("encode", "photo.png", "--seed", 5)
+    for verb in (["decode", "photo.bibc", "-o", "x.png", "-f"], ["verify", "photo.bibc"]):
+        said = command(*verb, flag, held - 1, code=1).stderr
+        assert f"the limit is {held - 1} " in said
+        command(*verb, flag, held)
 
 
 def test_quiet_and_device_output(folder, command):

@@ -7,6 +7,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 import codec
 import codec.pillow_plugin as plugin
+from codec.options import DecodeLimits
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +72,15 @@ def test_pillow_size_limit_counts(coded, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(Image.DecompressionBombError):
         Image.open(BytesIO(coded))
+
+
+def test_the_codecs_own_limits_count_as_well(coded, model_dir, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    plugin.register(model=model_dir, limits=DecodeLimits(max_side=74))
+    with pytest.raises(Image.DecompressionBombError, match="the limit is 74 pixels a side"):
+        Image.open(BytesIO(coded))
+    plugin.register(model=model_dir, limits=DecodeLimits(max_side=75))
+    assert Image.open(BytesIO(coded)).copy().size == (75, 50)
 
 
 def test_other_files_are_left_alone(photo):

@@ -34,6 +34,16 @@ Force = Annotated[bool, typer.Option("-f", "--force", help="Replace OUT if it ex
 MaxPixels = Annotated[
     int, typer.Option("--max-pixels", min=1, metavar="N", help="Refuse larger images.")
 ]
+MaxSide = Annotated[
+    int, typer.Option("--max-side", min=1, metavar="N", help="Refuse images with a longer side.")
+]
+MaxChunkBytes = Annotated[
+    int,
+    typer.Option("--max-chunk-bytes", min=1, metavar="N", help="Refuse more metadata and alpha."),
+]
+MaxStages = Annotated[
+    int, typer.Option("--max-stages", min=1, metavar="N", help="Refuse files of more stages.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No summary line, no progress.")]
 Verbose = Annotated[
     int,

@@ -13,7 +13,10 @@ from codec.cli.common import (
     Coded,
     Device,
     Force,
+    MaxChunkBytes,
     MaxPixels,
+    MaxSide,
+    MaxStages,
     Model,
     On,
     Output,
@@ -42,6 +45,9 @@ def decode(
     ] = None,
     model: Model = "default",
     max_pixels: MaxPixels = DEFAULT_LIMITS.max_pixels,
+    max_side: MaxSide = DEFAULT_LIMITS.max_side,
+    max_chunk_bytes: MaxChunkBytes = DEFAULT_LIMITS.max_chunk_bytes,
+    max_stages: MaxStages = DEFAULT_LIMITS.max_stages,
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Decode what a truncated file holds.")
     ] = False,
@@ -63,7 +69,7 @@ def decode(
         image = codec.decode(
             sys.stdin.buffer if file == STDIO else file,
             model=model,
-            limits=DecodeLimits(max_pixels=max_pixels),
+            limits=DecodeLimits(max_pixels, max_side, max_chunk_bytes, max_stages),
             allow_partial=allow_partial,
             device=device,
         )

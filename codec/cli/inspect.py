@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 import codec
-from codec.cli.common import Coded, MaxPixels, Model, Quiet, Verbose, one_sentence, say
+from codec.cli.common import (
+    Coded,
+    MaxChunkBytes,
+    MaxPixels,
+    MaxSide,
+    MaxStages,
+    Model,
+    Quiet,
+    Verbose,
+    one_sentence,
+    say,
+)
 from codec.files import STDIO
 from codec.options import DEFAULT_LIMITS, DecodeLimits
 
@@ -41,6 +52,9 @@ def verify(
     *,
     model: Model = "default",
     max_pixels: MaxPixels = DEFAULT_LIMITS.max_pixels,
+    max_side: MaxSide = DEFAULT_LIMITS.max_side,
+    max_chunk_bytes: MaxChunkBytes = DEFAULT_LIMITS.max_chunk_bytes,
+    max_stages: MaxStages = DEFAULT_LIMITS.max_stages,
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
@@ -50,7 +64,7 @@ def verify(
         about = codec.verify(
             sys.stdin.buffer if file == STDIO else file,
             model=model,
-            limits=DecodeLimits(max_pixels=max_pixels),
+            limits=DecodeLimits(max_pixels, max_side, max_chunk_bytes, max_stages),
         )
     if not quiet:
         say(
