@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitstream.entropy import Coder
-from bitstream.prior import QUALITIES, Arrays, Prior, PriorState
+from bitstream.prior import QUALITIES, Arrays, Prior, PriorState, integers, typed
 from bitstream.tables import IntArray, Tables
 
 OWN_PARTS = 5  # own place, left + right, above + below, four diagonals; all four of this stage
 COARSE_PARTS = 3  # the cell above this one, its nearer horizontal and its nearer vertical neighbour
 ROWS = 512  # context vectors compared at once: what fits a cache
+MAX_FEATURES = 64  # length of a code's features
 CLIP = 4095  # context vectors and centres stay within: their products stay within int32
 
 
@@ -70,6 +71,8 @@ class ContextPrior(Prior):
 
     def _check(self) -> None:
         length = self.features[0].shape[1]
+        if not 1 <= length <= MAX_FEATURES:
+            raise ValueError(f"expected 1..{MAX_FEATURES} features of a code, got {length}")
         most = [0] * (max(self.levels) + 1)  # largest feature sum of each level
         for stage, (level, context) in enumerate(zip(self.levels, self.contexts, strict=True)):
             dim, side = context.centres.shape[1], self.cells[0] // self.cells[stage]
@@ -121,10 +124,10 @@ class ContextPrior(Prior):
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
         """See `Prior.from_arrays`."""
-        cells = tuple(int(cell) for cell in arrays["cells"])
+        cells = integers(arrays, "cells")
 
         def take(name: str, stage: int) -> IntArray:
-            return np.asarray(arrays[f"{name}.{stage}"]).astype(np.int32)
+            return typed(arrays, f"{name}.{stage}", np.int32)
 
         contexts = [
             StageContext(
@@ -133,12 +136,13 @@ class ContextPrior(Prior):
                 place=take("place", s),
                 quality=take("quality", s),
                 centres=take("centres", s),
-                tables=Tables(arrays[f"tables.{s}"]),
+                tables=Tables(typed(arrays, f"tables.{s}", np.uint32)),
             )
             for s in range(len(cells))
         ]
         features = [take("features", s) for s in range(len(cells))]
-        return cls(cells, features, contexts, int(arrays["shift"][0]))
+        (shift,) = integers(arrays, "shift")
+        return cls(cells, features, contexts, shift)
 
 
 class ContextState(PriorState):

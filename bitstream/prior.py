@@ -4,13 +4,14 @@ Encoder and decoder run the same `PriorState.code_stage`; only the coder they ha
 So what one side computes from symbols already coded, the other computes from the same symbols.
 """
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -22,6 +23,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 QUALITIES = 101  # 0..100
 MAX_STAGES = 15
+MAX_PRIOR_BYTES = 2**28
 
 
 def grid_shape(height: int, width: int, cell: int) -> tuple[int, int]:
@@ -31,6 +33,22 @@ def grid_shape(height: int, width: int, cell: int) -> tuple[int, int]:
     (16, 25)
     """
     return -(-height // cell), -(-width // cell)
+
+
+def typed(arrays: Arrays, name: str, dtype: DTypeLike) -> NDArray[Any]:
+    """One of a prior's arrays; ValueError if it is of another type, as conversion could wrap."""
+    array = arrays[name]
+    if array.dtype != dtype:
+        raise ValueError(f"{name} is {array.dtype}, expected {np.dtype(dtype)}")
+    return array
+
+
+def integers(arrays: Arrays, name: str) -> tuple[int, ...]:
+    """A short int32 array as Python integers."""
+    array = typed(arrays, name, np.int32)
+    if array.ndim != 1 or not 1 <= len(array) <= MAX_STAGES:
+        raise ValueError(f"{name} has shape {array.shape}, expected 1..{MAX_STAGES} numbers")
+    return tuple(array.tolist())
 
 
 class PriorState(ABC):
@@ -116,6 +134,9 @@ class Prior(ABC):
             CodecError: if the file is not a prior this version knows, or its tables are not valid.
             OSError: if the file cannot be read.
         """
+        size = os.path.getsize(path)
+        if size > MAX_PRIOR_BYTES:
+            raise CodecError(f"{path} has {size} bytes, a prior has at most {MAX_PRIOR_BYTES}")
         try:
             with safe_open(path, framework="numpy") as file:
                 kind = (file.metadata() or {}).get("kind")
@@ -131,7 +152,7 @@ class Prior(ABC):
                 raise CodecError(f"{path}: {name} is {array.dtype}, a prior holds integers only")
         try:
             return Prior._kinds[kind].from_arrays(arrays)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, IndexError, ValueError) as error:
             raise CodecError(f"{path} is not a valid {kind} prior: {error}") from error
 
 
@@ -179,8 +200,9 @@ class StaticPrior(Prior):
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
         """See `Prior.from_arrays`."""
-        cells = tuple(int(cell) for cell in arrays["cells"])
-        return cls(cells, [arrays[f"tables.{s}"] for s in range(len(cells))], arrays["bucket"])
+        cells = integers(arrays, "cells")
+        tables = [typed(arrays, f"tables.{s}", np.uint32) for s in range(len(cells))]
+        return cls(cells, list(tables), typed(arrays, "bucket", np.int32))
 
 
 class StaticState(PriorState):
