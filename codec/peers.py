@@ -1,0 +1,183 @@
+"""Other codecs, to be measured beside ours: JPEG, WebP, AVIF, JPEG XL and HEIC.
+
+JPEG, WebP and AVIF are Pillow's. JPEG XL needs imagecodecs and HEIC pillow-heif (the extra
+`baselines`). `mozjpeg` is the program `cjpeg` of MozJPEG, if it is on the PATH.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, features
+
+from codec.errors import CodecError
+
+Encode = Callable[[Image.Image, int], bytes]
+Decode = Callable[[bytes], Image.Image]
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A codec with one knob.
+
+    Attributes:
+        name: as `--codec` knows it.
+        description: encoder, version and settings.
+        encode: RGB image and quality -> whole file.
+        decode: whole file -> RGB image.
+        qualities: from the smallest file to the largest.
+    """
+
+    name: str
+    description: str
+    encode: Encode
+    decode: Decode
+    qualities: range
+
+    def within(self, image: Image.Image, budgets: Sequence[int]) -> list[tuple[int, bytes]]:
+        """For each budget of bytes the largest quality whose file is within it, and that file.
+
+        Sizes are taken to grow with the quality. Where none fits, it is the smallest quality's
+        file, which is larger than the budget.
+        """
+        files: dict[int, bytes] = {}
+
+        def size(index: int) -> int:
+            quality = self.qualities[index]
+            if quality not in files:
+                files[quality] = self.encode(image, quality)
+            return len(files[quality])
+
+        found = []
+        for budget in budgets:
+            low, high = 0, len(self.qualities) - 1 if size(0) <= budget else 0
+            while low < high:
+                middle = (low + high + 1) // 2
+                low, high = (middle, high) if size(middle) <= budget else (low, middle - 1)
+            size(low)
+            found.append((self.qualities[low], files[self.qualities[low]]))
+        return found
+
+
+def load(name: str) -> Peer:
+    """The codec of that name.
+
+    Raises:
+        CodecError: there is none of that name, or what it needs is not installed.
+
+    Example:
+        >>> jpeg = load("jpeg")
+        >>> [(quality, data)] = jpeg.within(Image.new("RGB", (64, 64), "teal"), [1000])
+        >>> quality, len(data) <= 1000
+        (100, True)
+    """
+    if name not in _PEERS:
+        raise CodecError(f"no codec is named {name!r}: expected one of {', '.join(_PEERS)}")
+    return _PEERS[name]()
+
+
+def _jpeg() -> Peer:
+    return Peer(
+        "jpeg",
+        f"libjpeg-turbo {features.version('libjpeg_turbo')} by Pillow, progressive, 4:2:0",
+        _pillow("JPEG", optimize=True, progressive=True),
+        _open,
+        range(1, 101),
+    )
+
+
+def _webp() -> Peer:
+    described = f"libwebp {features.version('webp')} by Pillow, method 6"
+    return Peer("webp", described, _pillow("WEBP", method=6), _open, range(101))
+
+
+def _avif() -> Peer:
+    described = f"libavif {features.version('avif')} by Pillow, defaults (speed 6, 4:2:0)"
+    return Peer("avif", described, _pillow("AVIF"), _open, range(101))
+
+
+def _jxl() -> Peer:
+    _need("imagecodecs", "jxl")
+    import imagecodecs  # noqa: PLC0415
+
+    def encode(image: Image.Image, quality: int) -> bytes:
+        distance = (100 - quality) / 4
+        return bytes(imagecodecs.jpegxl_encode(np.asarray(image), distance=distance, effort=7))
+
+    def decode(data: bytes) -> Image.Image:
+        return Image.fromarray(np.asarray(imagecodecs.jpegxl_decode(data))[..., :3])
+
+    described = (
+        f"{imagecodecs.jpegxl_version()} by imagecodecs, effort 7; "
+        "quality q is distance (100 - q) / 4"
+    )
+    return Peer("jxl", described, encode, decode, range(100))  # distance 25 is the format's largest
+
+
+def _heic() -> Peer:
+    _need("pillow_heif", "heic")
+    import pillow_heif  # noqa: PLC0415
+
+    pillow_heif.register_heif_opener()
+    encoder = pillow_heif.libheif_info()["HEIF"]
+    described = f"{encoder} by pillow-heif {version('pillow-heif')}, defaults (4:2:0)"
+    return Peer("heic", described, _pillow("HEIF"), _open, range(101))
+
+
+def _mozjpeg() -> Peer:
+    program = shutil.which("cjpeg")
+    about = _run([program, "-version"], b"", stderr=True) if program else b""
+    if program is None or b"mozjpeg" not in about.lower():
+        raise CodecError("the codec mozjpeg needs MozJPEG's program cjpeg on the PATH: install it")
+    cjpeg = program
+
+    def encode(image: Image.Image, quality: int) -> bytes:
+        ppm = BytesIO()
+        image.save(ppm, "PPM")
+        return _run([cjpeg, "-quality", str(quality)], ppm.getvalue())
+
+    described = about.decode(errors="replace").splitlines()[0] + ", cjpeg's defaults"
+    return Peer("mozjpeg", described, encode, _open, range(1, 101))
+
+
+_PEERS: Mapping[str, Callable[[], Peer]] = {
+    "jpeg": _jpeg,
+    "webp": _webp,
+    "avif": _avif,
+    "jxl": _jxl,
+    "heic": _heic,
+    "mozjpeg": _mozjpeg,
+}
+NAMES = tuple(_PEERS)
+
+
+def _pillow(file_format: str, **options: object) -> Encode:
+    def encode(image: Image.Image, quality: int) -> bytes:
+        file = BytesIO()
+        image.save(file, file_format, quality=quality, **options)
+        return file.getvalue()
+
+    return encode
+
+
+def _open(data: bytes) -> Image.Image:
+    return Image.open(BytesIO(data)).convert("RGB")
+
+
+def _need(module: str, name: str) -> None:
+    if find_spec(module) is None:
+        raise CodecError(f"the codec {name} needs {module}: pip install 'bibcodec[baselines]'")
+
+
+def _run(command: list[str], data: bytes, stderr: bool = False) -> bytes:
+    done = subprocess.run(command, input=data, capture_output=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise CodecError(f"{command[0]} failed: {done.stderr.decode(errors='replace').strip()}")
+    return done.stderr if stderr else done.stdout
