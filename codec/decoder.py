@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,16 @@ CONDITION = 32  # width of the quality embedding
 # Called once a level with its number and the predicted latent (N, dim, h, w); returns the quantised
 # remainder r of the level, of the same shape.
 Code = Callable[[int, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The conditional mean, and what the decoder knew when it made it."""
+
+    pixels: Tensor  # (N, 3, H, W) float32, nominally in [-1, 1], not clamped
+    h8: Tensor  # features (N, w8, H/8, W/8)
+    h4: Tensor  # features (N, w4, H/4, W/4)
+    condition: Tensor  # quality embedding (N, CONDITION)
 
 
 class Decoder(nn.Module):
@@ -53,20 +64,18 @@ class Decoder(nn.Module):
         self.last = Block(w4, c)
         self.out = zeroed(nn.Conv2d(w4, 48, 3, padding=1))
 
-    def forward(self, condition: Tensor, code: Code, shape: torch.Size) -> Tensor:
+    def forward(self, condition: Tensor, code: Code, shape: torch.Size) -> Mean:
         """The image of a coding.
 
         Args:
             condition: (N, 1 + levels), see `ModelConfig.condition`.
             code: see `Code`.
             shape: shape of the image (N, 3, H, W), H and W multiples of 32.
-
-        Returns:
-            Pixels (N, 3, H, W), nominally in [-1, 1], not clamped.
         """
-        pixels, hidden, c = self.top_down(condition, code, shape)
-        h4 = self.last(self.up4(hidden), c)  # (N, w4, H/4, W/4)
-        return pixels + nn.functional.pixel_shuffle(self.out(h4).float(), 4)
+        pixels, h8, c = self.top_down(condition, code, shape)
+        h4 = self.last(self.up4(h8), c)
+        pixels = pixels + nn.functional.pixel_shuffle(self.out(h4).float(), 4)
+        return Mean(pixels, h8, h4, c)
 
     def top_down(
         self, condition: Tensor, code: Code, shape: torch.Size

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from bitstream.errors import CodecError
 from bitstream.prior import Prior, StaticPrior, grid_shape
-from codec.decoder import Decoder
+from codec.decoder import Decoder, Mean
+from codec.detail import Detail, DetailConfig
 from codec.encoder import Encoder
 from codec.layers import BlockAnalysis, BlockTransform, Transforms, channels_last
 from codec.options import EFFORT
@@ -27,6 +28,7 @@ from codec.quantizer import ResidualQuantizer, Stage, beam
 Indices = list[NDArray[np.int32]]
 
 FILES = ("config.json", "weights.safetensors", "prior.safetensors")
+DETAIL = "detail.safetensors"  # beside them, if the model synthesises detail
 
 
 @dataclass(frozen=True)
@@ -116,10 +118,17 @@ class CodecModel:
         prior: the integer tables that price and code the indices.
         fingerprint: 4 bytes that name exactly these weights and tables in a file's header.
         device: where the networks run.
+        detail: the network r, None for a model that decodes to the conditional mean only. It is no
+            part of the fingerprint: a file's indices do not depend on it.
     """
 
     def __init__(
-        self, networks: Networks, prior: Prior, fingerprint: bytes, device: torch.device
+        self,
+        networks: Networks,
+        prior: Prior,
+        fingerprint: bytes,
+        device: torch.device,
+        detail: Detail | None = None,
     ) -> None:
         self.config = networks.config
         self.prior = prior
@@ -127,6 +136,7 @@ class CodecModel:
         self.device = device
         self.cells, self.codes = prior.cells, prior.codes
         self.networks = channels_last(networks.to(device)).eval()
+        self.detail = channels_last(detail.to(device)).eval() if detail else None
         self._multiple = max(self.cells)
         self._bf16 = device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
@@ -194,9 +204,31 @@ class CodecModel:
 
     @torch.inference_mode()
     def synthesise(
-        self, indices: Sequence[NDArray[np.int32]], quality: int, height: int, width: int
+        self,
+        indices: Sequence[NDArray[np.int32]],
+        quality: int,
+        height: int,
+        width: int,
+        *,
+        realism: float = 0.0,
+        seed: int = 0,
     ) -> Tensor:
-        """The image of indices (the first stages or all): (1, 3, height, width) float32 in 0..1."""
+        """The image x̂ = g(ẑ) + α·r(ẑ + U) of indices (the first stages or all).
+
+        The straight line between the conditional mean (α = 0) and the decoder of perfect realism
+        (α = 1) is optimal for every trade between distortion and perception (Freirich 2021).
+
+        Args:
+            indices: int32 grids, coarse to fine.
+            quality: 0..100, as they were coded.
+            height: of the image.
+            width: of the image.
+            realism: α, 0..1. A model without a detail network has r = 0.
+            seed: of U, 0..2**64 - 1.
+
+        Returns:
+            (1, 3, height, width) float32 in 0..1.
+        """
         grids = [torch.from_numpy(grid).to(self.device, torch.int64) for grid in indices]
 
         def code(level: int, prediction: Tensor) -> Tensor:
@@ -205,11 +237,15 @@ class CodecModel:
 
         condition, padded = self._inputs(quality, len(indices), height, width)
         with self._autocast():
-            x: Tensor = self.networks.decoder(condition, code, padded)
+            mean: Mean = self.networks.decoder(condition, code, padded)
+            x = mean.pixels
+            if self.detail and realism:
+                u = self.detail.draw(seed, 0, 0, padded[2], padded[3])
+                x = x + realism * self.detail(mean, u)
         return x[:, :, :height, :width].add(1).mul(0.5).clamp_(0, 1)
 
     def save(self, folder: Path) -> None:
-        """Write config.json, weights.safetensors (float16) and prior.safetensors."""
+        """Write config.json, the prior and the weights (float16, as safetensors)."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text(self.config.to_json())
         state = {
@@ -218,15 +254,38 @@ class CodecModel:
         }
         save_file(state, folder / "weights.safetensors")
         self.prior.save(folder / "prior.safetensors")
-        for file in FILES:
+        written = list(FILES)
+        if self.detail:
+            save_detail(self.detail, folder / DETAIL)
+            written.append(DETAIL)
+        for file in written:
             (folder / file).chmod(0o644)  # safetensors writes files that only their owner reads
+
+
+def save_detail(detail: Detail, path: Path) -> None:
+    """Write a detail network: weights in float16, its shape as metadata."""
+    state = {n: tensor.half().contiguous().cpu() for n, tensor in detail.state_dict().items()}
+    save_file(state, path, {"config": json.dumps(asdict(detail.config))})
+
+
+def load_detail(path: Path, config: ModelConfig) -> Detail:
+    """Read a detail network that belongs to a model of this shape (errors as `load_file`'s)."""
+    with safe_open(path, "pt") as file:
+        shape = json.loads((file.metadata() or {})["config"])
+    detail = Detail(
+        DetailConfig(**{name: tuple(value) for name, value in shape.items()}),
+        (config.decoder[1], config.decoder[0]),
+    )
+    detail.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
+    return detail
 
 
 def load_model(name: str | Path = "default", device: str = "auto") -> CodecModel:
     """Load a model: "default" is the one in the package, anything else is a folder.
 
     Args:
-        name: "default", or a folder with config.json, weights.safetensors and prior.safetensors.
+        name: "default", or a folder with config.json, weights.safetensors, prior.safetensors and,
+            for synthesised detail, detail.safetensors.
         device: "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:N".
 
     Raises:
@@ -245,12 +304,14 @@ def load_model(name: str | Path = "default", device: str = "auto") -> CodecModel
         networks = Networks(ModelConfig.from_json((folder / "config.json").read_text()))
         weights: dict[str, Any] = load_file(folder / "weights.safetensors")
         networks.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+        path = folder / DETAIL
+        detail = load_detail(path, networks.config) if path.is_file() else None
     except (SafetensorError, ValueError, TypeError, KeyError, RuntimeError) as error:
         raise CodecError(
             f"the model in {folder} is not valid: {str(error).splitlines()[0]}"
         ) from error
     prior = Prior.load(folder / "prior.safetensors")
-    return CodecModel(networks, prior, digest.digest()[:4], torch.device(device))
+    return CodecModel(networks, prior, digest.digest()[:4], torch.device(device), detail)
 
 
 def tiny_model(seed: int = 0) -> CodecModel:
@@ -270,4 +331,6 @@ def tiny_model(seed: int = 0) -> CodecModel:
         np.full((1, s.codes), 2**24 // s.codes, np.uint32) for s in config.stages
     ]
     prior = StaticPrior(tuple(s.cell for s in config.stages), tables)
-    return CodecModel(networks, prior, b"tiny", torch.device("cpu"))
+    detail = Detail(DetailConfig((8, 8, 8), (1, 1, 1), (4, 2, 2)), (8, 8))
+    nn.init.normal_(detail.out.weight, std=0.05)
+    return CodecModel(networks, prior, b"tiny", torch.device("cpu"), detail)

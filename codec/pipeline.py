@@ -1,5 +1,6 @@
 """The flow, one screen each way: photo -> bytes and bytes -> photo."""
 
+import secrets
 from collections.abc import Collection
 from functools import lru_cache
 from os import PathLike, fspath
@@ -89,6 +90,8 @@ def encode(
 def decode(
     data: CodedSource,
     *,
+    realism: float = 1.0,
+    seed: int | str = "stored",
     model: Model = "default",
     limits: DecodeLimits = DEFAULT_LIMITS,
     allow_partial: bool = False,
@@ -98,6 +101,10 @@ def decode(
 
     Args:
         data: the bytes, a path, or a binary file object.
+        realism: 0..1, how much of the detail that was not coded is synthesised; 0 is the mean of
+            what the photograph may have been: smooth, and nearest to it on average.
+        seed: which synthesised detail: "stored" is the file's, "random" another one each time, a
+            number 0..2**64 - 1 that one. Realism 0 does not depend on it.
         model: name or folder of the model that wrote the file, or the loaded model.
         limits: the pixels, sides, metadata and stages that are acceptable; checked before anything
             is allocated for the image.
@@ -106,11 +113,12 @@ def decode(
 
     Returns:
         An image of mode L, LA, RGB or RGBA; `info` has "icc_profile", "exif" and "xmp" as far as
-        the file has them, and "stages", the pair (decoded, written).
+        the file has them, "stages", the pair (decoded, written), "realism" and "seed".
 
     Raises:
         BitstreamError: not a file of this format, damaged, truncated, or beyond the limits.
         ModelMismatchError: written with another model.
+        ValueError: realism or seed is out of its range.
         OSError: the file cannot be read.
 
     Example:
@@ -119,15 +127,20 @@ def decode(
         >>> decode(data, model=tiny_model())  # doctest: +ELLIPSIS
         <PIL.Image.Image image mode=L size=64x48 at ...>
     """
+    if not 0 <= realism <= 1:
+        raise ValueError(f"realism is {realism}: expected 0..1")
     file = container.parse(read_coded(data), limits)
+    number = _seed(seed, file.seed)
     header = file.header
     network = _matching(header, model, device)
     indices = stream.decode_indices(
         file.payload, network.prior, header, allow_partial=allow_partial
     )
-    pixels = network.synthesise(indices, header.quality, header.height, header.width)
+    pixels = network.synthesise(
+        indices, header.quality, header.height, header.width, realism=realism, seed=number
+    )
     image = _picture(file, pixels).to_image()
-    image.info["stages"] = (len(indices), header.stages)
+    image.info |= {"stages": (len(indices), header.stages), "realism": realism, "seed": number}
     return image
 
 
@@ -224,12 +237,22 @@ def _check(
     for name, target in (("target_bpp", target_bpp), ("target_size", target_size)):
         if target is not None and not 0 < target < float("inf"):
             raise ValueError(f"{name} is {target}: expected more than 0")
-    if not 0 <= seed < 2**64:
-        raise ValueError(f"seed is {seed}: expected 0..2**64 - 1")
+    _seed(seed, seed)
     if effort not in range(1, 10):
         raise ValueError(f"effort is {effort}: expected 1..9")
     if unknown := set(keep) - set(METADATA):
         raise ValueError(f"keep names {sorted(unknown)}: expected some of {list(METADATA)}")
+
+
+def _seed(wanted: int | str, stored: int) -> int:
+    """The seed that is meant: a number 0..2**64 - 1."""
+    if wanted == "stored":
+        return stored
+    if wanted == "random":
+        return secrets.randbits(64)
+    if not isinstance(wanted, int) or not 0 <= wanted < 2**64:
+        raise ValueError(f"seed is {wanted!r}: expected stored, random or 0..2**64 - 1")
+    return wanted
 
 
 def _chunks(picture: Picture, seed: int) -> dict[str, bytes]:

@@ -33,7 +33,7 @@ def test_a_new_model_is_its_linear_transforms() -> None:
         return remainder
 
     condition = torch.tensor([networks.config.condition(30, 4)] * 2)
-    output = networks.decoder(condition, keep, x.shape)
+    output = networks.decoder(condition, keep, x.shape).pixels
     for latent, transform in zip(latents, networks.encoder.transforms, strict=True):
         assert torch.allclose(latent, transform.analysis(x), atol=1e-5)
     assert torch.allclose(output, pixels, atol=1e-5)

@@ -29,7 +29,7 @@ from codec.cli.common import (
     say,
     set_threads,
 )
-from codec.files import STDIO, refuse_overwrite, writing
+from codec.files import STDIO, read_coded, refuse_overwrite, writing
 from codec.options import DEFAULT_LIMITS, DecodeLimits
 
 
@@ -43,6 +43,20 @@ def decode(
             "--format", metavar="F", help="png, jpeg, tiff, ... (default: OUT's suffix, or png)"
         ),
     ] = None,
+    realism: Annotated[
+        float,
+        typer.Option(
+            "--realism", min=0, max=1, metavar="0..1", help="Synthesised detail; 0: the mean."
+        ),
+    ] = 1.0,
+    seed: Annotated[
+        str,
+        typer.Option("--seed", metavar="N", help="Of the detail: stored, random or a number."),
+    ] = "stored",
+    samples: Annotated[
+        int,
+        typer.Option("--samples", min=1, metavar="K", help="K images of K seeds: OUT-1, ..."),
+    ] = 1,
     model: Model = "default",
     max_pixels: MaxPixels = DEFAULT_LIMITS.max_pixels,
     max_side: MaxSide = DEFAULT_LIMITS.max_side,
@@ -59,27 +73,53 @@ def decode(
 ) -> None:
     """Decode a file; OUT is FILE with the suffix .png (or the format's) unless given."""
     path = output_path(file, output, f".{(file_format or 'png').lower()}")
+    if samples > 1 and path == STDIO:
+        raise typer.BadParameter("--samples writes files: name one with -o")
+    chosen = seed_option(seed)
+    outputs = [path] if samples == 1 else [numbered(path, n + 1) for n in range(samples)]
     with one_sentence(verbose, file), progress(f"decoding {file}", quiet):
-        start = time.perf_counter()
-        refuse_overwrite(path, force)
+        for path in outputs:
+            refuse_overwrite(path, force)
         from codec import image_io  # noqa: PLC0415  (Pillow: not for --help)
 
         wanted = image_io.format_name(file_format, Path(path))
         set_threads(threads)
-        image = codec.decode(
-            sys.stdin.buffer if file == STDIO else file,
-            model=model,
-            limits=DecodeLimits(max_pixels, max_side, max_chunk_bytes, max_stages),
-            allow_partial=allow_partial,
-            device=device,
-        )
-        buffer = BytesIO()  # some formats seek, and a failure must leave nothing on a pipe
-        image_io.save(image, buffer, wanted)
-        with writing(path, force) as out:
-            out.write(buffer.getbuffer())
-    if not quiet:
-        say(
-            f"{file} -> {path}: {image.width}x{image.height} {image.mode}, "
-            f"{image.info['stages'][0]} of {image.info['stages'][1]} stages, "
-            f"{time.perf_counter() - start:.2f} s"
-        )
+        data = read_coded(sys.stdin.buffer if file == STDIO else file)
+        for path in outputs:
+            start = time.perf_counter()
+            image = codec.decode(
+                data,
+                realism=realism,
+                seed=chosen,
+                model=model,
+                limits=DecodeLimits(max_pixels, max_side, max_chunk_bytes, max_stages),
+                allow_partial=allow_partial,
+                device=device,
+            )
+            buffer = BytesIO()  # some formats seek, and a failure must leave nothing on a pipe
+            image_io.save(image, buffer, wanted)
+            with writing(path, force) as out:
+                out.write(buffer.getbuffer())
+            if not quiet:
+                say(
+                    f"{file} -> {path}: {image.width}x{image.height} {image.mode}, "
+                    f"{image.info['stages'][0]} of {image.info['stages'][1]} stages, "
+                    f"realism {image.info['realism']:g}, seed {image.info['seed']}, "
+                    f"{time.perf_counter() - start:.2f} s"
+                )
+            if chosen != "random":
+                chosen = (image.info["seed"] + 1) % 2**64
+
+
+def seed_option(text: str) -> int | str:
+    """The value of --seed: "stored", "random" or a number 0..2**64 - 1."""
+    if text in ("stored", "random"):
+        return text
+    if text.isascii() and text.isdigit() and int(text) < 2**64:
+        return int(text)
+    raise typer.BadParameter(f"--seed {text}: expected stored, random or 0..{2**64 - 1}")
+
+
+def numbered(path: str, number: int) -> str:
+    """The name of one of several images: a.png is a-1.png, a-2.png, ..."""
+    return str(Path(path).with_stem(f"{Path(path).stem}-{number}"))

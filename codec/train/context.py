@@ -20,8 +20,8 @@ from bitstream.context import CLIP, COARSE_PARTS, OWN_PARTS, ContextPrior, Stage
 from bitstream.prior import QUALITIES
 from bitstream.tables import IntArray, Tables, frequencies_from_counts
 from codec.model import Networks
-from codec.options import EFFORT
-from codec.quantizer import Stage, beam
+from codec.quantizer import Stage
+from codec.train.coding import quantising
 from codec.train.data import Crops
 
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -60,30 +60,17 @@ def collect(networks: Networks, crops: Crops, batches: int, first: int) -> Sampl
     qualities = []
     for number in range(batches):
         quality = round(100 * (number * GOLDEN % 1))
-        lam = config.lagrange(quality)
         x = crops(first + number).to(device, memory_format=torch.channels_last)
         with torch.autocast(device.type, dtype=torch.bfloat16):
             latents = networks.encoder(x)
 
-        def code(
-            level: int,
-            prediction: Tensor,
-            latents: list[Tensor] = latents,
-            lam: float = lam,
-            quality: int = quality,
-        ) -> Tensor:
-            e = (latents[level] - prediction).permute(0, 2, 3, 1)  # (N, h, w, D)
-            here = quantizer.of_level(level)
-            biases = [lam * quantizer.prices(stage, quality) for stage in here]
-            width = beam(EFFORT, level)
-            codes = quantizer.search(here, e.flatten(0, 2).float(), biases, width)
-            for k, stage in enumerate(here):
-                grids[stage].append(codes[:, k].view(e.shape[:3]).to("cpu", torch.int16))
-            return quantizer.centroids(here, codes).view(e.shape).permute(0, 3, 1, 2)
-
+        found: list[Tensor] = []
+        code = quantising(networks, latents, quality, found)
         condition = x.new_tensor([config.condition(quality, len(quantizer.stages))])
         with torch.autocast(device.type, dtype=torch.bfloat16):
             networks.decoder.top_down(condition.expand(len(x), -1), code, x.shape)
+        for stage, codes in enumerate(found):
+            grids[stage].append(codes.to("cpu", torch.int16))
         qualities += [quality] * len(x)
     return Sample([torch.cat(grid) for grid in grids], torch.tensor(qualities))
 

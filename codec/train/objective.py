@@ -87,8 +87,8 @@ class Objective(nn.Module):
             return r + kept * (y - y.detach())
 
         condition = x.new_tensor([config.condition(quality, stages)]).expand(len(x), -1)
-        output = networks.decoder(condition, code, x.shape)
-        mse = (output - x).square().mean()
+        mean = networks.decoder(condition, code, x.shape)
+        mse = (mean.pixels - x).square().mean()
         loss = (0.2 / lam) ** self.balance * (mse + self.commitment * pull)
         return Outcome(loss, mse.detach(), spent / (x.numel() // x.shape[1]), used)
 

@@ -1,0 +1,195 @@
+"""Training r(ẑ + U) behind a frozen encoder, quantizer and mean decoder; resumable."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bitstream.errors import CodecError
+from codec.decoder import Mean
+from codec.detail import Detail, DetailConfig
+from codec.layers import channels_last
+from codec.model import CodecModel, load_model
+from codec.train.coding import quantising
+from codec.train.data import Crops, load_images
+from codec.train.loop import GOLDEN, Log
+from codec.train.losses import Judge, Weights
+
+
+@dataclass(frozen=True)
+class DetailTraining:
+    """Settings of the training of r; the defaults train the packaged one on a CPU."""
+
+    detail: DetailConfig = field(default_factory=DetailConfig)
+    weights: Weights = field(default_factory=Weights)
+    steps: int = 20_000
+    batch: int = 6  # crops a step
+    crop: int = 128  # pixels a side, a multiple of the coarsest cell
+    rate: float = 2e-4  # learning rate of r, after a linear warm-up
+    critic_rate: float = 2e-4
+    warmup: int = 200
+    clip: float = 1.0  # largest gradient norm of r
+    average: float = 0.999  # decay of the weight average that ships
+    qualities: tuple[float, float] = (0, 90)  # range that steps draw from
+    seed: int = 0
+    save_seconds: float = 300.0
+    log_steps: int = 50
+
+
+class Run:
+    """Everything a training run of r holds."""
+
+    def __init__(self, config: DetailTraining, model: CodecModel, out: Path) -> None:
+        self.config, self.model, self.out, self.device = config, model, out, model.device
+        torch.manual_seed(config.seed)
+        widths = model.config.decoder
+        self.detail = channels_last(Detail(config.detail, (widths[1], widths[0])).to(self.device))
+        self.average = channels_last(Detail(config.detail, (widths[1], widths[0])).to(self.device))
+        self.average.load_state_dict(self.detail.state_dict())
+        self.average.requires_grad_(False)
+        self.judge = channels_last(Judge(config.weights).to(self.device))
+        self.optimizer = torch.optim.Adam(
+            self.detail.parameters(), lr=config.rate, betas=(0.5, 0.99), fused=True
+        )
+        self.critics = torch.optim.Adam(
+            self.judge.critics(), lr=config.critic_rate, betas=(0.5, 0.99), fused=True
+        )
+        self.step = 0
+        self._kept: dict[str, Any] = {
+            "detail": self.detail,
+            "average": self.average,
+            "judge": self.judge,
+            "optimizer": self.optimizer,
+            "critics": self.critics,
+        }
+
+    def save(self) -> None:
+        """Write the checkpoint, replacing the last one only when complete, and the model."""
+        path = self.out / "checkpoint.pt"
+        temporary = path.with_suffix(".tmp")
+        state = {name: part.state_dict() for name, part in self._kept.items()}
+        torch.save({"step": self.step, **state}, temporary)
+        os.replace(temporary, path)
+        self.model.detail = self.average.eval()
+        self.model.save(self.out / "model")
+
+    def load(self) -> None:
+        """Continue from the checkpoint in `out`."""
+        state: dict[str, Any] = torch.load(
+            self.out / "checkpoint.pt", map_location=self.device, weights_only=True
+        )
+        try:
+            for name, part in self._kept.items():
+                part.load_state_dict(state[name])
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise CodecError(
+                f"{self.out / 'checkpoint.pt'} has another configuration: use that, or a new folder"
+            ) from error
+        self.step = state["step"]
+
+    def mean(self, x: Tensor, quality: float) -> Mean:
+        """The mean of a batch (N, 3, H, W) in [-1, 1], coded at a quality."""
+        networks = self.model.networks
+        stages = len(networks.quantizer.stages)
+        condition = x.new_tensor([networks.config.condition(quality, stages)]).expand(len(x), -1)
+        code = quantising(networks, networks.encoder(x), quality, [])
+        mean: Mean = networks.decoder(condition, code, x.shape)
+        return mean
+
+    def draw(self, x: Tensor, sample: int) -> tuple[Tensor, ...]:
+        """U of a batch (N, 3, H, W), another one for every step and sample."""
+        count, _, height, width = x.shape
+        first = (2 * self.step + sample) * count
+        drawn = [self.detail.draw(first + n, 0, 0, height, width) for n in range(count)]
+        return tuple(torch.cat(planes) for planes in zip(*drawn, strict=True))
+
+
+def one_step(run: Run, crops: Crops, log: Log) -> None:
+    """Critics, then r, on one batch."""
+    config = run.config
+    low, high = config.qualities
+    quality = low + (high - low) * (run.step * GOLDEN % 1)
+    x = crops(run.step).to(run.device, memory_format=torch.channels_last)
+    for group in run.optimizer.param_groups:
+        group["lr"] = config.rate * min(1.0, (run.step + 1) / config.warmup)
+    with torch.autocast(run.device.type, dtype=torch.bfloat16):
+        with torch.no_grad():
+            mean = run.mean(x, quality)
+            other = run.detail(mean, run.draw(x, sample=1))
+        r = run.detail(mean, run.draw(x, sample=0))
+        view = run.judge.look(x, mean.pixels, r, other)
+        critic_loss, figures = run.judge.critic_loss(view)
+    run.critics.zero_grad(set_to_none=True)
+    critic_loss.backward()
+    run.critics.step()
+    with torch.autocast(run.device.type, dtype=torch.bfloat16):
+        loss, parts = run.judge.loss(view)
+    run.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(run.detail.parameters(), config.clip)
+    run.optimizer.step()
+    run.step += 1
+    decay = min(config.average, (1 + run.step) / (10 + run.step))
+    with torch.no_grad():
+        torch._foreach_lerp_(
+            list(run.average.parameters()), list(run.detail.parameters()), 1 - decay
+        )
+    log.add(critic=critic_loss.item(), **figures, **parts)
+
+
+def train_detail(
+    config: DetailTraining,
+    model: Path,
+    data: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    seconds: float = math.inf,
+) -> None:
+    """Train r of a model. `out` gets checkpoint.pt, log.jsonl and model/, the model with its r.
+
+    Args:
+        config: the settings.
+        model: folder of a trained model; its encoder, codebooks, prior and g stay as they are.
+        data: a folder of tar shards (train-*.tar), a tar shard or a folder of images.
+        out: the run's folder, created if missing.
+        resume: go on from the checkpoint in `out`, if there is one.
+        seconds: stop (with a checkpoint) after this long.
+
+    Raises:
+        CodecError: no usable images or model, or `out` holds a run and `resume` is not set.
+    """
+    checkpoint = (out / "checkpoint.pt").exists()
+    if checkpoint and not resume:
+        raise CodecError(
+            f"{out} holds a training run: add --resume to go on with it, or name a new folder"
+        )
+    crops = Crops(load_images(data), config.crop, config.batch, config.seed * 1000)
+    out.mkdir(parents=True, exist_ok=True)
+    base = load_model(model)
+    base.networks.requires_grad_(False)
+    run = Run(config, base, out)
+    if checkpoint:
+        run.load()
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    log = Log(out, run.step, tensorboard=False)
+    began = saved = time.monotonic()
+    while run.step < config.steps and not stopped.is_set() and time.monotonic() - began < seconds:
+        for _ in range(config.log_steps):
+            one_step(run, crops, log)
+        log.write(run.step, config.log_steps, config.rate)
+        if time.monotonic() - saved > config.save_seconds:
+            run.save()
+            saved = time.monotonic()
+    run.save()
