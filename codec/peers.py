@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -41,19 +42,22 @@ class Peer:
     decode: Decode
     qualities: range
 
-    def within(self, image: Image.Image, budgets: Sequence[int]) -> list[tuple[int, bytes]]:
-        """For each budget of bytes the largest quality whose file is within it, and that file.
+    def within(self, image: Image.Image, budgets: Sequence[int]) -> list[tuple[int, bytes, float]]:
+        """For each budget of bytes the largest quality whose file is within it.
 
-        Sizes are taken to grow with the quality. Where none fits, it is the smallest quality's
-        file, which is larger than the budget.
+        Sizes are taken to grow with the quality. Where none fits, it is the smallest quality, whose
+        file is larger than the budget.
+
+        Returns:
+            For each budget the quality, its file and the seconds that coding it took.
         """
-        files: dict[int, bytes] = {}
+        files: dict[int, tuple[bytes, float]] = {}
 
         def size(index: int) -> int:
             quality = self.qualities[index]
             if quality not in files:
-                files[quality] = self.encode(image, quality)
-            return len(files[quality])
+                files[quality] = self.timed(image, quality)
+            return len(files[quality][0])
 
         found = []
         for budget in budgets:
@@ -62,8 +66,13 @@ class Peer:
                 middle = (low + high + 1) // 2
                 low, high = (middle, high) if size(middle) <= budget else (low, middle - 1)
             size(low)
-            found.append((self.qualities[low], files[self.qualities[low]]))
+            found.append((self.qualities[low], *files[self.qualities[low]]))
         return found
+
+    def timed(self, image: Image.Image, quality: int) -> tuple[bytes, float]:
+        """The file of a quality, and the seconds that coding it took."""
+        start = time.perf_counter()
+        return self.encode(image, quality), time.perf_counter() - start
 
 
 def load(name: str) -> Peer:
@@ -74,7 +83,7 @@ def load(name: str) -> Peer:
 
     Example:
         >>> jpeg = load("jpeg")
-        >>> [(quality, data)] = jpeg.within(Image.new("RGB", (64, 64), "teal"), [1000])
+        >>> [(quality, data, seconds)] = jpeg.within(Image.new("RGB", (64, 64), "teal"), [1000])
         >>> quality, len(data) <= 1000
         (100, True)
     """

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import codec
-from codec.cli import decode, encode, inspect, train
+from codec.cli import decode, encode, eval, inspect, train
 
 app = typer.Typer(
     help="A learned image codec: photo -> bytes -> photo.",
@@ -31,6 +31,7 @@ app.command()(decode.decode)
 app.command()(inspect.info)
 app.command()(inspect.verify)
 app.command()(train.train)
+app.command("eval")(eval.evaluate)
 
 
 def main() -> None:

