@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import codec
-from codec.cli import decode, encode, eval, inspect, train
+from codec.cli import decode, encode, eval, inspect, report, train
 
 app = typer.Typer(
     help="A learned image codec: photo -> bytes -> photo.",
@@ -32,6 +32,7 @@ app.command()(inspect.info)
 app.command()(inspect.verify)
 app.command()(train.train)
 app.command("eval")(eval.evaluate)
+app.command()(report.report)
 
 
 def main() -> None:

@@ -20,9 +20,18 @@ class Metric:
 
     @property
     def axis(self) -> str:
-        """Title of an axis: name, unit, and which way is better."""
-        unit = f", {self.unit}" if self.unit else ""
-        return f"{self.label}{unit} ({'higher' if self.higher_is_better else 'lower'} is better)"
+        """Title of an axis: name and unit."""
+        return f"{self.label}, {self.unit}" if self.unit else self.label
+
+    @property
+    def better(self) -> str:
+        """Which way is better, in words."""
+        return "higher is better" if self.higher_is_better else "lower is better"
+
+    @property
+    def short(self) -> str:
+        """Name for the head of a narrow column."""
+        return self.label.replace(" distance, ", " ").removesuffix("-pixel windows")
 
 
 _KNOWN = (
@@ -44,9 +53,9 @@ def metric(key: str) -> Metric | None:
 
     Example:
         >>> metric("psnr-rgb").axis
-        'PSNR, dB (higher is better)'
-        >>> metric("frechet-256").label
-        'Fréchet distance, 256-pixel windows'
+        'PSNR, dB'
+        >>> metric("frechet-256").label, metric("frechet-256").short
+        ('Fréchet distance, 256-pixel windows', 'Fréchet 256')
         >>> metric("encoding_time") is None
         True
     """

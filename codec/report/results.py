@@ -53,6 +53,7 @@ class Published:
     """A curve from a paper or a repository; a value may be missing at some rates."""
 
     name: str
+    family: str  # "generative", "learned for squared error", "classical"
     source: str
     note: str
     images_sha256: str | None
@@ -142,6 +143,7 @@ def _published(raw: dict[str, Any]) -> list[Published]:
     return [
         Published(
             name=entry["name"],
+            family=entry["family"],
             source=entry["source"],
             note=entry["note"],
             images_sha256=sets[entry["dataset"]],

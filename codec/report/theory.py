@@ -60,7 +60,7 @@ def detail_energy(alpha: NDArray[np.float64], added: NDArray[np.float64]) -> NDA
 
 
 def psnr_by_realism(
-    images: Sequence[Mapping[str, Any]], quality: float, realisms: Sequence[float]
+    images: Sequence[Mapping[str, Any]], quality: float | None, realisms: Sequence[float]
 ) -> list[list[float]]:
     """PSNR of each image at each realism, of the images that have them all at this quality."""
     rows = []

@@ -1,0 +1,71 @@
+"""The verb `report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from codec.cli.common import (
+    Device,
+    Force,
+    Model,
+    On,
+    Quiet,
+    Verbose,
+    one_sentence,
+    progress,
+    say,
+)
+from codec.files import refuse_overwrite, writing
+
+
+def report(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="JSON...", help="What `eval` wrote; files of published curves."),
+    ],
+    *,
+    output: Annotated[str, typer.Option("-o", "--output", metavar="OUT")] = "report.html",
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", metavar="DIR", help="Photos to code and to show, three at most."),
+    ] = None,
+    anchor: Annotated[
+        str | None, typer.Option("--anchor", metavar="NAME", help="Codec for BD-rates.")
+    ] = None,
+    png: Annotated[
+        str | None, typer.Option("--png", metavar="OUT", help="The curves as a figure, too.")
+    ] = None,
+    svg: Annotated[
+        str | None, typer.Option("--svg", metavar="OUT", help="The curves as a figure, too.")
+    ] = None,
+    model: Model = "default",
+    device: On = Device.AUTO,
+    force: Force = False,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+) -> None:
+    """Draw rate, distortion and perception: one HTML page that needs nothing beside it."""
+    with one_sentence(verbose), progress("drawing the report", quiet):
+        figures = {kind: path for kind, path in (("png", png), ("svg", svg)) if path}
+        for path in (output, *figures.values()):
+            refuse_overwrite(path, force)
+        from codec.report import page, read  # noqa: PLC0415
+
+        results, published = read(files)
+        gallery = None
+        if images is not None:
+            from codec.report import decodings, pictures  # noqa: PLC0415
+
+            made = decodings.decoder(results, model, device)
+            gallery = pictures.gallery(pictures.originals(images), made)
+        text = page(results, published, gallery, anchor).encode()
+        with writing(output, force) as file:
+            file.write(text)
+        for kind, path in figures.items():
+            from codec.report.figure import draw  # noqa: PLC0415
+
+            with writing(path, force) as file:
+                draw(results, published, file, kind)
+    if not quiet:
+        say(f"{output}: {len(results)} codecs, {len(text) / 1e6:.1f} MB")

@@ -1,0 +1,218 @@
+"""The report: what it reads, what it computes, what the page carries."""
+
+import json
+import re
+
+import pytest
+from PIL import Image
+from report_samples import KODAK, PUBLISHED, ours, peer, write
+from typer.testing import CliRunner
+
+from codec.cli import app
+from codec.errors import CodecError
+from codec.report import decodings, page, pictures, read
+from codec.report.figure import draw
+from codec.report.page import contents, warnings
+
+
+@pytest.fixture
+def files(tmp_path):
+    return write(tmp_path, ours(), peer("jpeg"), peer("avif"))
+
+
+def data_of(text):
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    return json.loads(found[1])
+
+
+def test_the_page_carries_everything_and_asks_for_nothing(files):
+    text = page(*read([*files, PUBLISHED]))
+    assert len(text.encode()) < 6_000_000
+    head = text[: text.index("</head>")]
+    assert "default-src 'none'" in head
+    assert not re.search(r"<(?:script|img|link|iframe)[^>]*(?:src|href)=\"https?:", text)
+    for section in ("rate-distortion", "rate-perception", "distortion-perception", "surface"):
+        assert f'<section id="{section}"' in text
+    assert text.count("<script") - text.count("\\u003cscript") >= 3
+    assert "plotly.js v" in text
+
+
+def test_the_numbers_of_the_files_are_the_numbers_of_the_page(files):
+    data = data_of(page(*read(files)))
+    labels = [curve["label"] for curve in data["curves"]]
+    assert labels[:3] == ["bibcodec, realism 0", "bibcodec, realism 0.5", "bibcodec, realism 1"]
+    assert labels[3:] == ["jpeg", "avif"]
+    shown = [(p["bpp"], p["values"]["psnr-rgb"]) for p in data["curves"][3]["points"]]
+    results = peer("jpeg")["results"]
+    assert shown == list(zip(results["bpp"], results["psnr-rgb"], strict=True))
+    assert [curve["accent"] for curve in data["curves"]] == [True, True, True, False, False]
+    assert data["anchor"] == "jpeg"
+    assert data["absent"] == []
+
+
+def test_theory_lies_on_the_measurements_where_it_holds(files, tmp_path):
+    held = contents(*read(files), None)["plane"]
+    assert held["theory"] == [pytest.approx(row) for row in held["values"]["psnr-rgb"]]
+    (path,) = write(tmp_path, ours(slope=0.2))
+    broken = contents(*read([path]), None)["plane"]
+    for theory, measured in zip(broken["theory"], broken["values"]["psnr-rgb"], strict=True):
+        assert theory[0] == pytest.approx(measured[0])
+        assert theory[2] > measured[2] + 0.3  # 10 log10(2.0 / 1.8) dB
+    (path,) = write(tmp_path, ours(realisms=(0.0, 1.0)))
+    assert set(contents(*read([path]), None)["plane"]["theory"]) == {None}
+
+
+def test_published_curves_need_the_same_images_and_the_same_metric(files, tmp_path):
+    results, published = read([*files, PUBLISHED])
+    drawn = contents(results, published, None)["published"]
+    assert {"VTM", "MS-ILLM", "HiFiC", "DC-VIC"} <= {curve["name"] for curve in drawn}
+    kodak = KODAK["meta"]["images_sha256"]
+    assert {curve["images_sha256"] for curve in drawn} == {kodak}
+    shown = {metric["key"] for metric in contents(results, published, None)["metrics"]}
+    assert "lpips-alex" not in shown
+    assert "fid-hific-patches" not in shown
+    elsewhere = ours()
+    elsewhere["meta"]["images_sha256"] = "00"
+    other, _ = read(write(tmp_path, elsewhere))
+    assert contents(other, published, None)["published"] == []
+    assert contents([*results, *other], published, None)["published"] == []
+    assert "different images" in warnings([*results, *other])[0]
+    assert warnings(results) == []
+
+
+def test_bd_rates_of_every_pair(files):
+    data = contents(*read(files), "avif")
+    assert data["anchor"] == "avif"
+    table = data["bd"]["psnr-rgb"]
+    assert table["avif"]["jpeg"] == pytest.approx(100 * (1 / (1 + table["jpeg"]["avif"] / 100) - 1))
+    known = KODAK["summary"]["JPEG"]["bd_rate_percent"]["AVIF"]  # within 0.03 to 0.35 bpp only
+    assert table["avif"]["jpeg"] == pytest.approx(known, rel=0.15)
+    with pytest.raises(CodecError, match="no codec is called vtm: the files have bibcodec"):
+        contents(*read(files), "vtm")
+
+
+def test_sections_without_data_are_left_out(tmp_path):
+    bare = peer("jpeg")
+    del bare["results"]["frechet-256"]
+    data = contents(*read(write(tmp_path, bare)), None)
+    assert data["absent"] == ["rate-perception", "distortion-perception", "surface", "bd-rate"]
+    one = ours(realisms=(0.0,))
+    assert "distortion-perception" in contents(*read(write(tmp_path, one)), None)["absent"]
+
+
+def test_text_from_a_file_cannot_become_code(tmp_path):
+    evil = peer("jpeg")
+    evil["name"] = "</script><script>alert(1)</script>"
+    evil["description"] = evil["meta"]["note"] = "<img src=x onerror=alert(2)>"
+    path = tmp_path / "evil.json"
+    path.write_text(json.dumps(evil))
+    text = page(*read([path]))
+    assert "<script>alert" not in text
+    assert "<img src=x" not in text
+    assert data_of(text)["curves"][0]["codec"] == evil["name"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not JSON"),
+        ("[]", "expected an object"),
+        ("{}", "'results' is missing"),
+        ('{"results": {"bpp": []}}', "above 0"),
+        ('{"results": {"bpp": [0.1, 0]}}', "above 0"),
+        ('{"results": {"bpp": [0.1], "psnr-rgb": [1, 2]}}', "psnr-rgb has 2 values, bpp has 1"),
+        ('{"results": {"bpp": [0.1], "psnr-rgb": ["a"]}}', "expected a finite number"),
+        ('{"results": {"bpp": [0.1], "psnr-rgb": [NaN]}}', "holds NaN"),
+        ('{"results": {"bpp": [1e999]}}', "finite"),
+        ('{"results": 7}', "not a result file"),
+        ('{"published": [{}], "datasets": {}}', "is missing"),
+    ],
+)
+def test_bad_files_get_one_sentence(tmp_path, content, message):
+    path = tmp_path / "bad.json"
+    path.write_text(content)
+    with pytest.raises(CodecError, match=re.escape(message)) as error:
+        read([path])
+    assert str(error.value).startswith(str(path))
+
+
+def test_published_curves_alone_are_no_report():
+    with pytest.raises(CodecError, match="no results"):
+        read([PUBLISHED])
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    for n in range(4):
+        gradient = Image.linear_gradient("L").resize((64 + n, 48))
+        Image.merge("RGB", [gradient, gradient.rotate(90), gradient]).save(folder / f"photo{n}.png")
+    return folder
+
+
+def test_pictures_are_made_of_real_files(files, photos, model):
+    results, _ = read(files)
+    paths = pictures.originals(photos)
+    assert [path.name for path in paths] == ["photo0.png", "photo1.png", "photo2.png"]
+    shown = pictures.gallery(paths[:1], decodings.decoder(results, model)).as_json()
+    (photo,) = shown["photos"]
+    original, *coded = photo["versions"]
+    assert original["codec"] == "Original"
+    own = [v for v in coded if v["codec"] == "bibcodec"]
+    assert {(v["realism"], v["seed"]) for v in own} == {(1, 0), (1, 1), (0.5, 0), (0, None)}
+    assert {v["codec"] for v in coded} == {"bibcodec", "jpeg", "avif"}
+    qualities = {quality for quality in ours()["results"]["quality"]}
+    assert {v["quality"] for v in own} <= qualities
+    assert len({v["source"] for v in own}) >= 4  # other realisms and seeds look different
+    assert all(v["bpp"] == 8 * v["bytes"] / (64 * 48) for v in coded)
+    assert all(source.startswith("data:image/webp;base64,") for source in shown["sources"])
+    assert shown["left"]["codec"] == "Original"
+    assert shown["right"] in [{k: v[k] for k in shown["right"]} for v in own]
+
+
+def test_pictures_keep_to_the_budget(photos, monkeypatch):
+    paths = pictures.originals(photos)
+    whole = pictures.gallery(paths, lambda path, photo: [])
+    size = sum(map(len, whole.sources))
+    monkeypatch.setattr(pictures, "BUDGET", size - 1)
+    smaller = pictures.gallery(paths, lambda path, photo: [])
+    assert sum(map(len, smaller.sources)) < size
+    monkeypatch.setattr(pictures, "BUDGET", size // 4)
+    fewer = pictures.gallery(paths, lambda path, photo: [])
+    assert len(fewer.photos) < len(whole.photos)
+
+
+def test_large_pictures_are_cropped_not_scaled(tmp_path):
+    Image.effect_noise((900, 500), 40).convert("RGB").save(tmp_path / "large.png")
+    shown = pictures.gallery(pictures.originals(tmp_path), lambda path, photo: [])
+    assert (shown.photos[0]["width"], shown.photos[0]["height"]) == (pictures.SIDE, 500)
+
+
+@pytest.mark.parametrize(("kind", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
+def test_a_figure_for_papers(files, tmp_path, kind, magic):
+    results, published = read([*files, PUBLISHED])
+    path = tmp_path / f"figure.{kind}"
+    with path.open("wb") as file:
+        draw(results, published, file, kind)
+    assert path.read_bytes().startswith(magic)
+    if kind == "svg":
+        text = path.read_text()
+        for words in ("bits per pixel", "PSNR, dB (higher is better)", "MS-ILLM (published)"):
+            assert words in text
+
+
+def test_the_command(files, photos, model_dir, tmp_path):
+    out, svg = tmp_path / "page.html", tmp_path / "curves.svg"
+    command = ["report", *map(str, files), str(PUBLISHED), "-o", str(out), "--svg", str(svg)]
+    command += ["--images", str(photos), "-m", str(model_dir)]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert "3 codecs" in done.stderr
+    assert len(data_of(out.read_text())["gallery"]["photos"]) == 3
+    assert svg.stat().st_size > 1000
+    again = CliRunner().invoke(app, command)
+    assert (again.exit_code, "exists already" in again.stderr) == (1, True)
+    missing = CliRunner().invoke(app, ["report", "none.json", "-o", str(tmp_path / "no.html")])
+    assert missing.exit_code == 1
+    assert missing.stderr == "bibcodec: none.json: No such file or directory\n"
+    assert not (tmp_path / "no.html").exists()
