@@ -126,23 +126,22 @@ class ContextPrior(Prior):
         """See `Prior.from_arrays`."""
         cells = integers(arrays, "cells")
 
-        def take(name: str, stage: int) -> IntArray:
-            return typed(arrays, f"{name}.{stage}", np.int32)
+        def take(name: str, stage: int, ndim: int) -> IntArray:
+            return typed(arrays, f"{name}.{stage}", np.int32, ndim)
 
         contexts = [
             StageContext(
-                own=take("own", s),
-                coarse=take("coarse", s),
-                place=take("place", s),
-                quality=take("quality", s),
-                centres=take("centres", s),
-                tables=Tables(typed(arrays, f"tables.{s}", np.uint32)),
+                own=take("own", s, 3),
+                coarse=take("coarse", s, 4),
+                place=take("place", s, 3),
+                quality=take("quality", s, 2),
+                centres=take("centres", s, 2),
+                tables=Tables(typed(arrays, f"tables.{s}", np.uint32, 2)),
             )
             for s in range(len(cells))
         ]
-        features = [take("features", s) for s in range(len(cells))]
-        (shift,) = integers(arrays, "shift")
-        return cls(cells, features, contexts, shift)
+        features = [take("features", s, 2) for s in range(len(cells))]
+        return cls(cells, features, contexts, integers(arrays, "shift")[0])
 
 
 class ContextState(PriorState):

@@ -35,18 +35,21 @@ def grid_shape(height: int, width: int, cell: int) -> tuple[int, int]:
     return -(-height // cell), -(-width // cell)
 
 
-def typed(arrays: Arrays, name: str, dtype: DTypeLike) -> NDArray[Any]:
+def typed(arrays: Arrays, name: str, dtype: DTypeLike, ndim: int) -> NDArray[Any]:
     """One of a prior's arrays; ValueError if it is of another type, as conversion could wrap."""
     array = arrays[name]
-    if array.dtype != dtype:
-        raise ValueError(f"{name} is {array.dtype}, expected {np.dtype(dtype)}")
+    if array.dtype != dtype or array.ndim != ndim:
+        raise ValueError(
+            f"{name} is {array.dtype} {array.shape}, expected {np.dtype(dtype)} "
+            f"in {ndim} dimensions"
+        )
     return array
 
 
 def integers(arrays: Arrays, name: str) -> tuple[int, ...]:
     """A short int32 array as Python integers."""
-    array = typed(arrays, name, np.int32)
-    if array.ndim != 1 or not 1 <= len(array) <= MAX_STAGES:
+    array = typed(arrays, name, np.int32, 1)
+    if not 1 <= len(array) <= MAX_STAGES:
         raise ValueError(f"{name} has shape {array.shape}, expected 1..{MAX_STAGES} numbers")
     return tuple(array.tolist())
 
@@ -152,7 +155,7 @@ class Prior(ABC):
                 raise CodecError(f"{path}: {name} is {array.dtype}, a prior holds integers only")
         try:
             return Prior._kinds[kind].from_arrays(arrays)
-        except (KeyError, IndexError, ValueError) as error:
+        except (KeyError, ValueError) as error:
             raise CodecError(f"{path} is not a valid {kind} prior: {error}") from error
 
 
@@ -201,8 +204,8 @@ class StaticPrior(Prior):
     def from_arrays(cls, arrays: Arrays) -> Self:
         """See `Prior.from_arrays`."""
         cells = integers(arrays, "cells")
-        tables = [typed(arrays, f"tables.{s}", np.uint32) for s in range(len(cells))]
-        return cls(cells, list(tables), typed(arrays, "bucket", np.int32))
+        tables = [typed(arrays, f"tables.{s}", np.uint32, 2) for s in range(len(cells))]
+        return cls(cells, list(tables), typed(arrays, "bucket", np.int32, 1))
 
 
 class StaticState(PriorState):

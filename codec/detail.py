@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from codec.decoder import CONDITION, Mean
 from codec.layers import Block, Up, zeroed
+from codec.model_files import in_range
 from codec.noise import noise
 
 CELLS = (8, 4, 2)  # pixels a side of a noise cell, coarse to fine; also the number of its plane
@@ -22,6 +23,12 @@ class DetailConfig:
     widths: tuple[int, int, int] = (128, 96, 32)  # channels at 1/8, 1/4 and 1/2 of the resolution
     blocks: tuple[int, int, int] = (2, 2, 1)  # residual blocks there
     noise: tuple[int, int, int] = (16, 8, 2)  # channels of U there
+
+    def __post_init__(self) -> None:
+        for name, least, most in (("widths", 1, 512), ("blocks", 0, 16), ("noise", 1, 64)):
+            in_range(f"the number of {name}", len(getattr(self, name)), 3, 3)
+            for value in getattr(self, name):
+                in_range(name, value, least, most)
 
 
 class Detail(nn.Module):

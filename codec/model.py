@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from bitstream.errors import CodecError
-from bitstream.prior import Prior, StaticPrior, grid_shape
+from bitstream.prior import MAX_STAGES, Prior, StaticPrior, grid_shape
 from codec.decoder import Decoder, Mean
 from codec.detail import Detail, DetailConfig
 from codec.encoder import Encoder
 from codec.layers import BlockAnalysis, BlockTransform, Transforms, channels_last
+from codec.model_files import in_range, read_state, read_text
 from codec.options import EFFORT
 from codec.quantizer import ResidualQuantizer, Stage, beam
 
@@ -40,6 +41,11 @@ class Level:
     stages: int  # residual stages, log2(codes) bits each at the most
     codes: int = 256  # centroids a stage; 256 keeps tables small and symbols in a byte
 
+    def __post_init__(self) -> None:
+        in_range("dim", self.dim, 1, 256)
+        in_range("stages", self.stages, 1, MAX_STAGES)
+        in_range("codes", self.codes, 2, 4096)
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -50,6 +56,17 @@ class ModelConfig:
     decoder: tuple[int, int, int, int] = (64, 128, 192, 192)
     lambda_coarse: float = 6.0  # λ at quality 0, squared error (pixels in [-1, 1]) per bit
     lambda_fine: float = 0.02  # λ at quality 100
+
+    def __post_init__(self) -> None:
+        if [level.cell for level in self.levels] != [32, 16, 8]:
+            raise ValueError("the levels have other cells than 32, 16 and 8")
+        in_range("the number of stages", sum(level.stages for level in self.levels), 3, MAX_STAGES)
+        for channels in (self.encoder, self.decoder):
+            in_range("the number of widths", len(channels), 4, 4)
+            for width in channels:
+                in_range("a width", width, 1, 512)
+        if not 0 < self.lambda_fine <= self.lambda_coarse < math.inf:
+            raise ValueError("expected 0 < lambda_fine <= lambda_coarse")
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -276,7 +293,7 @@ def load_detail(path: Path, config: ModelConfig) -> Detail:
         DetailConfig(**{name: tuple(value) for name, value in shape.items()}),
         (config.decoder[1], config.decoder[0]),
     )
-    detail.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
+    detail.load_state_dict(read_state(path, detail))
     return detail
 
 
@@ -297,13 +314,9 @@ def load_model(name: str | Path = "default", device: str = "auto") -> CodecModel
         raise CodecError(f"no model in {folder}: {', '.join(missing)} missing")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    digest = hashlib.sha256()
-    for file in FILES:
-        digest.update((folder / file).read_bytes())
     try:
-        networks = Networks(ModelConfig.from_json((folder / "config.json").read_text()))
-        weights: dict[str, Any] = load_file(folder / "weights.safetensors")
-        networks.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+        networks = Networks(ModelConfig.from_json(read_text(folder / "config.json")))
+        networks.load_state_dict(read_state(folder / "weights.safetensors", networks))
         path = folder / DETAIL
         detail = load_detail(path, networks.config) if path.is_file() else None
     except (SafetensorError, ValueError, TypeError, KeyError, RuntimeError) as error:
@@ -311,6 +324,12 @@ def load_model(name: str | Path = "default", device: str = "auto") -> CodecModel
             f"the model in {folder} is not valid: {str(error).splitlines()[0]}"
         ) from error
     prior = Prior.load(folder / "prior.safetensors")
+    stages = [(stage.cell, stage.codes) for stage in networks.config.stages]
+    if list(zip(prior.cells, prior.codes, strict=True)) != stages:
+        raise CodecError(f"the model in {folder} is not valid: its prior is one of other stages")
+    digest = hashlib.sha256()
+    for file in FILES:
+        digest.update((folder / file).read_bytes())
     return CodecModel(networks, prior, digest.digest()[:4], torch.device(device), detail)
 
 

@@ -57,12 +57,15 @@ def _assign(config: Any, key: str, value: Any) -> Any:
             model = ModelConfig.from_json(
                 json.dumps({**json.loads(config.model.to_json()), **changes})
             )
-        except TypeError as error:
-            raise CodecError(f"unknown model setting in {changes}: {error}") from error
+        except (TypeError, ValueError) as error:
+            raise CodecError(f"model setting {changes}: {error}") from error
         return dataclasses.replace(config, model=model)
-    if isinstance(value, list):
-        value = tuple(value)
-    return dataclasses.replace(config, **{head: value})
+    inner = getattr(config, head)
+    if dataclasses.is_dataclass(inner):
+        for name, changed in ({rest: value} if rest else value).items():
+            inner = _assign(inner, name, changed)
+        value = inner
+    return dataclasses.replace(config, **{head: tuple(value) if isinstance(value, list) else value})
 
 
 def load_config(path: Path | None, overrides: list[str]) -> TrainConfig:
