@@ -1,4 +1,4 @@
-"""A model's files come from strangers too: what they say is checked before anything is made of it."""
+"""A model's files come from strangers too: all is checked before anything is made of it."""
 
 from __future__ import annotations
 
