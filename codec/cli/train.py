@@ -14,9 +14,7 @@ def train(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the run.")],
     objective: Annotated[
         str,
-        typer.Option(
-            "--objective", metavar="NAME", help="The codec, or vae, aae, gc-ae, ...: docs/paper.md."
-        ),
+        typer.Option("--objective", metavar="NAME", help="codec, detail, or vae, aae, gc-ae, ..."),
     ] = "codec",
     config: Annotated[Path | None, typer.Option("--config", help="TOML file.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT's checkpoint.")] = False,

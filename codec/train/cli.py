@@ -11,6 +11,7 @@ import torch
 from bitstream.errors import CodecError
 from codec.lagrangian import OBJECTIVES
 from codec.train.config import configured, load_config
+from codec.train.detail import DetailTraining, train_detail
 from codec.train.family import FamilyConfig
 from codec.train.folder import train_folder
 from codec.train.loop import train
@@ -25,9 +26,10 @@ def run(
     resume: bool,
     overrides: list[str],
 ) -> None:
-    """Train until the configured number of steps: "codec", or a name of `OBJECTIVES`.
+    """Train until the configured number of steps.
 
-    See `codec.train.loop.train` and `codec.train.folder.train_folder`.
+    The objective "codec" is `codec.train.loop.train`, "detail" `codec.train.detail.train_detail`,
+    and a name of `OBJECTIVES` is `codec.train.folder.train_folder`.
 
     Raises:
         CodecError: an unknown objective or setting, no images, or a run that cannot be resumed.
@@ -36,8 +38,11 @@ def run(
     if objective == "codec":
         train(load_config(config, overrides), data, out, resume)
         return
+    if objective == "detail":
+        train_detail(configured(DetailTraining(), config, overrides), data, out, resume)
+        return
     if objective not in OBJECTIVES:
-        known = ", ".join(["codec", *OBJECTIVES])
+        known = ", ".join(["codec", "detail", *OBJECTIVES])
         raise CodecError(f"unknown objective {objective!r}: expected one of {known}")
     if resume:
         raise CodecError(f"a run of {objective} has no checkpoints: start it without --resume")

@@ -29,6 +29,7 @@ from codec.train.losses import Judge, Weights
 class DetailTraining:
     """Settings of the training of r; the defaults train the packaged one on a CPU."""
 
+    base: str = "default"  # the trained model whose detail is to be synthesised: name or folder
     detail: DetailConfig = field(default_factory=DetailConfig)
     weights: Weights = field(default_factory=Weights)
     steps: int = 20_000
@@ -147,19 +148,14 @@ def one_step(run: Run, crops: Crops, log: Log) -> None:
 
 
 def train_detail(
-    config: DetailTraining,
-    model: Path,
-    data: Path,
-    out: Path,
-    *,
-    resume: bool = False,
-    seconds: float = math.inf,
+    config: DetailTraining, data: Path, out: Path, resume: bool = False, seconds: float = math.inf
 ) -> None:
-    """Train r of a model. `out` gets checkpoint.pt, log.jsonl and model/, the model with its r.
+    """Train r of a model, whose encoder, codebooks, prior and g stay as they are.
+
+    `out` gets checkpoint.pt, log.jsonl and model/, the model with its r.
 
     Args:
         config: the settings.
-        model: folder of a trained model; its encoder, codebooks, prior and g stay as they are.
         data: a folder of tar shards (train-*.tar), a tar shard or a folder of images.
         out: the run's folder, created if missing.
         resume: go on from the checkpoint in `out`, if there is one.
@@ -175,7 +171,7 @@ def train_detail(
         )
     crops = Crops(load_images(data), config.crop, config.batch, config.seed * 1000)
     out.mkdir(parents=True, exist_ok=True)
-    base = load_model(model)
+    base = load_model(config.base)
     base.networks.requires_grad_(False)
     run = Run(config, base, out)
     if checkpoint:
