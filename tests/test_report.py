@@ -62,6 +62,19 @@ def test_theory_lies_on_the_measurements_where_it_holds(files, tmp_path):
     assert set(contents(*read([path]), None)["plane"]["theory"]) == {None}
 
 
+def test_targets_tell_files_apart_where_qualities_do_not(tmp_path):
+    entry = ours()
+    targets = [round(bpp, 2) for bpp in entry["results"]["bpp"]]
+    entry["results"]["target-bpp"] = targets
+    entry["results"]["quality"] = [100] * len(targets)  # means over images: may be equal
+    for picture in entry["images"]:
+        for point, target in zip(picture["points"], targets, strict=True):
+            point |= {"target-bpp": target, "quality": 100}
+    plane = contents(*read(write(tmp_path, entry)), None)["plane"]
+    assert plane["targets"] == sorted(set(targets))
+    assert plane["theory"] == [pytest.approx(row) for row in plane["values"]["psnr-rgb"]]
+
+
 def test_published_curves_need_the_same_images_and_the_same_metric(files, tmp_path):
     results, published = read([*files, PUBLISHED])
     drawn = contents(results, published, None)["published"]

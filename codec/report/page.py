@@ -128,25 +128,26 @@ def _curve(name: str, realism: float | None, points: list[Point], accent: bool) 
 
 def _plane(name: str, result: Result) -> dict[str, Any] | None:
     """Rates by realisms, of a codec that was measured at two realisms or more."""
-    by_choice = {(p.quality, p.realism): p for p in result.points}
+    by_choice = {(p.setting, p.realism): p for p in result.points}
     realisms = sorted({p.realism for p in result.points if p.realism is not None})
     every = [p for p in result.points if p.realism == realisms[0]] if len(realisms) > 1 else []
     rows = [
-        [by_choice[p.quality, r] for r in realisms]
+        [by_choice[p.setting, r] for r in realisms]
         for p in sorted(every, key=lambda p: p.bpp)
-        if p.quality is not None and all((p.quality, r) in by_choice for r in realisms)
+        if all((p.setting, r) in by_choice for r in realisms)
     ]
     if not rows:
         return None
     keys = set.intersection(*(set(point.values) for row in rows for point in row))
     theory = []
     for row in rows:
-        per_image = psnr_by_realism(result.images, row[0].quality, realisms)
+        per_image = psnr_by_realism(result.images, row[0].setting, realisms)
         theory.append(predicted_psnr(realisms, per_image))
     return {
         "codec": name,
         "realisms": realisms,
         "qualities": [row[0].quality for row in rows],
+        "targets": [row[0].target for row in rows],
         "bpp": [[point.bpp for point in row] for row in rows],
         "values": {key: [[p.values[key] for p in row] for row in rows] for key in keys},
         "theory": theory,

@@ -19,7 +19,13 @@ class Point:
     values: Mapping[str, float]  # metric key -> value
     quality: float | None = None
     realism: float | None = None  # 0..1; None for codecs without such a choice
+    target: float | None = None  # bits a pixel asked for, if each image has a quality of its own
     ci95: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def setting(self) -> tuple[float | None, float | None]:
+        """What tells files apart: points of equal setting are decodings of the same files."""
+        return (self.target, None if self.target is not None else self.quality)
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,7 @@ def _result(raw: dict[str, Any], path: Path) -> Result:
             values={key: value for key, value in present.items() if value is not None},
             quality=at("quality", i),
             realism=at("realism", i),
+            target=at("target-bpp", i),
             ci95={
                 key: (_number(rows[i][0], key), _number(rows[i][1], key))
                 for key, rows in intervals.items()

@@ -60,15 +60,25 @@ def detail_energy(alpha: NDArray[np.float64], added: NDArray[np.float64]) -> NDA
 
 
 def psnr_by_realism(
-    images: Sequence[Mapping[str, Any]], quality: float | None, realisms: Sequence[float]
+    images: Sequence[Mapping[str, Any]],
+    setting: tuple[float | None, float | None],
+    realisms: Sequence[float],
 ) -> list[list[float]]:
-    """PSNR of each image at each realism, of the images that have them all at this quality."""
+    """PSNR of each image at each realism, of the images that have them all at this setting.
+
+    Args:
+        images: as result files have them.
+        setting: see `codec.report.results.Point`.
+        realisms: α, in the order of the columns.
+    """
+    target, quality = setting
+    key, wanted = ("quality", quality) if target is None else ("target-bpp", target)
     rows = []
     for image in images:
         found = {
             point["realism"]: point["psnr-rgb"]
             for point in image["points"]
-            if point["quality"] == quality and "psnr-rgb" in point
+            if point.get(key) == wanted and "psnr-rgb" in point
         }
         if all(realism in found for realism in realisms):
             rows.append([float(found[realism]) for realism in realisms])

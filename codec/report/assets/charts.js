@@ -132,7 +132,7 @@ function curveTraces(key) {
     } : undefined;
     return {
       type: "scatter", mode: "lines+markers", name: curve.label, x: points.map((p) => p.bpp), y, error_y: bars, ...looks,
-      customdata: points.map((p) => ({ codec: curve.codec, quality: p.quality, realism: p.realism })),
+      customdata: points.map((p) => ({ codec: curve.codec, quality: p.quality, realism: p.realism, target: p.target })),
       text: points.map((p) => (p.quality === null ? "" : `, quality ${p.quality}`)),
       hovertemplate: `<b>${curve.label}</b>%{text}<br>%{x:.4f} bpp<br>${metrics[key].label} %{y:.${metrics[key].digits}f}` +
         `${metrics[key].unit && ` ${metrics[key].unit}`}<extra></extra>`,
@@ -202,7 +202,7 @@ function planeChart(distortion, perception) {
   if (!d || !p) return;
   const theory = distortion === "psnr-rgb" ? plane.theory : null, traces = [];
   plane.qualities.forEach((quality, q) => {
-    const rate = `${number(plane.bpp[q][0], 3)} bpp`, bits = { codec: plane.codec, quality };
+    const rate = `${number(plane.bpp[q][0], 3)} bpp`, bits = { codec: plane.codec, quality, target: plane.targets[q] };
     if (theory && theory[q]) {
       traces.push({
         type: "scatter", mode: "lines", x: theory[q], y: p[q], name: "theory: D_mean + α²·E‖r‖²",

@@ -89,8 +89,10 @@ function thumbnails(id) {
   if (!chart.on) return;
   chart.on("plotly_hover", ({ points, event }) => {
     const wanted = points[0].customdata, photo = gallery.photos[Number(byId("picture").value)];
-    const near = wanted && photo.versions.filter((v) => v.codec === wanted.codec && v.realism === wanted.realism)
-      .find((v) => v.quality === wanted.quality);
+    if (!wanted) return;
+    const off = (v) => (wanted.target === null ? Math.abs(v.quality - wanted.quality) : Math.abs(Math.log(v.bpp / wanted.target)));
+    const near = photo.versions.filter((v) => v.codec === wanted.codec && v.realism === wanted.realism && off(v) < 0.2)
+      .sort((a, b) => off(a) - off(b))[0];
     if (!near) return;
     thumb.querySelector("img").src = gallery.sources[near.source];
     thumb.querySelector("p").textContent = `${photo.file}: ${describe(near)}: ${measured(near)}`;
