@@ -42,7 +42,7 @@ LIBRARIES = ("avif", "webp", "libjpeg_turbo")
 NOTES = {
     "psnr-rgb": "mean over images of 10 log10(255² / MSE) over R, G and B, at most 100",
     "ms-ssim-rgb": "pytorch-msssim, mean over R, G and B, linear",
-    "ssimulacra2": "the package ssimulacra2",
+    "ssimulacra2": "as libjxl's program, with the maps and weights of the package ssimulacra2",
     "flip": "NVIDIA flip-evaluator, LDR, 67 pixels per degree, mean of the error map",
     "gmsd": "Xue 2014, luma, half resolution",
     "lpips": "version 0.1 on SqueezeNet 1.1",

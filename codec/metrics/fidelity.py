@@ -4,7 +4,7 @@ Each metric takes two sRGB images, uint8 [H, W, 3] of the same size, and gives o
 
 - `psnr-rgb`, dB: 10·log10(255² / MSE) over all samples of R, G and B; 100 where it would be more.
 - `ms-ssim-rgb`, 0..1: Wang et al. 2003, mean over R, G and B (pytorch-msssim); sides above 160.
-- `ssimulacra2`, ..100: Sneyers 2022 (the package ssimulacra2); sides of 8 or more.
+- `ssimulacra2`, ..100: Sneyers 2022, see `codec.metrics.ssimulacra`; sides of 8 or more.
 - `flip`, 0..1, lower is better: Andersson et al. 2020, LDR at 67 pixels a degree (flip-evaluator).
 - `gmsd`, lower is better: Xue et al. 2014, doi:10.1109/TIP.2013.2293423, on luma (Y of YIQ) of
   half the resolution, as `gmsd` here.
@@ -15,11 +15,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
-from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 Samples = NDArray[np.uint8]
 
@@ -54,9 +52,9 @@ def ms_ssim(original: Samples, decoded: Samples) -> float:
 
 def ssimulacra2(original: Samples, decoded: Samples) -> float:
     """SSIMULACRA 2: 100 is the same image, 90 hardly different, 50 medium quality, < 0 very bad."""
-    from ssimulacra2 import compute_ssimulacra2  # noqa: PLC0415
+    from codec.metrics.ssimulacra import score  # noqa: PLC0415
 
-    return float(compute_ssimulacra2(_file(original), _file(decoded)))
+    return score(original, decoded)
 
 
 def flip(original: Samples, decoded: Samples) -> float:
@@ -126,14 +124,6 @@ def measure(original: Samples, decoded: Samples) -> dict[str, float]:
         for name, metric in METRICS.items()
         if name not in missing and min(original.shape[:2]) >= _SMALLEST.get(name, 1)
     }
-
-
-def _file(image: Samples) -> BytesIO:
-    """An uncompressed image file in memory: what the package reads."""
-    file = BytesIO()
-    Image.fromarray(image).save(file, "BMP")
-    file.seek(0)
-    return file
 
 
 def _gradient(image: Samples) -> NDArray[np.float64]:

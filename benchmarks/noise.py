@@ -1,0 +1,189 @@
+"""The calibration of the synthesised detail, over a folder of PNG files.
+
+For x̂ = g(ẑ) + α·r(ẑ + U), per image at a rate, on decoded images before rounding to 8 bits:
+
+- "mean_of_samples": MSE of the mean of 16 samples at α = 1, over MSE(g). 1 + 1/16 of the next
+  figure's excess at best, if r averages to zero over U.
+- "sample": MSE of one sample over MSE(g). At perfect realism with an optimal g it is 2 at most.
+- "distortion": MSE(α) over MSE(g), measured, and as D_mean + α²·E‖r‖² predicts it from
+  E‖r‖² = E‖x̂(1) − g‖². They differ by −2α·E⟨x − g, r⟩, which is 0 if g is the conditional mean.
+- "spread": the samples' standard deviation, in steps of 1/255, in the tenth of the 16-pixel blocks
+  where the original is flattest, and in the tenth where it is most textured.
+- "idempotence": share of the indices that come back when the decoded 8-bit image is encoded again
+  at the same quality, for α = 0 and 1.
+
+    python benchmarks/noise.py KODAK_FOLDER --picture docs/noise.png  # -> results/noise.json
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from provenance import meta, photographs
+
+import codec
+from bitstream import container, stream
+from bitstream.header import Header
+from codec.files import writing
+from codec.model import CodecModel, Indices
+
+Pixels = NDArray[np.float64]  # [H, W, 3] in 0..1
+
+SAMPLES = 16
+ALPHAS = (0.25, 0.5, 0.75, 1.0)
+BLOCK = 16
+DISPLAYED = 16 / 255  # a standard deviation that is shown as white
+
+
+def tensor(image: Image.Image) -> torch.Tensor:
+    """float32 [1, 3, H, W] in 0..1 of an RGB image."""
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
+
+
+class Decoded:
+    """One file of an image, decoded as often as one likes."""
+
+    def __init__(self, model: CodecModel, data: bytes) -> None:
+        file = container.parse(data)
+        self.model, self.header = model, file.header
+        self.indices: Indices = stream.decode_indices(file.payload, model.prior, file.header)
+
+    def at(self, realism: float, seed: int = 0) -> Pixels:
+        """The image at a realism, before rounding."""
+        header: Header = self.header
+        pixels = self.model.synthesise(
+            self.indices, header.quality, header.height, header.width, realism=realism, seed=seed
+        )
+        return np.asarray(pixels[0].permute(1, 2, 0), np.float64)
+
+    def again(self, realism: float) -> float:
+        """Share of the indices that come back when the 8-bit image is encoded again."""
+        pixels = Image.fromarray(np.rint(self.at(realism) * 255).astype(np.uint8))
+        analysis = self.model.analyse(tensor(pixels))
+        second = self.model.quantise(analysis, self.header.quality)
+        same = sum(int((a == b).sum()) for a, b in zip(self.indices, second, strict=True))
+        return same / sum(grid.size for grid in self.indices)
+
+
+def measure(
+    model: CodecModel, image: Image.Image, target: float
+) -> tuple[dict[str, Any], NDArray[np.float64]]:
+    """The figures of one image, and its map of the samples' standard deviation [H, W]."""
+    data = codec.encode(image, target_bpp=target, model=model)
+    decoded = Decoded(model, data)
+    x = np.asarray(image, np.float64) / 255
+    g = decoded.at(0.0)
+    error = float(np.square(x - g).mean())
+    total, squares, sample_error, energy = np.zeros_like(g), np.zeros_like(g), 0.0, 0.0
+    for seed in range(SAMPLES):
+        sample = decoded.at(1.0, seed)
+        total += sample
+        squares += np.square(sample - g)
+        sample_error += float(np.square(x - sample).mean()) / SAMPLES
+        energy += float(np.square(sample - g).mean()) / SAMPLES
+    mean = total / SAMPLES
+    variance = np.maximum(squares / SAMPLES - np.square(mean - g), 0) * SAMPLES / (SAMPLES - 1)
+    spread = np.sqrt(variance.mean(axis=2))
+    measured = [
+        float(np.mean([np.square(x - decoded.at(a, seed)).mean() for seed in range(2)]))
+        for a in ALPHAS[:-1]
+    ]
+    flat, textured = by_texture(x, spread)
+    same_quality = Decoded(model, codec.encode(image, quality=decoded.header.quality, model=model))
+    return {
+        "bpp": 8 * len(data) / (image.width * image.height),
+        "mse": error,
+        "mean_of_samples": float(np.square(x - mean).mean()) / error,
+        "sample": sample_error / error,
+        "measured": [d / error for d in (*measured, sample_error)],
+        "predicted": [1 + a * a * energy / error for a in ALPHAS],
+        "spread_flat": 255 * flat,
+        "spread_textured": 255 * textured,
+        "idempotence_0": same_quality.again(0.0),
+        "idempotence_1": same_quality.again(1.0),
+    }, spread
+
+
+def by_texture(x: Pixels, spread: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean of a map in the flattest tenth and in the most textured tenth of an image's blocks."""
+    rows, columns = spread.shape[0] // BLOCK, spread.shape[1] // BLOCK
+
+    def blocks(plane: NDArray[np.float64]) -> NDArray[np.float64]:
+        cut = plane[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
+        return cut.transpose(0, 2, 1, 3).reshape(rows * columns, -1)
+
+    order = np.argsort(blocks(x.mean(axis=2)).std(axis=1))
+    means = blocks(spread).mean(axis=1)[order]
+    tenth = max(1, len(order) // 10)
+    return float(means[:tenth].mean()), float(means[-tenth:].mean())
+
+
+def summary(figures: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Means over the images with bootstrap 95 % intervals; lists are per α."""
+    draws = np.random.default_rng(0).integers(len(figures), size=(1000, len(figures)))
+    found = {}
+    for key in figures[0]:
+        values = np.array([figure[key] for figure in figures])
+        low, high = np.percentile(values[draws].mean(axis=1), [2.5, 97.5], axis=0)
+        found[key] = {
+            name: np.round(value, 6).tolist()
+            for name, value in (("mean", values.mean(axis=0)), ("low", low), ("high", high))
+        }
+    return found
+
+
+def picture(image: Image.Image, spread: NDArray[np.float64]) -> Image.Image:
+    """The original beside the map of the standard deviation; white is 16 steps of 1/255."""
+    grey = np.rint(np.clip(spread / DISPLAYED, 0, 1) * 255).astype(np.uint8)
+    both = Image.new("RGB", (2 * image.width + 8, image.height), "white")
+    both.paste(image, (0, 0))
+    both.paste(Image.fromarray(grey).convert("RGB"), (image.width + 8, 0))
+    return both
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results/noise.json"))
+    parser.add_argument("-m", "--model", default="default")
+    parser.add_argument("--target-bpp", type=float, default=0.1)
+    parser.add_argument("--picture", type=Path, help="where the map of one image goes")
+    parser.add_argument("--of", default="kodim21.png", help="the image of the picture")
+    parser.add_argument("--limit", type=int, help="only so many images")
+    arguments = parser.parse_args()
+
+    paths = photographs(arguments.folder)[: arguments.limit]
+    model = codec.load_model(arguments.model, "cpu")
+    if model.detail is None:
+        raise SystemExit(f"the model {arguments.model} has no detail network: nothing to measure")
+    figures = []
+    for path in paths:
+        image = Image.open(path).convert("RGB")
+        figure, spread = measure(model, image, arguments.target_bpp)
+        figures.append(figure)
+        print(path.name, {k: np.round(v, 3).tolist() for k, v in figure.items()}, file=sys.stderr)
+        if arguments.picture and path.name == arguments.of:
+            with writing(str(arguments.picture), force=True) as file:
+                picture(image, spread).save(file, "PNG", optimize=True)
+    result = {
+        "target_bpp": arguments.target_bpp,
+        "samples": SAMPLES,
+        "alphas": ALPHAS,
+        "summary": summary(figures),
+        "images": [{"file": p.name, **f} for p, f in zip(paths, figures, strict=True)],
+        "meta": meta(paths, model.fingerprint),
+    }
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
+    print(json.dumps(result["summary"], indent=1))
+
+
+if __name__ == "__main__":
+    main()
