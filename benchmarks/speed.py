@@ -21,6 +21,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from entropy import beside_compressai
 from PIL import Image, ImageOps
 from provenance import meta, photographs
 
@@ -70,6 +71,7 @@ def beside_avif(images: Sequence[Image.Image], model: CodecModel) -> dict[str, A
             "avif_encode_default": partial(avif, image),
             "avif_encode_same_size": partial(avif, image, quality=near),
             "decode": partial(codec.decode, coded, model=model),
+            "decode_mean": partial(codec.decode, coded, model=model, realism=0.0),
             "avif_decode_default": partial(open_and_load, plain),
             "avif_decode_same_size": partial(open_and_load, same),
         }
@@ -81,6 +83,7 @@ def beside_avif(images: Sequence[Image.Image], model: CodecModel) -> dict[str, A
         for verb in ("encode", "decode")
         for kind in ("default", "same_size")
     }
+    ratios["decode_over_decode_mean"] = round(mean["decode"] / mean["decode_mean"], 2)
     return {"seconds": {name: round(value, 4) for name, value in mean.items()}, "ratios": ratios}
 
 
@@ -113,7 +116,10 @@ def stages(path: Path, model: CodecModel) -> dict[str, dict[str, float]]:
             {
                 "container": lambda: container.parse(data),
                 "entropy decoding": lambda: stream.decode_indices(payload, model.prior, header),
-                "synthesise": lambda: model.synthesise(indices, QUALITY, height, width),
+                "synthesise the mean": lambda: model.synthesise(indices, QUALITY, height, width),
+                "synthesise with detail": lambda: model.synthesise(
+                    indices, QUALITY, height, width, realism=1.0
+                ),
             }
         ),
     }
@@ -183,6 +189,7 @@ def main() -> None:
     result = {
         "beside_avif": beside_avif(images, model),
         "stages": stages(paths[0], model),
+        "entropy_coding": beside_compressai(images, model, QUALITY),
         "model_load_seconds": round(load, 3),
         "processes": as_a_user(paths, arguments.model),
         "meta": meta(paths, model.fingerprint),

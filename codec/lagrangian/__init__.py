@@ -21,6 +21,7 @@ from codec.lagrangian.divergences import (
     JensenShannon,
     KullbackLeibler,
     MaximumMeanDiscrepancy,
+    TotalVariation,
     Wasserstein,
 )
 from codec.lagrangian.draw import Code, Draw
@@ -70,6 +71,7 @@ __all__ = [
     "Quantised",
     "Rate",
     "Term",
+    "TotalVariation",
     "Wasserstein",
     "entropy",
     "find",

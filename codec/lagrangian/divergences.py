@@ -83,6 +83,40 @@ class JensenShannon(DensityRatio):
         return -logsigmoid(self.critic(q)).mean() - logsigmoid(-self.critic(p)).mean()
 
 
+class TotalVariation(Divergence):
+    """TV(P, Q) = sup ½(E_P[T] − E_Q[T]) over |T| <= 1, by the hinge loss (Lim and Ye 2017): 0 to 1.
+
+    The hinge's best critic is sign(P − Q), where the hinge is 2 − 2 TV.
+
+    Args:
+        critic: maps (N, ...) to N values, or to N maps of values.
+
+    Example:
+        >>> tv = TotalVariation(nn.Identity())
+        >>> p, q = torch.tensor([3.0, -1.0]), torch.tensor([-2.0, -5.0])
+        >>> float(tv.value(p, q)), float(tv.critic_loss(p, q))
+        (0.5, 1.0)
+    """
+
+    def __init__(self, critic: nn.Module) -> None:
+        super().__init__()
+        self.critic = critic
+
+    def value(self, p: Tensor, q: Tensor) -> Tensor:
+        """The estimate, a lower bound."""
+        bound: Tensor = self.critic(p).clamp(-1, 1).mean() - self.critic(q).clamp(-1, 1).mean()
+        return 0.5 * bound
+
+    def loss(self, p: Tensor, q: Tensor) -> Tensor:
+        """E_P[T] − E_Q[T], which does not stop where the critic is sure."""
+        difference: Tensor = self.critic(p).mean() - self.critic(q).mean()
+        return difference
+
+    def critic_loss(self, p: Tensor, q: Tensor) -> Tensor:
+        """E_P max(0, 1 − T) + E_Q max(0, 1 + T)."""
+        return (1 - self.critic(p)).clamp_min(0).mean() + (1 + self.critic(q)).clamp_min(0).mean()
+
+
 class Wasserstein(Divergence):
     """W₁(P, Q) = sup E_P[f] − E_Q[f] over 1-Lipschitz f, held near that by a gradient penalty.
 

@@ -87,7 +87,7 @@ class Family(nn.Module):
         super().__init__()
         self.objective, self.shape, self.config = objective, shape, config
         values, latent = math.prod(shape), config.latent
-        self.encoder = make_encoder(objective.encoder, values, config)
+        self.encoder = make_encoder(objective, values, config)
         self.decoder = perceptron(latent, config.width, values)
         self.amplitude = nn.Parameter(torch.full((latent,), 0.3), requires_grad=objective.noise)
         supervised = classes > 0 and "S" in objective.coefficients()
@@ -130,11 +130,12 @@ class Family(nn.Module):
             yield letter, cast(Term, term)
 
 
-def make_encoder(kind: str, values: int, config: FamilyConfig) -> nn.Module:
-    """The encoder of a declared kind for inputs of so many values."""
-    latent, width = config.latent, config.width
+def make_encoder(objective: Objective, values: int, config: FamilyConfig) -> nn.Module:
+    """The declared encoder for inputs of so many values."""
+    latent, width, kind = config.latent, config.width, objective.encoder
     if kind == "additive":
-        return AdditiveNoise(perceptron(values, width, 2 * latent))
+        outputs = latent if objective.spread else 2 * latent
+        return AdditiveNoise(perceptron(values, width, outputs), objective.spread)
     if kind == "input":
         return InputNoise(perceptron(values, width, latent), config.input_noise)
     if kind == "concatenated":

@@ -6,11 +6,24 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import logsigmoid
 
-from codec.lagrangian.divergences import JensenShannon
+from bitstream.errors import CodecError
+from codec.lagrangian.divergences import (
+    Divergence,
+    JensenShannon,
+    KullbackLeibler,
+    TotalVariation,
+    Wasserstein,
+)
 from codec.train.discriminator import FeatureCritic, LeCam, PixelCritic
 from codec.train.features import Features
+
+DIVERGENCES: dict[str, type[JensenShannon | KullbackLeibler | TotalVariation | Wasserstein]] = {
+    "kl": KullbackLeibler,
+    "js": JensenShannon,
+    "hinge": TotalVariation,
+    "wasserstein": Wasserstein,  # the critics' spectral normalisation bounds their slope
+}
 
 
 @dataclass(frozen=True)
@@ -24,6 +37,7 @@ class Weights:
     pixel_critic: float = 0.4  # of term D by the critic of pixels
     feature_critic: float = 0.2  # of term D by the critics of features
     lecam: float = 0.01  # of the critics' regularisation
+    divergence: str = "js"  # that term D estimates: a name of `DIVERGENCES`
 
 
 @dataclass(frozen=True)
@@ -44,7 +58,10 @@ class Judge(nn.Module):
     """The losses of r(ẑ + U), and those of the critics that estimate term D.
 
     Term D, −KL(p_D(x) ‖ p_θ(x)) in the paper, by density-ratio estimation: critics are trained to
-    tell x from y = g + r by `JensenShannon.critic_loss`, r descends `JensenShannon.loss`.
+    tell x from y = g + r by a divergence's `critic_loss`, r descends its `loss`.
+
+    Raises:
+        CodecError: no such divergence.
     """
 
     def __init__(self, weights: Weights) -> None:
@@ -54,7 +71,11 @@ class Judge(nn.Module):
         self.pixels = PixelCritic()
         self.heads = FeatureCritic()
         self.lecam = LeCam()
-        self.term_d = JensenShannon(nn.Identity())  # on logits
+        if weights.divergence not in DIVERGENCES:
+            raise CodecError(
+                f"unknown divergence {weights.divergence!r}: expected one of {list(DIVERGENCES)}"
+            )
+        self.term_d: Divergence = DIVERGENCES[weights.divergence](nn.Identity())  # on logits
 
     def critics(self) -> list[nn.Parameter]:
         """The parameters that the critics' loss trains."""
@@ -78,33 +99,40 @@ class Judge(nn.Module):
                 f_x, f_other = self.features(x), self.features(g + other)
         return View(x - g, g, r, other, f_x, f_g, f_y, f_other)
 
-    def critic_loss(self, view: View) -> tuple[Tensor, dict[str, float]]:
-        """What the critics descend: a scalar, and figures to log."""
-        real, fake = self.pixels(view.e, view.g), self.pixels(view.r.detach(), view.g)
-        loss = self.term_d.critic_loss(real, fake) + self.weights.lecam * self.lecam(real, fake)
+    def critic_loss(self, view: View) -> tuple[Tensor, list[Tensor], dict[str, float]]:
+        """What the critics descend: a scalar, the logits of the photographs, figures to log."""
+        at_x = [self.pixels(view.e, view.g), *self.heads(view.f_x, view.f_g)]
         f_y = [tap.detach() for tap in view.f_y]
-        pairs = list(zip(self.heads(view.f_x, view.f_g), self.heads(f_y, view.f_g), strict=True))
-        for at_x, at_y in pairs:
-            loss = loss + self.term_d.critic_loss(at_x, at_y)
-        shares = [_right(*pair) for pair in pairs]
-        return loss, {"right": _right(real, fake), "right_features": sum(shares) / len(shares)}
+        at_y = [self.pixels(view.r.detach(), view.g), *self.heads(f_y, view.f_g)]
+        loss = self.weights.lecam * self.lecam(at_x[0], at_y[0])
+        for real, fake in zip(at_x, at_y, strict=True):
+            part = self.term_d.critic_loss(real, fake)
+            loss = loss if part is None else loss + part
+        right = [_right(*pair) for pair in zip(at_x, at_y, strict=True)]
+        figures = {"right": right[0], "right_features": sum(right[1:]) / len(right[1:])}
+        return loss, [logits.detach() for logits in at_x], figures
 
-    def loss(self, view: View) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, view: View, at_x: list[Tensor]) -> tuple[Tensor, dict[str, float]]:
         """What r descends: a scalar, and its parts to log.
 
         Terms in two samples are symmetric in them, so one sample carries all of the gradient.
+
+        Args:
+            view: the step's samples.
+            at_x: the photographs' logits that `critic_loss` returned.
         """
         w, e, r = self.weights, view.e, view.r
         unit = e.square().mean().clamp_min(1e-5)
         near, apart = _distance(view.f_y, view.f_x), _distance(view.f_y, view.f_other)
-        heads = [-logsigmoid(logits).mean() for logits in self.heads(view.f_y, view.f_g)]
+        at_y = [self.pixels(r, view.g), *self.heads(view.f_y, view.f_g)]
+        term_d = [self.term_d.loss(real, fake) for real, fake in zip(at_x, at_y, strict=True)]
         parts = {
             "bias": ((e - r) * (e - view.other)).mean() / unit,
             "sample": (e - r).square().mean() / unit,
             "near": near,
             "apart": apart,
-            "pixel": -logsigmoid(self.pixels(r, view.g)).mean(),
-            "feature": torch.stack(heads).mean(),
+            "pixel": term_d[0],
+            "feature": torch.stack(term_d[1:]).mean(),
         }
         loss = (
             2 * w.bias * parts["bias"]
