@@ -59,7 +59,7 @@ def test_command_version_is_light():
     assert run(cli("--version"))[-1] == "HEAVY []"
 
 
-@pytest.mark.parametrize("verb", [[], ["encode"], ["decode"], ["info"], ["verify"], ["train"]])
+@pytest.mark.parametrize("verb", [[], ["encode"], ["decode"], ["info"], ["verify"], ["train"], ["eval"]])
 def test_help_is_light(verb):
     lines = run(cli(*verb, "--help"))
     assert len(lines) > 5
