@@ -72,10 +72,7 @@ class Decoder(nn.Module):
             code: see `Code`.
             shape: shape of the image (N, 3, H, W), H and W multiples of 32.
         """
-        pixels, h8, c = self.top_down(condition, code, shape)
-        h4 = self.last(self.up4(h8), c)
-        pixels = pixels + nn.functional.pixel_shuffle(self.out(h4).float(), 4)
-        return Mean(pixels, h8, h4, c)
+        return self.render(*self.top_down(condition, code, shape))
 
     def top_down(
         self, condition: Tensor, code: Code, shape: torch.Size
@@ -90,14 +87,43 @@ class Decoder(nn.Module):
         pixels = torch.zeros(shape, device=c.device)
         hidden = pixels.new_zeros(())
         for level, transform in enumerate(self.transforms):
-            prediction = transform.analysis(pixels)  # zero at the coarsest level
-            coded = pixels.new_zeros(())
-            if level:
-                hidden = self.before[level - 1](self.ups[level - 1](hidden), c)
-                coded = self.predict[level - 1](hidden).float()
-                prediction = prediction + coded
+            hidden, coded, prediction = self.expect(level, hidden, pixels, c)
             remainder = code(level, prediction)  # (N, dim, h, w)
-            embedded = self.embed[level](torch.cat([prediction + remainder, remainder], dim=1))
-            hidden = self.after[level](hidden + embedded, c)
+            hidden = self.absorb(level, hidden, prediction, remainder, c)
             pixels = pixels + transform.synthesis(coded + remainder)
         return pixels, hidden, c
+
+    def expect(
+        self, level: int, hidden: Tensor, pixels: Tensor, c: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What the coarser levels say of a level.
+
+        Args:
+            level: 0 is the coarsest.
+            hidden: features of the coarser levels; not looked at for the coarsest.
+            pixels: the linear part of the image so far (N, 3, H, W).
+            c: the quality embedding.
+
+        Returns:
+            The features at the level's resolution, the network's part of the prediction, which
+            counts as coded, and the prediction, both (N, dim, h, w).
+        """
+        prediction = [*self.transforms][level].analysis(pixels)  # zero at the coarsest level
+        if not level:
+            return hidden, pixels.new_zeros(()), prediction
+        hidden = self.before[level - 1](self.ups[level - 1](hidden), c)
+        coded = self.predict[level - 1](hidden).float()
+        return hidden, coded, prediction + coded
+
+    def absorb(
+        self, level: int, hidden: Tensor, prediction: Tensor, remainder: Tensor, c: Tensor
+    ) -> Tensor:
+        """The features of a level once its remainder is known, from what `expect` returned."""
+        embedded = self.embed[level](torch.cat([prediction + remainder, remainder], dim=1))
+        features: Tensor = self.after[level](hidden + embedded, c)
+        return features
+
+    def render(self, pixels: Tensor, h8: Tensor, c: Tensor) -> Mean:
+        """The conditional mean, from what `top_down` returns."""
+        h4 = self.last(self.up4(h8), c)
+        return Mean(pixels + nn.functional.pixel_shuffle(self.out(h4).float(), 4), h8, h4, c)

@@ -35,10 +35,26 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Pixels (N, 3, H, W) in [-1, 1], H and W multiples of 32, to latents, coarse to fine."""
-        h8 = self.to8(self.stem(x))  # (N, w8, H/8, W/8)
-        h16 = self.to16(h8)  # (N, w16, H/16, W/16)
-        h32 = self.to32(h16)  # (N, w32, H/32, W/32)
-        return [
-            transform.analysis(x) + head(h).float()
-            for transform, head, h in zip(self.transforms, self.heads, (h32, h16, h8), strict=True)
-        ]
+        latents: list[Tensor] = []
+        h = x
+        for level, transform in reversed(list(enumerate(self.transforms))):
+            correction, h = self.correct(level, h)
+            latents.insert(0, transform.analysis(x) + correction)
+        return latents
+
+    def correct(self, level: int, h: Tensor) -> tuple[Tensor, Tensor]:
+        """The part of the trunk that one level adds; levels come fine to coarse.
+
+        Args:
+            level: 0 is the coarsest.
+            h: pixels at the finest level, else the second result of the level before.
+
+        Returns:
+            The correction of the level's latent, float32, and what the next coarser level starts
+            from (nothing at the coarsest).
+        """
+        trunk = (self.to32[1:], self.to16[1:], nn.Sequential(self.stem, self.to8))
+        h = trunk[level](h)
+        correction = self.heads[level](h).float()
+        down = (nn.Identity(), self.to32[0], self.to16[0])
+        return correction, down[level](h)

@@ -22,6 +22,8 @@ from codec.metadata import TIFF_XMP, describing, from_image, orientation, to_inf
 from codec.options import METADATA
 
 Samples: TypeAlias = NDArray[np.uint8]
+BAND = 256  # rows converted at once
+
 ImageSource: TypeAlias = "Image.Image | NDArray[Any] | str | PathLike[str] | BinaryIO"
 
 
@@ -255,8 +257,11 @@ def _samples(image: Image.Image, name: str) -> Samples:
         raise UnsupportedImageError(
             f"{name}: images of mode {mode} are not supported: convert to 8-bit RGB first"
         )
-    samples = np.asarray(image if mode == target else image.convert(target))
-    return samples[:, :, None] if samples.ndim == 2 else samples
+    samples = np.empty((image.height, image.width, Image.getmodebands(target)), np.uint8)
+    for top in range(0, image.height, BAND):  # at once, Pillow would hold three copies
+        band = image.crop((0, top, image.width, min(top + BAND, image.height))).convert(target)
+        samples[top : top + BAND] = np.asarray(band).reshape(band.height, band.width, -1)
+    return samples
 
 
 _TARGET = {

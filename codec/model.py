@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,14 @@ from torch import Tensor, nn
 from bitstream.errors import CodecError
 from bitstream.prior import MAX_STAGES, Prior, StaticPrior, grid_shape
 from codec.decoder import Decoder, Mean
+from codec.descent import Descent
 from codec.detail import Detail, DetailConfig
 from codec.encoder import Encoder
 from codec.layers import BlockAnalysis, BlockTransform, Transforms, channels_last
 from codec.model_files import in_range, read_state, read_text
-from codec.options import EFFORT
+from codec.options import EFFORT, TILE
 from codec.quantizer import ResidualQuantizer, Stage, beam
+from codec.tiling import Map, Source, Tiles, Window, part
 
 Indices = list[NDArray[np.int32]]
 
@@ -125,6 +128,7 @@ class Analysis:
     latents: tuple[Tensor, ...]  # (1, D, H32/cell, W32/cell) float32 each, H32 = H rounded up to 32
     height: int
     width: int
+    tile: int = TILE  # pixels a side of what the networks see at once
 
 
 class CodecModel:
@@ -154,25 +158,58 @@ class CodecModel:
         self.cells, self.codes = prior.cells, prior.codes
         self.networks = channels_last(networks.to(device)).eval()
         self.detail = channels_last(detail.to(device)).eval() if detail else None
-        self._multiple = max(self.cells)
+        self._reaches: dict[str, int] = {}  # how far the steps of a pass reach, see `Tiles`
         self._bf16 = device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._bf16)
 
+    def _tiles(self, height: int, width: int, side: int) -> Tiles:
+        cell = max(self.cells)
+        return Tiles(-(-height // cell) * cell, -(-width // cell) * cell, cell, side, self._reaches)
+
+    def _descent(
+        self, tiles: Tiles, quality: int, stages: int, indices: Sequence[NDArray[np.int32]]
+    ) -> Descent:
+        condition = torch.tensor([self.config.condition(quality, stages)], device=self.device)
+        networks = self.networks
+        return Descent(networks.decoder, networks.quantizer, tiles, condition, indices)
+
     @torch.inference_mode()
-    def analyse(self, image: Tensor) -> Analysis:
+    def analyse(self, image: Tensor, tile: int = TILE) -> Analysis:
         """Run the encoder network, once an image.
 
         Args:
-            image: (1, 3, H, W) float32 in 0..1, any H, W >= 1.
+            image: (1, 3, H, W), any H, W >= 1: uint8, or float32 in 0..1.
+            tile: pixels a side of what the networks see at once, here and in `quantise`.
         """
         height, width = image.shape[2:]
-        pad = (0, -width % self._multiple, 0, -height % self._multiple)
-        x = nn.functional.pad(image.to(self.device) * 2 - 1, pad, mode="replicate")
+        tiles, encoder = self._tiles(height, width, tile), self.networks.encoder
+        latents = [Map(tiles.whole) for _ in self.config.levels]
+
+        def pixels(window: Window) -> Tensor:
+            """In [-1, 1], the last row and column repeated outside the image."""
+            x = image[:, :, window.top : window.bottom, window.left : window.right]
+            x = x.to(self.device, torch.float32) / (255 if image.dtype == torch.uint8 else 1)
+            pad = (0, window.width - x.shape[3], 0, window.height - x.shape[2])
+            x = nn.functional.pad(x * 2 - 1, pad, mode="replicate")
+            return x.contiguous(memory_format=torch.channels_last)
+
+        def linear(_: Window, x: Tensor) -> list[Tensor]:
+            return [transform.analysis(x) for transform in encoder.transforms]
+
+        def correct(level: int, _: Window, h: Tensor) -> tuple[Tensor, Tensor]:
+            return encoder.correct(level, h)
+
+        source: Source = pixels
         with self._autocast():
-            latents = self.networks.encoder(x.contiguous(memory_format=torch.channels_last))
-        return Analysis(tuple(latents), height, width)
+            tiles.run("linear", linear, [pixels], [latent.write for latent in latents])
+            for level in reversed(range(len(latents))):
+                features = Map(tiles.whole)
+                sinks = [latents[level].add, features.write]
+                tiles.run(f"correct {level}", partial(correct, level), [source], sinks)
+                source = features.read
+        return Analysis(tuple(latent.values for latent in latents), height, width, tile)
 
     @torch.inference_mode()
     def quantise(
@@ -186,40 +223,75 @@ class CodecModel:
         """
         quantizer = self.networks.quantizer
         lam = self.config.lagrange(quality + finer)
-        indices: Indices = []
+        height, width = analysis.height, analysis.width
+        indices = [np.zeros(grid_shape(height, width, cell), np.int32) for cell in self.cells]
+        tiles = self._tiles(height, width, analysis.tile)
 
-        def code(level: int, prediction: Tensor) -> Tensor:
+        def search(level: int, window: Window, prediction: Tensor) -> None:
             stages = quantizer.of_level(level)
-            rows, columns = grid_shape(analysis.height, analysis.width, self.cells[stages[0]])
-            e = (analysis.latents[level] - prediction)[0, :, :rows, :columns].flatten(1).T
+            cell = self.cells[stages[0]]
+            rows = slice(window.top // cell, window.bottom // cell)
+            columns = slice(window.left // cell, window.right // cell)
+            inside = indices[stages[0]][rows, columns].shape
+            e = part(analysis.latents[level], tiles.whole, window) - prediction
+            e = e[0, :, : inside[0], : inside[1]].flatten(1).T
             biases = [lam * quantizer.prices(stage, quality) for stage in stages]
             codes = quantizer.search(stages, e.contiguous(), biases, beam(effort, level))
-            grids = codes.T.reshape(len(stages), rows, columns)
-            indices.extend(grids.cpu().numpy().astype(np.int32))
-            return self._centroids(level, list(grids), prediction)
+            for stage, grid in zip(stages, codes.T.cpu().numpy(), strict=True):
+                indices[stage][rows, columns] = grid.reshape(inside)
 
-        condition, padded = self._inputs(quality, len(self.cells), analysis.height, analysis.width)
         with self._autocast():
-            self.networks.decoder.top_down(condition, code, padded)
+            descent = self._descent(tiles, quality, len(indices), indices)
+            for level in range(len(analysis.latents)):
+                if level:
+                    descent.absorb()
+                descent.expect(partial(search, level))
         return indices
 
-    def _centroids(self, level: int, grids: Sequence[Tensor], like: Tensor) -> Tensor:
-        """Σ c over a level's first stages, zero outside the image: (1, D, h, w) as `like`."""
-        remainder = torch.zeros_like(like)
-        for stage, grid in zip(self.networks.quantizer.of_level(level), grids, strict=False):
-            centroids = self.networks.quantizer.codebook(stage)[grid]  # (rows, columns, D)
-            remainder[0, :, : grid.shape[0], : grid.shape[1]] += centroids.permute(2, 0, 1)
-        return remainder
-
-    def _inputs(
-        self, quality: int, stages: int, height: int, width: int
-    ) -> tuple[Tensor, torch.Size]:
-        """The decoder's condition, and the shape of the padded image."""
-        condition = torch.tensor([self.config.condition(quality, stages)], device=self.device)
-        rows, columns = height + -height % self._multiple, width + -width % self._multiple
-        return condition, torch.Size((1, 3, rows, columns))
-
     @torch.inference_mode()
+    def render(
+        self,
+        indices: Sequence[NDArray[np.int32]],
+        quality: int,
+        height: int,
+        width: int,
+        sink: Callable[[int, int, Tensor], None],
+        *,
+        realism: float = 0.0,
+        seed: int = 0,
+        tile: int = TILE,
+    ) -> None:
+        """Make an image tile by tile: the same pixels as `synthesise`'s.
+
+        Args:
+            indices: int32 grids, coarse to fine.
+            quality: 0..100, as they were coded.
+            height: of the image.
+            width: of the image.
+            realism: α, 0..1, see `synthesise`.
+            seed: of U, 0..2**64 - 1.
+            sink: takes top, left and pixels (1, 3, h, w) float32 in 0..1 of every tile.
+            tile: pixels a side of what the networks see at once.
+        """
+        tiles = self._tiles(height, width, tile)
+        detail = self.detail if realism else None
+
+        def finish(window: Window, mean: Mean) -> Tensor:
+            x = mean.pixels
+            if detail:
+                place = (window.top, window.left, window.height, window.width)
+                x = x + realism * detail(mean, detail.draw(seed, *place))
+            return x.add(1).mul(0.5).clamp_(0, 1)
+
+        def inside(window: Window, x: Tensor) -> None:
+            sink(window.top, window.left, x[:, :, : height - window.top, : width - window.left])
+
+        with self._autocast():
+            descent = self._descent(tiles, quality, len(indices), indices)
+            for _ in range(len(self.config.levels) - 1):
+                descent.absorb()
+            descent.render("detail" if detail else "mean", finish, inside)
+
     def synthesise(
         self,
         indices: Sequence[NDArray[np.int32]],
@@ -246,20 +318,13 @@ class CodecModel:
         Returns:
             (1, 3, height, width) float32 in 0..1.
         """
-        grids = [torch.from_numpy(grid).to(self.device, torch.int64) for grid in indices]
+        image = torch.empty((1, 3, height, width), device=self.device)
 
-        def code(level: int, prediction: Tensor) -> Tensor:
-            here = self.networks.quantizer.of_level(level)
-            return self._centroids(level, grids[here[0] : here[-1] + 1], prediction)
+        def collect(top: int, left: int, x: Tensor) -> None:
+            image[:, :, top : top + x.shape[2], left : left + x.shape[3]] = x
 
-        condition, padded = self._inputs(quality, len(indices), height, width)
-        with self._autocast():
-            mean: Mean = self.networks.decoder(condition, code, padded)
-            x = mean.pixels
-            if self.detail and realism:
-                u = self.detail.draw(seed, 0, 0, padded[2], padded[3])
-                x = x + realism * self.detail(mean, u)
-        return x[:, :, :height, :width].add(1).mul(0.5).clamp_(0, 1)
+        self.render(indices, quality, height, width, collect, realism=realism, seed=seed)
+        return image
 
     def save(self, folder: Path) -> None:
         """Write config.json, the prior and the weights (float16, as safetensors)."""

@@ -16,7 +16,16 @@ from codec import image_io
 from codec.errors import CodecError, ModelMismatchError
 from codec.files import CodedSource, read_coded
 from codec.image_io import ImageSource, Picture, Samples
-from codec.options import DEFAULT_LIMITS, EFFORT, METADATA, NO_LIMITS, DecodeLimits, StreamInfo
+from codec.options import (
+    DEFAULT_LIMITS,
+    EFFORT,
+    LEAST_TILE,
+    METADATA,
+    NO_LIMITS,
+    TILE,
+    DecodeLimits,
+    StreamInfo,
+)
 from codec.rate import best_within
 
 if TYPE_CHECKING:
@@ -40,6 +49,7 @@ def encode(
     effort: int = EFFORT,
     keep: Collection[str] = METADATA,
     device: str = "auto",
+    tile: int = TILE,
 ) -> bytes:
     """Encode an image.
 
@@ -53,6 +63,8 @@ def encode(
         effort: 1..9, how widely the encoder searches for codes; 5 is what the model is trained for.
         keep: which of "icc", "exif" and "xmp" to carry along.
         device: "auto", "cpu" or "cuda"; where the model is loaded, if it is not loaded.
+        tile: pixels a side, at least 512, of what the networks see at once. It bounds their memory,
+            about 200 bytes a pixel of a tile, and does not change the file.
 
     Returns:
         The file.
@@ -70,11 +82,13 @@ def encode(
         (64, 30)
     """
     _check(quality, target_bpp, target_size, seed=seed, effort=effort, keep=keep)
+    _check_tile(tile)
     picture = image_io.load(image, keep)
     height, width = picture.rgb.shape[:2]
     network = _network(model, device)
     chunks = _chunks(picture, seed)
-    analysis = network.analyse(_to_tensor(picture.rgb))  # the network runs here, once
+    analysis = network.analyse(_to_tensor(picture.rgb), tile)  # the network runs here, once
+    del picture  # its pixels: 3 bytes each that nothing needs any more
 
     def file_at(quality: int, finer: float = 0.0) -> bytes:
         indices = network.quantise(analysis, quality, finer, effort)  # int32 grids, coarse to fine
@@ -96,6 +110,7 @@ def decode(
     limits: DecodeLimits = DEFAULT_LIMITS,
     allow_partial: bool = False,
     device: str = "auto",
+    tile: int = TILE,
 ) -> Image.Image:
     """Decode a file.
 
@@ -110,6 +125,7 @@ def decode(
             is allocated for the image.
         allow_partial: decode the stages that a truncated file holds whole.
         device: "auto", "cpu" or "cuda"; where the model is loaded, if it is not loaded.
+        tile: pixels a side, at least 512, of what the networks see at once, see `encode`.
 
     Returns:
         An image of mode L, LA, RGB or RGBA; `info` has "icc_profile", "exif" and "xmp" as far as
@@ -129,6 +145,7 @@ def decode(
     """
     if not 0 <= realism <= 1:
         raise ValueError(f"realism is {realism}: expected 0..1")
+    _check_tile(tile)
     file = container.parse(read_coded(data), limits)
     number = _seed(seed, file.seed)
     header = file.header
@@ -136,10 +153,17 @@ def decode(
     indices = stream.decode_indices(
         file.payload, network.prior, header, allow_partial=allow_partial
     )
-    pixels = network.synthesise(
-        indices, header.quality, header.height, header.width, realism=realism, seed=number
-    )
-    image = _picture(file, pixels).to_image()
+    samples = np.empty((header.height, header.width, 3), np.uint8)
+
+    def put(top: int, left: int, pixels: "Tensor") -> None:
+        if "grey" in file.chunks:
+            pixels = pixels.mean(dim=1, keepdim=True).expand_as(pixels)
+        height, width = pixels.shape[2:]
+        samples[top : top + height, left : left + width] = _to_samples(pixels)
+
+    size = (header.height, header.width)
+    network.render(indices, header.quality, *size, put, realism=realism, seed=number, tile=tile)
+    image = _picture(file, samples).to_image()
     image.info |= {"stages": (len(indices), header.stages), "realism": realism, "seed": number}
     return image
 
@@ -255,6 +279,11 @@ def _seed(wanted: int | str, stored: int) -> int:
     return wanted
 
 
+def _check_tile(tile: int) -> None:
+    if tile < LEAST_TILE:
+        raise ValueError(f"tile is {tile}: expected at least {LEAST_TILE} pixels a side")
+
+
 def _chunks(picture: Picture, seed: int) -> dict[str, bytes]:
     chunks = {_CHUNK_OF[name]: data for name, data in picture.metadata.items()}
     if picture.grey:
@@ -264,25 +293,22 @@ def _chunks(picture: Picture, seed: int) -> dict[str, bytes]:
     return chunks | container.seed_chunk(seed)
 
 
-def _picture(file: Container, pixels: "Tensor") -> Picture:
-    grey, alpha = "grey" in file.chunks, None
+def _picture(file: Container, samples: Samples) -> Picture:
+    alpha = None
     if "alph" in file.chunks:
         header = file.header
         alpha = image_io.unpack_alpha(file.chunks["alph"], header.height, header.width)
-    if grey:
-        pixels = pixels.mean(dim=1, keepdim=True).expand_as(pixels)
-    return Picture(_to_samples(pixels), grey, alpha, metadata_of(file))
+    return Picture(samples, "grey" in file.chunks, alpha, metadata_of(file))
 
 
 def _to_tensor(rgb: Samples) -> "Tensor":
-    """uint8 [H, W, 3] -> float32 [1, 3, H, W] in 0..1."""
+    """uint8 [H, W, 3] -> uint8 [1, 3, H, W], in the same memory unless that is read-only."""
     import torch  # noqa: PLC0415
 
-    planes = np.array(rgb.transpose(2, 0, 1)[None], np.float32, order="C")
-    return torch.from_numpy(planes).div_(255)
+    return torch.from_numpy(np.require(rgb, requirements="W")).permute(2, 0, 1)[None]
 
 
 def _to_samples(pixels: "Tensor") -> Samples:
-    """float32 [1, 3, H, W] -> uint8 [H, W, 3], to the nearest, clipped to 0..1."""
+    """float32 [1, 3, h, w] -> uint8 [h, w, 3], to the nearest, clipped to 0..1."""
     rounded = (pixels[0] * 255).round_().clamp_(0, 255).byte()
-    return np.ascontiguousarray(rounded.permute(1, 2, 0).cpu().numpy())
+    return np.asarray(rounded.permute(1, 2, 0).cpu().numpy())

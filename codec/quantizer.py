@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from codec.lagrangian.terms import self_information
 from cuda_ext import nearest
 
 ROWS = {"cpu": 1 << 12, "cuda": 1 << 18}  # partial sums searched at once: what a cache, a GPU holds
@@ -73,7 +74,7 @@ class ResidualQuantizer(nn.Module):
         """
         at = min(max(quality * RANGES / 100 - 0.5, 0.0), RANGES - 1.0)
         low = min(int(at), RANGES - 2)
-        bits = -torch.log2(self.shares[low : low + 2, stage, : self.stages[stage].codes])
+        bits = self_information(self.shares[low : low + 2, stage, : self.stages[stage].codes])
         return torch.lerp(bits[0], bits[1], at - low)
 
     def of_level(self, level: int) -> list[int]:
@@ -101,7 +102,8 @@ class ResidualQuantizer(nn.Module):
         with torch.autocast(latent.device.type, enabled=False):
             if width == 1:
                 return self._greedy(stages, latent, biases)
-            parts = latent.split(ROWS[latent.device.type] // width)
+            rows = ROWS[latent.device.type] // width
+            parts = latent.tensor_split(-(-len(latent) // rows))  # few rows are summed otherwise
             return torch.cat([self._beam(stages, part, biases, width) for part in parts])
 
     def _greedy(self, stages: Sequence[int], latent: Tensor, biases: Sequence[Tensor]) -> Tensor:
