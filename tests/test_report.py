@@ -183,6 +183,14 @@ def test_pictures_are_made_of_real_files(files, photos, model):
     assert shown["right"] in [{k: v[k] for k in shown["right"]} for v in own]
 
 
+def test_pictures_are_of_the_model_that_was_measured(tmp_path, model):
+    entry = ours()
+    entry["meta"]["model"] = "00000000"
+    results, _ = read(write(tmp_path, entry))
+    with pytest.raises(CodecError, match="of model 00000000, the pictures would be of 74696e79"):
+        decodings.decoder(results, model)
+
+
 def test_pictures_keep_to_the_budget(photos, monkeypatch):
     paths = pictures.originals(photos)
     whole = pictures.gallery(paths, lambda path, photo: [])

@@ -43,10 +43,9 @@ def browser():
         opened.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def visit(browser, html):
     """Opens the page at a width; what the browser complains of or asks for is in `.said`."""
-    pages = []
 
     def at(width, height=800):
         opened = browser.new_page(viewport={"width": width, "height": height})
@@ -65,12 +64,16 @@ def visit(browser, html):
         opened.goto(html.as_uri())
         opened.wait_for_selector("html[data-drawn=yes]")
         opened.evaluate("document.documentElement.style.scrollBehavior = 'auto'")
-        pages.append(opened)
         return opened
 
-    yield at
-    for opened in pages:
-        opened.close()
+    return at
+
+
+@pytest.fixture(scope="module")
+def laptop(visit):
+    opened = visit(1280)
+    yield opened
+    opened.close()
 
 
 def traces(opened, chart):
@@ -82,8 +85,8 @@ def traces(opened, chart):
     )
 
 
-def test_a_laptop(visit, tmp_path):
-    opened = visit(1280)
+def test_the_curves(laptop, tmp_path):
+    opened = laptop
     drawn = traces(opened, "rd-chart")
     assert {"bibcodec, realism 1", "jpeg", "MS-ILLM"} <= {name for name, *_ in drawn}
     widths = {name: width for name, _, width in drawn}
@@ -123,8 +126,8 @@ def test_a_laptop(visit, tmp_path):
     assert opened.said == []
 
 
-def test_the_picture_panel_by_keyboard_and_by_pointer(visit, tmp_path):
-    opened = visit(1280)
+def test_the_picture_panel_by_keyboard_and_by_pointer(laptop, tmp_path):
+    opened = laptop
     opened.locator("#pictures").scroll_into_view_if_needed()
     compare, split = opened.locator("#compare"), opened.locator("#split")
 
@@ -169,8 +172,8 @@ def test_a_phone(visit):
     assert opened.said == []
 
 
-def test_every_picture_has_a_text_and_every_control_a_name(visit):
-    opened = visit(1280)
+def test_every_picture_has_a_text_and_every_control_a_name(laptop):
+    opened = laptop
     unnamed = opened.evaluate(
         "[...document.querySelectorAll('select, input')].filter(e => e.offsetParent)"
         ".filter(e => !e.labels.length && !e.getAttribute('aria-label')).map(e => e.id)"

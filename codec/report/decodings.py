@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from math import log
+from os import fspath
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from PIL import Image
 
 import codec
 from codec import peers
+from codec.errors import CodecError
+from codec.model import CodecModel, load_model
 from codec.pipeline import Model
 from codec.report.pictures import Version, psnr
 from codec.report.results import Result
@@ -26,8 +29,13 @@ def decoder(
     Ours comes first, at some of the measured rates and at every measured realism; then every codec
     of `codec.peers` among the results, at its measured qualities of about the same rates. Codecs
     that this package does not know have no pictures.
+
+    Raises:
+        CodecError: the results are of another model than `model`.
     """
     ours = [result for result in results if result.name == OURS]
+    if ours:
+        model = _same(ours[0], model, device)
     others = [result for result in results if result.name in peers.NAMES]
 
     def versions(path: Path, photo: Image.Image) -> list[Version]:
@@ -48,6 +56,18 @@ def decoder(
         return made
 
     return versions
+
+
+def _same(result: Result, model: Model, device: str) -> CodecModel:
+    """The loaded model, if it is the one that the result is of."""
+    loaded = model if isinstance(model, CodecModel) else load_model(fspath(model), device)
+    measured, here = result.meta.get("model"), loaded.fingerprint.hex()
+    if measured not in (None, here):
+        raise CodecError(
+            f"the results are of model {measured}, the pictures would be of {here}: "
+            "give the folder of the model with -m"
+        )
+    return loaded
 
 
 def _settings(result: Result, file: str) -> list[tuple[int, float]]:
