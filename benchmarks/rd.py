@@ -184,7 +184,7 @@ def main() -> None:
         return files[-1]
 
     def decode(data: bytes) -> Image.Image:
-        return codec.decode(data, model=model)
+        return codec.decode(data, model=model, realism=0.0)
 
     curves = {"bibcodec": measure("bibcodec", images, OURS, encode, decode)}
     provenance = meta(paths, model.fingerprint)

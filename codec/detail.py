@@ -25,7 +25,7 @@ class DetailConfig:
     noise: tuple[int, int, int] = (16, 8, 2)  # channels of U there
 
     def __post_init__(self) -> None:
-        for name, least, most in (("widths", 1, 512), ("blocks", 0, 16), ("noise", 1, 64)):
+        for name, least, most in (("widths", 1, 512), ("blocks", 0, 16), ("noise", 0, 64)):
             in_range(f"the number of {name}", len(getattr(self, name)), 3, 3)
             for value in getattr(self, name):
                 in_range(name, value, least, most)

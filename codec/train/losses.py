@@ -30,12 +30,12 @@ DIVERGENCES: dict[str, type[JensenShannon | KullbackLeibler | TotalVariation | W
 class Weights:
     """Weights of the losses; the pixel losses are in units of g's mean squared error."""
 
-    bias: float = 2.0  # of ⟨x − y, x − y'⟩, whose expectation is ‖x − E y‖²: detail is noise
-    sample: float = 0.2  # of ‖x − y‖²
-    feature: float = 4.0  # of the score in feature space
+    bias: float = 0.25  # of ⟨x − y, x − y'⟩, whose expectation is ‖x − E y‖²: detail is noise
+    sample: float = 0.05  # of ‖x − y‖²
+    feature: float = 3.0  # of the score in feature space
     diversity: float = 0.3  # of its second part; 1 makes it the energy score
-    pixel_critic: float = 0.4  # of term D by the critic of pixels
-    feature_critic: float = 0.2  # of term D by the critics of features
+    pixel_critic: float = 0.8  # of term D by the critic of pixels
+    feature_critic: float = 1.0  # of term D by the critics of features
     lecam: float = 0.01  # of the critics' regularisation
     divergence: str = "js"  # that term D estimates: a name of `DIVERGENCES`
 
