@@ -102,8 +102,7 @@ class ResidualQuantizer(nn.Module):
         with torch.autocast(latent.device.type, enabled=False):
             if width == 1:
                 return self._greedy(stages, latent, biases)
-            rows = ROWS[latent.device.type] // width
-            parts = latent.tensor_split(-(-len(latent) // rows))  # few rows are summed otherwise
+            parts = latent.split(ROWS[latent.device.type] // width)
             return torch.cat([self._beam(stages, part, biases, width) for part in parts])
 
     def _greedy(self, stages: Sequence[int], latent: Tensor, biases: Sequence[Tensor]) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from codec.lagrangian import squared_error
 from codec.model import Networks
 from codec.quantizer import beam, quality_range
 
@@ -88,7 +89,7 @@ class Objective(nn.Module):
 
         condition = x.new_tensor([config.condition(quality, stages)]).expand(len(x), -1)
         mean = networks.decoder(condition, code, x.shape)
-        mse = (mean.pixels - x).square().mean()
+        mse = squared_error(x, mean.pixels)
         loss = (0.2 / lam) ** self.balance * (mse + self.commitment * pull)
         return Outcome(loss, mse.detach(), spent / (x.numel() // x.shape[1]), used)
 
