@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -9,20 +11,26 @@ from codec.lagrangian.draw import Code
 
 
 class AdditiveNoise(nn.Module):
-    """z = f(x) + ε with ε ~ N(0, σ²(x)): q(z|x) is a Gaussian whose density is known.
+    """z = f(x) + ε with ε ~ N(0, σ²): q(z|x) is a Gaussian whose density is known.
 
     Args:
-        network: maps x to (N, 2L), mean and log variance.
+        network: maps x to (N, 2L), mean and log variance; to (N, L), the mean, if σ is given.
+        sigma: σ, if it is not to be learned. An objective without A has no use for ε: what it
+            learns is σ = 0, and with it an infinite I(X;Z).
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, sigma: float | None = None) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.sigma = network, sigma
 
     def forward(self, x: Tensor) -> Code:
         """Codes of a batch, with mean and log variance."""
-        mean, log_variance = self.network(x).chunk(2, dim=1)
-        log_variance = log_variance.clamp(-12, 6)
+        if self.sigma is None:
+            mean, log_variance = self.network(x).chunk(2, dim=1)
+            log_variance = log_variance.clamp(-12, 6)
+        else:
+            mean = self.network(x)
+            log_variance = torch.full_like(mean, 2 * math.log(self.sigma))
         z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
         return Code(z, mean, log_variance)
 

@@ -28,6 +28,7 @@ class Objective:
 
     parts: tuple[Part, ...]
     encoder: Literal["additive", "input", "concatenated", "prior", "quantised"] = "additive"
+    spread: float | None = None  # σ of the additive encoder's ε; None: learned
     latent: Literal["kl", "mmd"] = "kl"  # divergence of term B
     data: Literal["kl", "js", "wasserstein"] = "js"  # divergence of term D
     generated: Literal["prior", "output"] = "prior"  # p_θ(x): decoded from p(z) or from codes
@@ -69,8 +70,8 @@ OBJECTIVES: dict[str, Objective] = {
     # the bound A of I(X;Z) in its place
     "vae": Objective((A, Part(-1, "C"))),
     "beta-vae": Objective((A, C), beta=4.0),
-    # B to be small instead of A − B
-    "aae": Objective((B, C)),
+    # B to be small instead of A − B; σ is given, as nothing else would keep it from 0
+    "aae": Objective((B, C), spread=0.5),
     "infovae": Objective(
         (
             Part(1, "A", weight=1 - INFOVAE_ALPHA),
