@@ -102,7 +102,8 @@ class ResidualQuantizer(nn.Module):
         with torch.autocast(latent.device.type, enabled=False):
             if width == 1:
                 return self._greedy(stages, latent, biases)
-            parts = latent.split(ROWS[latent.device.type] // width)
+            rows = ROWS[latent.device.type] // width
+            parts = latent.tensor_split(-(-len(latent) // rows))  # few rows are summed otherwise
             return torch.cat([self._beam(stages, part, biases, width) for part in parts])
 
     def _greedy(self, stages: Sequence[int], latent: Tensor, biases: Sequence[Tensor]) -> Tensor:
