@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "torchvision", "compressai", "matplotlib", "rich.console")
+HEAVY = ("torch", "torchvision", "compressai", "matplotlib", "plotly", "rich.console")
 
 
 def run(code, *arguments):
@@ -59,7 +59,10 @@ def test_command_version_is_light():
     assert run(cli("--version"))[-1] == "HEAVY []"
 
 
-@pytest.mark.parametrize("verb", [[], ["encode"], ["decode"], ["info"], ["verify"], ["train"], ["eval"]])
+VERBS = ("encode", "decode", "info", "verify", "train", "eval", "report")
+
+
+@pytest.mark.parametrize("verb", [[], *([verb] for verb in VERBS)])
 def test_help_is_light(verb):
     lines = run(cli(*verb, "--help"))
     assert len(lines) > 5

@@ -75,6 +75,16 @@ def test_targets_tell_files_apart_where_qualities_do_not(tmp_path):
     assert plane["theory"] == [pytest.approx(row) for row in plane["values"]["psnr-rgb"]]
 
 
+def test_a_model_without_detail_is_named(tmp_path):
+    results, _ = read(write(tmp_path, ours(energy=0.0)))
+    assert warnings(results) == []  # the Fréchet distance differs
+    same = ours(energy=0.0)
+    for key in ("frechet-256", "ms-ssim-rgb"):
+        del same["results"][key]
+    results, _ = read(write(tmp_path, same))
+    assert "synthesises no detail" in warnings(results)[0]
+
+
 def test_published_curves_need_the_same_images_and_the_same_metric(files, tmp_path):
     results, published = read([*files, PUBLISHED])
     drawn = contents(results, published, None)["published"]

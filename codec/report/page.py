@@ -85,12 +85,20 @@ def contents(
 
 def warnings(results: Sequence[Result]) -> list[str]:
     """What a reader has to know before comparing the curves."""
+    found = [
+        f"{name}: every realism gives the same values: its model synthesises no detail."
+        for name, result in _named(results).items()
+        if (plane := _plane(name, result))
+        and all(len(set(row)) == 1 for grid in plane["values"].values() for row in grid)
+    ]
     hashes = {result.images_sha256 for result in results}
-    if len(results) < 2 or hashes == {results[0].images_sha256} - {None}:
-        return []
-    if None in hashes:
-        return ["Some files do not say which images they were measured on."]
-    return ["These files were measured on different images: their curves cannot be compared."]
+    if None in hashes and len(results) > 1:
+        found.append("Some files do not say which images they were measured on.")
+    elif len(hashes) > 1:
+        found.append(
+            "These files were measured on different images: their curves cannot be compared."
+        )
+    return found
 
 
 def _named(results: Sequence[Result]) -> dict[str, Result]:

@@ -152,9 +152,10 @@ function publishedTraces(key) {
 }
 
 function rateChart(prefix, key) {
-  const metric = metrics[key], own = curveTraces(key), others = publishedTraces(key), values = own.flatMap((t) => t.y);
+  const metric = metrics[key], own = curveTraces(key), others = publishedTraces(key);
+  const values = report.curves.flatMap((c) => c.points.filter((p) => key in p.values).flatMap((p) => [p.values[key], ...(p.ci95[key] || [])]));
   const visible = [...others, ...own].filter((trace) => !state.hidden.has(trace.name));
-  const shown = layout(rateAxis(report.curves), axis(metric.axis, { range: spread(values, 0.08) }));
+  const shown = layout(rateAxis(report.curves), axis(metric.axis, { range: spread(values, 0.05) }));
   shown.annotations = direction(metric);
   Plotly.react(byId(`${prefix}-chart`), visible, shown, CONFIG);
   legend(`${prefix}-legend`, [...own, ...others], drawAll);
@@ -212,7 +213,7 @@ function planeChart(distortion, perception) {
     traces.push({
       type: "scatter", mode: "lines+markers+text", x: d[q], y: p[q], name: "measured",
       line: { color: ACCENT, width: 2, shape: "linear" }, marker: { color: ACCENT, size: 6 },
-      text: plane.realisms.map((_, r) => (r === 0 ? rate : "")), textposition: "middle right", textfont: { size: 12, color: SOFT },
+      text: plane.realisms.map((_, r) => (r === 0 ? `  ${rate}` : "")), textposition: "middle right", textfont: { size: 12, color: SOFT },
       cliponaxis: false, customdata: plane.realisms.map((realism) => ({ ...bits, realism })),
       hovertemplate: plane.realisms.map((realism) => `<b>realism ${realism}</b>, ${rate}<br>${metrics[distortion].label} ` +
         `%{x:.${metrics[distortion].digits}f}<br>${metrics[perception].label} %{y:.${metrics[perception].digits}f}<extra></extra>`),
