@@ -25,6 +25,7 @@ from codec.detail import Detail, DetailConfig
 from codec.encoder import Encoder
 from codec.layers import BlockAnalysis, BlockTransform, Transforms, channels_last
 from codec.model_files import in_range, read_state, read_text
+from codec.novelty import Calibration, load_calibration
 from codec.options import EFFORT, TILE
 from codec.quantizer import ResidualQuantizer, Stage, beam
 from codec.tiling import Map, Source, Tiles, Window, part
@@ -54,11 +55,11 @@ class Level:
 class ModelConfig:
     """Shape of a model; saved as config.json beside the weights."""
 
-    levels: tuple[Level, ...] = (Level(32, 64, 3), Level(16, 64, 5), Level(8, 32, 4))
+    levels: tuple[Level, ...] = (Level(32, 64, 4), Level(16, 64, 7), Level(8, 32, 4))
     encoder: tuple[int, int, int, int] = (64, 128, 192, 192)  # channels at 1/4, 1/8, 1/16, 1/32
     decoder: tuple[int, int, int, int] = (64, 128, 192, 192)
     lambda_coarse: float = 6.0  # λ at quality 0, squared error (pixels in [-1, 1]) per bit
-    lambda_fine: float = 0.02  # λ at quality 100
+    lambda_fine: float = 0.015  # λ at quality 100
 
     def __post_init__(self) -> None:
         if [level.cell for level in self.levels] != [32, 16, 8]:
@@ -141,6 +142,7 @@ class CodecModel:
         device: where the networks run.
         detail: the network r, None for a model that decodes to the conditional mean only. It is no
             part of the fingerprint: a file's indices do not depend on it.
+        calibration: what the codes of photographs look like; None for a model that does not know.
     """
 
     def __init__(
@@ -150,8 +152,11 @@ class CodecModel:
         fingerprint: bytes,
         device: torch.device,
         detail: Detail | None = None,
+        *,
+        calibration: Calibration | None = None,
     ) -> None:
         self.config = networks.config
+        self.calibration = calibration
         self.prior = prior
         self.fingerprint = fingerprint
         self.device = device
@@ -367,7 +372,7 @@ def load_model(name: str | Path = "default", device: str = "auto") -> CodecModel
 
     Args:
         name: "default", or a folder with config.json, weights.safetensors, prior.safetensors and,
-            for synthesised detail, detail.safetensors.
+            for synthesised detail, detail.safetensors; novelty.json is read if it is there.
         device: "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:N".
 
     Raises:
@@ -395,7 +400,10 @@ def load_model(name: str | Path = "default", device: str = "auto") -> CodecModel
     digest = hashlib.sha256()
     for file in FILES:
         digest.update((folder / file).read_bytes())
-    return CodecModel(networks, prior, digest.digest()[:4], torch.device(device), detail)
+    fingerprint = digest.digest()[:4]
+    calibration = load_calibration(folder, fingerprint, len(stages))
+    place = torch.device(device)
+    return CodecModel(networks, prior, fingerprint, place, detail, calibration=calibration)
 
 
 def tiny_model(seed: int = 0) -> CodecModel:

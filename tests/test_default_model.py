@@ -32,7 +32,7 @@ def test_quality_is_a_scale_of_rate_and_distortion(photo, default):
     points = []
     for quality in (0, 25, 50, 75, 100):
         data = codec.encode(photo, quality=quality, model=default)
-        points.append((codec.info(data).bpp, psnr(photo, codec.decode(data, model=default))))
+        points.append((codec.info(data).bpp, psnr(photo, codec.decode(data, model=default, realism=0))))
     assert points == sorted(points)
     (first, _), (last, best) = points[0], points[-1]
     assert first < 0.03
@@ -81,3 +81,21 @@ def test_effort_lowers_the_cost_that_the_encoder_minimises(photo, default):
         costs.append(np.square(error).sum() + default.config.lagrange(50) * 8 * len(data))
     assert costs == sorted(costs, reverse=True)
     assert costs[-1] < 0.98 * costs[0]
+
+
+def test_detail_costs_what_theory_allows_and_is_noise(photo, default):
+    """MSE(sample) <= 2 MSE(g), and averaging samples leads back to about g."""
+    data = codec.encode(photo, target_bpp=0.1, model=default)
+    original = np.asarray(photo, np.float64)
+
+    def decoded(**options):
+        return np.asarray(codec.decode(data, model=default, **options), np.float64)
+
+    samples = [decoded(seed=seed) for seed in range(8)]
+    mean_error = np.square(decoded(realism=0) - original).mean()
+    error = np.mean([np.square(sample - original).mean() for sample in samples])
+    error_of_mean = np.square(np.mean(samples, axis=0) - original).mean()
+    assert 1.05 < error / mean_error < 10**0.2  # the slider does something, for 2 dB at most
+    assert error_of_mean / mean_error < 1.15
+    spread = np.std(samples, axis=0).mean(axis=2)
+    assert spread.max() > 4 * np.median(spread)  # in some places, not everywhere
