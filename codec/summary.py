@@ -159,12 +159,13 @@ def _distances(
             Comparison(originals, [unpack(text) for text in sample])
             for sample in zip(*texts, strict=True)
         ]
-        for name, of in (("frechet", Comparison.frechet), ("kid", Comparison.kid)):
-            key = f"{name}-{window}"
-            mean = float(np.mean([of(c) for c in comparisons]))
-            spread = np.array([[np.mean([of(c, draw) for c in comparisons])] for draw in draws])
-            results.setdefault(key, []).append(round(mean, 6))
-            ci95.setdefault(key, []).extend(_percentiles(spread))
+        spreads = np.mean([comparison.bootstrap(draws) for comparison in comparisons], axis=0)
+        for name, value, spread in (
+            ("frechet", np.mean([comparison.frechet() for comparison in comparisons]), spreads[0]),
+            ("kid", np.mean([comparison.kid() for comparison in comparisons]), spreads[1]),
+        ):
+            results.setdefault(f"{name}-{window}", []).append(round(float(value), 6))
+            ci95.setdefault(f"{name}-{window}", []).extend(_percentiles(spread[:, None]))
     return {"windows": sum(len(image) for image in originals)}
 
 

@@ -174,12 +174,21 @@ def test_frechet_agrees_with_the_matrix_square_root():
     expected = np.square(x.mean(0) - y.mean(0)).sum()
     expected += np.trace(cov + cov2 - 2 * sqrtm(cov @ cov2).real)
     assert realism.Comparison(a, b).frechet() == pytest.approx(expected, rel=1e-9)
-    # weights are repetitions
-    weights = np.array([2, 0, 1, 1, 3])
-    repeated = [[side[i] for i, w in enumerate(weights) for _ in range(w)] for side in (a, b)]
-    assert realism.Comparison(a, b).frechet(weights) == pytest.approx(
-        realism.Comparison(*repeated).frechet(), rel=1e-9
-    )
+
+
+def test_a_drawn_image_counts_as_often_as_it_was_drawn():
+    counts = [5, 9, 0, 7, 30]
+    a, b = groups(0, counts), groups(1, counts, 0.3)
+    draw = np.array([2, 0, 1, 1, 3])
+    frechet, _ = realism.Comparison(a, b).bootstrap(draw[None])
+    repeated = [[side[i] for i, w in enumerate(draw) for _ in range(w)] for side in (a, b)]
+    assert frechet[0] == pytest.approx(realism.Comparison(*repeated).frechet(), rel=1e-9)
+    once = realism.Comparison(a, b)
+    frechet, kid = once.bootstrap(np.array([[1, 1, 1, 1, 1], [0, 1, 0, 1, 0]]))
+    assert frechet[0] == pytest.approx(once.frechet(), rel=1e-9)
+    assert kid[0] == pytest.approx(once.kid(), rel=1e-9)
+    two = realism.Comparison([a[1], a[3]], [b[1], b[3]])
+    assert kid[1] == pytest.approx(two.kid(), rel=1e-9)
 
 
 def test_frechet_of_fewer_windows_than_dimensions_is_finite_and_right():

@@ -127,42 +127,59 @@ class Comparison:
         self._moments: tuple[_Moments, _Moments] | None = None
         self._pairs: NDArray[np.float64] | None = None
 
-    def frechet(self, weights: NDArray[np.floating] | None = None) -> float:
-        """The Fréchet distance; `weights` says how often each image counts (default once)."""
+    def frechet(self) -> float:
+        """The Fréchet distance."""
+        return float(self._frechet(np.ones((1, len(self.counts))))[0])
+
+    def kid(self) -> float:
+        """The unbiased kernel distance.
+
+        Raises:
+            ValueError: fewer than two images have a window.
+        """
+        if len(self.counts) < 2:
+            raise ValueError("one image: expected windows of two or more")
+        return float(self._kid(np.ones((1, len(self.counts))))[0])
+
+    def bootstrap(
+        self, draws: NDArray[np.integer]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Both distances where images count as often as they were drawn.
+
+        Args:
+            draws: [R, I], how often each image counts; two images or more in each row.
+
+        Returns:
+            Fréchet and kernel distances, [R] each.
+        """
+        weights = draws[:, self.kept].astype(np.float64)
+        return self._frechet(weights), self._kid(weights)
+
+    def _frechet(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         if self._moments is None:
             centre = self._x.mean(axis=0)
             self._moments = (
                 _Moments(self._x - centre, self._starts),
                 _Moments(self._y - centre, self._starts),
             )
-        once = self._weights(weights)
-        mean, cov = self._moments[0].weighted(once, self.counts)
-        mean2, cov2 = self._moments[1].weighted(once, self.counts)
+        (mean, cov), (mean2, cov2) = (m.weighted(weights, self.counts) for m in self._moments)
         # tr (ΣΣ')^½ is the sum of the singular values of F'ᵀF for any factors Σ = FFᵀ
-        cross = np.linalg.svd(_factor(cov).T @ _factor(cov2), compute_uv=False).sum()
-        distance = np.square(mean - mean2).sum() + np.trace(cov) + np.trace(cov2) - 2 * cross
-        return max(float(distance), 0.0)
+        factors = np.swapaxes(_factor(cov), 1, 2) @ _factor(cov2)
+        cross = np.linalg.svd(factors, compute_uv=False).sum(axis=1)
+        traces = np.trace(cov, axis1=1, axis2=2) + np.trace(cov2, axis1=1, axis2=2)
+        distances = np.square(mean - mean2).sum(axis=1) + traces - 2 * cross
+        return np.maximum(distances, 0.0)
 
-    def kid(self, weights: NDArray[np.floating] | None = None) -> float:
-        """The unbiased kernel distance; `weights` as in `frechet`.
-
-        Raises:
-            ValueError: fewer than two images have a window.
-        """
+    def _kid(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         if self._pairs is None:
             self._pairs = self._sum_of_pairs()
-        once = self._weights(weights)
-        both = np.outer(once, once)
-        np.fill_diagonal(both, 0)  # windows of one image are not independent
-        pairs = both * np.outer(self.counts, self.counts)
-        if not pairs.any():
-            raise ValueError("one image: expected windows of two or more")
-        return float((both * self._pairs).sum() / pairs.sum())
 
-    def _weights(self, weights: NDArray[np.floating] | None) -> NDArray[np.float64]:
-        if weights is None:
-            return np.ones(len(self.counts))
-        return np.asarray(weights, np.float64)[self.kept]
+        def between(values: NDArray[np.float64]) -> NDArray[np.float64]:
+            """Σ over pairs of different images: windows of one image are not independent."""
+            within = np.square(weights) @ np.diag(values)
+            return np.einsum("ri,ij,rj->r", weights, values, weights, optimize=True) - within
+
+        return between(self._pairs) / between(np.outer(self.counts, self.counts).astype(np.float64))
 
     def _sum_of_pairs(self) -> NDArray[np.float64]:
         """Σ k(x, x') + k(y, y') − k(x, y') − k(y, x') for each two images, [I, I]."""
@@ -186,16 +203,17 @@ class _Moments:
     def weighted(
         self, weights: NDArray[np.float64], counts: NDArray[np.intp]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean [D] and covariance [D, D] of all windows."""
-        total = float(weights @ counts)
-        mean = weights @ self.sums / total
+        """Means [R, D] and covariances [R, D, D] of all windows, for weights [R, I]."""
+        total = weights @ counts
+        mean = weights @ self.sums / total[:, None]
         square = np.tensordot(weights, self.squares, 1)
-        return mean, (square - total * np.outer(mean, mean)) / max(total - 1, 1)
+        outer = mean[:, :, None] * mean[:, None, :] * total[:, None, None]
+        return mean, (square - outer) / np.maximum(total - 1, 1)[:, None, None]
 
 
 def _factor(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     values, vectors = np.linalg.eigh(covariance)
-    factor: NDArray[np.float64] = vectors * np.sqrt(np.maximum(values, 0))
+    factor: NDArray[np.float64] = vectors * np.sqrt(np.maximum(values, 0))[:, None, :]
     return factor
 
 
