@@ -6,6 +6,8 @@ JPEG, WebP and AVIF are Pillow's. JPEG XL needs imagecodecs and HEIC pillow-heif
 
 from __future__ import annotations
 
+import itertools
+import math
 import shutil
 import subprocess
 import time
@@ -51,22 +53,28 @@ class Peer:
         Returns:
             For each budget the quality, its file and the seconds that coding it took.
         """
-        files: dict[int, tuple[bytes, float]] = {}
+        files: dict[int, tuple[bytes, float]] = {}  # by index in `qualities`
 
         def size(index: int) -> int:
-            quality = self.qualities[index]
-            if quality not in files:
-                files[quality] = self.timed(image, quality)
-            return len(files[quality][0])
+            if index not in files:
+                files[index] = self.timed(image, self.qualities[index])
+            return len(files[index][0])
 
         found = []
         for budget in budgets:
-            low, high = 0, len(self.qualities) - 1 if size(0) <= budget else 0
-            while low < high:
-                middle = (low + high + 1) // 2
-                low, high = (middle, high) if size(middle) <= budget else (low, middle - 1)
-            size(low)
-            found.append((self.qualities[low], *files[self.qualities[low]]))
+            size(0)
+            low = max((i for i in files if size(i) <= budget), default=0)
+            above = [i for i in files if size(i) > budget]
+            high = min(above, default=len(self.qualities)) if size(0) <= budget else 1
+            for step in itertools.count():
+                if high - low < 2:
+                    break
+                middle = (low + high) // 2
+                if step % 2 and high in files:  # sizes are roughly exponential in the quality
+                    share = math.log(budget / size(low)) / math.log(size(high) / size(low))
+                    middle = min(max(low + round(share * (high - low)), low + 1), high - 1)
+                low, high = (middle, high) if size(middle) <= budget else (low, middle)
+            found.append((self.qualities[low], *files[low]))
         return found
 
     def timed(self, image: Image.Image, quality: int) -> tuple[bytes, float]:
