@@ -25,6 +25,7 @@ __all__ = [
     "Truncated",
     "UnsupportedImageError",
     "UnsupportedVersion",
+    "sentence",
 ]
 
 
@@ -34,3 +35,16 @@ class UnsupportedImageError(CodecError):
 
 class RateTargetError(CodecError):
     """No quality of this model gives a file within the target."""
+
+
+def sentence(error: Exception) -> str:
+    """What to tell a user about an error, in one line."""
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    elif isinstance(error, CodecError):
+        text = str(error)
+    elif isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        text = "not enough memory for an image of this size"
+    else:
+        text = f"internal error ({type(error).__name__}: {error}): please report it, with -vv"
+    return " ".join(text.split())

@@ -296,6 +296,17 @@ def _cmyk_to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return image.convert("RGB")
 
 
+def suffixes() -> set[str]:
+    """Suffixes of the files that Pillow can read, in lower case.
+
+    Example:
+        >>> {".png", ".jpeg", ".tif"} <= suffixes()
+        True
+    """
+    known = Image.registered_extensions()
+    return {suffix for suffix, name in known.items() if name in Image.OPEN}
+
+
 def format_name(wanted: str | None, path: Path) -> str:
     """Pillow's name of a format given by name or suffix, else of the suffix of a file's name.
 

@@ -220,7 +220,8 @@ def metadata_of(file: Container) -> dict[str, bytes]:
 
 
 @lru_cache(maxsize=2)
-def _loaded(model: str, device: str) -> "CodecModel":
+def loaded(model: str, device: str) -> "CodecModel":
+    """A model by name or folder; the last two asked for are kept."""
     import torch  # noqa: PLC0415  (not for `info`)
 
     from codec.model import load_model  # noqa: PLC0415
@@ -231,7 +232,7 @@ def _loaded(model: str, device: str) -> "CodecModel":
 
 
 def _network(model: Model, device: str) -> "CodecModel":
-    return _loaded(fspath(model), device) if isinstance(model, str | PathLike) else model
+    return loaded(fspath(model), device) if isinstance(model, str | PathLike) else model
 
 
 def _matching(header: Header, model: Model, device: str) -> "CodecModel":

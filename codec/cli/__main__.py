@@ -2,4 +2,5 @@
 
 from codec.cli import main
 
-main()
+if __name__ == "__main__":  # not in the processes that code a folder
+    main()

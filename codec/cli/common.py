@@ -11,8 +11,9 @@ from typing import Annotated
 
 import typer
 
-from codec.errors import BitstreamError, CodecError, ModelMismatchError
+from codec.errors import BitstreamError, ModelMismatchError, sentence
 from codec.files import STDIO
+from codec.options import LEAST_TILE
 
 
 class Device(StrEnum):
@@ -45,6 +46,24 @@ MaxStages = Annotated[
     int, typer.Option("--max-stages", min=1, metavar="N", help="Refuse files of more stages.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No summary line, no progress.")]
+Tile = Annotated[
+    int,
+    typer.Option(
+        "--tile", min=LEAST_TILE, metavar="N", help="Pixels a side in memory at once (same result)."
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "-j", "--jobs", min=1, metavar="N", help="Of a folder: processes (default: one a core)."
+    ),
+]
+Shards = Annotated[
+    str, typer.Option("--shard", metavar="I/N", help="Of a folder: the I-th of N parts.")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Of a folder: go on with a run that was stopped.")
+]
 Verbose = Annotated[
     int,
     typer.Option(
@@ -74,19 +93,6 @@ def one_sentence(verbose: int, file: str = "") -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
-def sentence(error: Exception) -> str:
-    """What to tell a user about an error, in one line."""
-    if isinstance(error, OSError) and error.strerror:
-        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    elif isinstance(error, CodecError):
-        text = str(error)
-    elif isinstance(error, MemoryError) or "can't allocate memory" in str(error):
-        text = "not enough memory for an image of this size"
-    else:
-        text = f"internal error ({type(error).__name__}: {error}): please report it, with -vv"
-    return " ".join(text.split())
-
-
 @contextmanager
 def progress(what: str, quiet: bool) -> Iterator[None]:
     """A spinner on stderr, on a terminal only."""
@@ -113,6 +119,25 @@ def output_path(source: str, output: str | None, suffix: str) -> str:
             raise typer.BadParameter(f"{output} is a folder: name the file")
         return str(Path(output) / Path(source).with_suffix(suffix).name)
     return output
+
+
+def of_folder(
+    source: str, output: str | None, *, jobs: int | None, shard: str, resume: bool
+) -> bool:
+    """Whether a verb is given a folder; a usage error if its options do not fit that."""
+    if source != STDIO and Path(source).is_dir():
+        if output in (None, STDIO) or Path(str(output)).is_file():
+            raise typer.BadParameter(f"{source} is a folder: name one for the results with -o")
+        from codec.folder import Shard  # noqa: PLC0415  (multiprocessing: not for --help)
+
+        try:
+            Shard.parse(shard)
+        except ValueError as error:
+            raise typer.BadParameter(f"--shard {error}") from None
+        return True
+    if jobs is not None or shard != "1/1" or resume:
+        raise typer.BadParameter("--jobs, --shard and --resume are for folders")
+    return False
 
 
 def set_threads(threads: int | None) -> None:

@@ -4,7 +4,7 @@ import sys
 import time
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from codec.cli.common import (
     Coded,
     Device,
     Force,
+    Jobs,
     MaxChunkBytes,
     MaxPixels,
     MaxSide,
@@ -21,8 +22,12 @@ from codec.cli.common import (
     On,
     Output,
     Quiet,
+    Resume,
+    Shards,
     Threads,
+    Tile,
     Verbose,
+    of_folder,
     one_sentence,
     output_path,
     progress,
@@ -30,7 +35,7 @@ from codec.cli.common import (
     set_threads,
 )
 from codec.files import STDIO, read_coded, refuse_overwrite, writing
-from codec.options import DEFAULT_LIMITS, DecodeLimits
+from codec.options import DEFAULT_LIMITS, TILE, DecodeLimits
 
 
 def decode(
@@ -66,12 +71,52 @@ def decode(
         bool, typer.Option("--allow-partial", help="Decode what a truncated file holds.")
     ] = False,
     device: On = Device.AUTO,
+    tile: Tile = TILE,
     threads: Threads = None,
+    jobs: Jobs = None,
+    shard: Shards = "1/1",
+    resume: Resume = False,
     force: Force = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Decode a file; OUT is FILE with the suffix .png (or the format's) unless given."""
+    """Decode a file, or all in a folder; OUT is FILE with the suffix .png (or the format's).
+
+    A folder needs the folder OUT, as in `encode`.
+    """
+    options: dict[str, Any] = {
+        "realism": realism,
+        "model": model,
+        "limits": DecodeLimits(max_pixels, max_side, max_chunk_bytes, max_stages),
+        "allow_partial": allow_partial,
+        "device": device,
+        "tile": tile,
+    }
+    if of_folder(file, output, jobs=jobs, shard=shard, resume=resume):
+        if samples > 1:
+            raise typer.BadParameter("--samples is for one file")
+        from codec import image_io  # noqa: PLC0415  (Pillow: not for --help)
+        from codec.cli import folder  # noqa: PLC0415
+        from codec.folder import decoded  # noqa: PLC0415
+
+        with one_sentence(verbose):
+            suffix = f".{(file_format or 'png').lower()}"
+            wanted = image_io.format_name(file_format, Path(suffix))
+            failed = folder.run(
+                decoded,
+                file,
+                str(output),
+                suffixes=(".bibc",),
+                becomes=suffix,
+                options=options | {"seed": seed_option(seed), "format": wanted},
+                jobs=jobs,
+                threads=threads,
+                shard=shard,
+                resume=resume,
+                force=force,
+                quiet=quiet,
+            )
+        raise typer.Exit(1 if failed else 0)
     path = output_path(file, output, f".{(file_format or 'png').lower()}")
     if samples > 1 and path == STDIO:
         raise typer.BadParameter("--samples writes files: name one with -o")
@@ -87,15 +132,7 @@ def decode(
         data = read_coded(sys.stdin.buffer if file == STDIO else file)
         for path in outputs:
             start = time.perf_counter()
-            image = codec.decode(
-                data,
-                realism=realism,
-                seed=chosen,
-                model=model,
-                limits=DecodeLimits(max_pixels, max_side, max_chunk_bytes, max_stages),
-                allow_partial=allow_partial,
-                device=device,
-            )
+            image = codec.decode(data, seed=chosen, **options)
             buffer = BytesIO()  # some formats seek, and a failure must leave nothing on a pipe
             image_io.save(image, buffer, wanted)
             with writing(path, force) as out:

@@ -4,7 +4,7 @@ import sys
 import time
 from enum import StrEnum
 from io import BytesIO
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,12 +12,17 @@ import codec
 from codec.cli.common import (
     Device,
     Force,
+    Jobs,
     Model,
     On,
     Output,
     Quiet,
+    Resume,
+    Shards,
     Threads,
+    Tile,
     Verbose,
+    of_folder,
     one_sentence,
     output_path,
     progress,
@@ -25,7 +30,7 @@ from codec.cli.common import (
     set_threads,
 )
 from codec.files import STDIO, refuse_overwrite, writing
-from codec.options import EFFORT, METADATA
+from codec.options import EFFORT, METADATA, TILE
 
 
 class Strip(StrEnum):
@@ -39,7 +44,9 @@ class Strip(StrEnum):
 
 
 def encode(
-    image: Annotated[str, typer.Argument(metavar="IN", help="An image; - is standard input.")],
+    image: Annotated[
+        str, typer.Argument(metavar="IN", help="An image or a folder; - is standard input.")
+    ],
     *,
     output: Output = None,
     quality: Annotated[
@@ -65,33 +72,65 @@ def encode(
         list[Strip] | None, typer.Option("--strip", help="Metadata to leave out.")
     ] = None,
     device: On = Device.AUTO,
+    tile: Tile = TILE,
     threads: Threads = None,
+    jobs: Jobs = None,
+    shard: Shards = "1/1",
+    resume: Resume = False,
     force: Force = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Encode an image; OUT is IN with the suffix .bibc unless given."""
+    """Encode an image, or all in a folder; OUT is IN with the suffix .bibc unless given.
+
+    A folder needs the folder OUT, which gets the same tree and manifest.jsonl. Files that cannot be
+    encoded are named and left out, and the exit code is 1.
+    """
     if sum(option is not None for option in (quality, target_bpp, target_size)) > 1:
         raise typer.BadParameter("give one of --quality, --target-bpp and --target-size")
     for name, value in (("--target-bpp", target_bpp), ("--target-size", target_size)):
         if value is not None and not 0 < value < float("inf"):
             raise typer.BadParameter(f"{name} {value}: expected more than 0")
-    path = output_path(image, output, ".bibc")
     dropped = METADATA if Strip.ALL in (strip or ()) else strip or ()
+    options: dict[str, Any] = {
+        "quality": 50 if quality is None else quality,
+        "target_bpp": target_bpp,
+        "target_size": target_size,
+        "model": model,
+        "seed": seed,
+        "effort": effort,
+        "keep": [name for name in METADATA if name not in dropped],
+        "device": device,
+        "tile": tile,
+    }
+    if of_folder(image, output, jobs=jobs, shard=shard, resume=resume):
+        from codec.cli import folder  # noqa: PLC0415  (Pillow: not for --help)
+        from codec.folder import encoded  # noqa: PLC0415
+        from codec.image_io import suffixes  # noqa: PLC0415
+
+        with one_sentence(verbose):
+            failed = folder.run(
+                encoded,
+                image,
+                str(output),
+                suffixes=suffixes(),
+                becomes=".bibc",
+                options=options,
+                jobs=jobs,
+                threads=threads,
+                shard=shard,
+                resume=resume,
+                force=force,
+                quiet=quiet,
+            )
+        raise typer.Exit(1 if failed else 0)
+    path = output_path(image, output, ".bibc")
     with one_sentence(verbose), progress(f"encoding {image}", quiet):
         start = time.perf_counter()
         refuse_overwrite(path, force)
         set_threads(threads)
         data = codec.encode(
-            BytesIO(sys.stdin.buffer.read()) if image == STDIO else image,
-            quality=50 if quality is None else quality,
-            target_bpp=target_bpp,
-            target_size=target_size,
-            model=model,
-            seed=seed,
-            effort=effort,
-            keep=[name for name in METADATA if name not in dropped],
-            device=device,
+            BytesIO(sys.stdin.buffer.read()) if image == STDIO else image, **options
         )
         with writing(path, force) as file:
             file.write(data)
