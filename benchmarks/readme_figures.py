@@ -136,8 +136,8 @@ def realism_table(targets: tuple[float, ...]) -> list[str]:
         *paragraph(
             f"{made[0]['meta']['images']} Kodak images, whole files. Fréchet and KID are distances",
             "of EfficientNet-Lite2 features of 256-pixel windows, comparable with each other only.",
-            'LPIPS 0.1 on SqueezeNet. "larger": so many images whose smallest file of that codec is',
-            "above the target.",
+            'LPIPS 0.1 on SqueezeNet. "larger": so many images whose smallest file of that codec',
+            "is above the target.",
         ),
     ]
 
