@@ -2,6 +2,7 @@
 
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,11 @@ from PIL import Image
 
 sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 import learned_peer
+
+pytestmark = pytest.mark.skipif(
+    find_spec("compressai") is None,
+    reason="compressai is not installed, though the package depends on it",
+)
 
 
 @pytest.fixture(scope="module")

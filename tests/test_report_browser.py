@@ -116,6 +116,14 @@ def test_the_curves(laptop, tmp_path):
     opened.select_option("#bd-anchor", "bibcodec, realism 0")
     assert "Against bibcodec, realism 0" in opened.locator("#bd-table").inner_text()
 
+    point = opened.locator("#rd-chart .trace", has=opened.locator(".point")).last
+    box = point.locator(".point").nth(2).bounding_box()  # of the codec that is drawn last: ours
+    opened.mouse.move(box["x"], box["y"] + 4)
+    opened.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    opened.wait_for_selector("#thumb img", state="visible")
+    assert "photo0.png: bibcodec, quality" in opened.locator("#thumb p").inner_text()
+    assert opened.locator("#rd-chart .modebar-btn").count() == 4
+
     opened.locator("#surface").scroll_into_view_if_needed()
     opened.wait_for_selector("#surface-chart canvas", state="attached")
     assert opened.evaluate("document.getElementById('surface-chart').data[0].type") == "surface"

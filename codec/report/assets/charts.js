@@ -83,10 +83,11 @@ function legend(id, traces, redraw) {
   if (focused) for (const item of byId(id).children) if (item.dataset.curve === focused) item.focus();
 }
 
-const CONFIG = {
-  responsive: true, displaylogo: false, displayModeBar: narrow() ? false : "hover",
-  modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d", "resetCameraLastSave3d"],
-};
+// The buttons by name: plotly's own choice has one that sends the data away.
+function config(...buttons) {
+  return { responsive: true, displaylogo: false, displayModeBar: narrow() ? false : "hover", modeBarButtons: [["toImage", ...buttons]] };
+}
+const FLAT = config("zoom2d", "pan2d", "resetScale2d"), SOLID = config("resetCameraDefault3d");
 
 // Rate axes: logarithmic, ticks at round rates, only as wide as what was measured.
 function rateAxis(curves) {
@@ -157,7 +158,7 @@ function rateChart(prefix, key) {
   const visible = [...others, ...own].filter((trace) => !state.hidden.has(trace.name));
   const shown = layout(rateAxis(report.curves), axis(metric.axis, { range: spread(values, 0.05) }));
   shown.annotations = direction(metric);
-  Plotly.react(byId(`${prefix}-chart`), visible, shown, CONFIG);
+  Plotly.react(byId(`${prefix}-chart`), visible, shown, FLAT);
   legend(`${prefix}-legend`, [...own, ...others], drawAll);
   byId(`${prefix}-caption`).textContent = [
     `${metric.label} over the rate, for ${own.map((t) => t.name).join("; ")}.`,
@@ -227,7 +228,7 @@ function planeChart(distortion, perception) {
   const all = [...d.flat(), ...(theory || []).flatMap((row) => row || [])], xs = spread(all, 0.06);
   xs[1] += (narrow() ? 0.25 : 0.12) * (xs[1] - xs[0]);  // room for the labels
   const shown = layout(axis(metrics[distortion].axis, { range: xs }), axis(metrics[perception].axis, { range: spread(p.flat(), 0.08) }));
-  Plotly.react(byId("dp-chart"), traces, shown, CONFIG);
+  Plotly.react(byId("dp-chart"), traces, shown, FLAT);
   legend("dp-legend", traces.filter((trace, i) => traces.findIndex((t) => t.name === trace.name) === i));
   byId("dp-caption").textContent = `${metrics[perception].label} against ${metrics[distortion].label}, ${plane.codec}; ` +
     `a line joins the decodings of the same files at realism ${plane.realisms.join(", ")}.` +
@@ -272,7 +273,7 @@ function surfaceChart(distortion, perception) {
     zaxis: side(metrics[perception].label.replace(", ", ",<br>")), aspectmode: "manual", aspectratio: { x: 1.3, y: 1.1, z: 0.9 },
     camera: { eye: narrow() ? { x: -1.9, y: -2.2, z: 0.9 } : { x: -1.2, y: -1.4, z: 0.6 }, center: { x: 0, y: 0, z: -0.1 } },
   };
-  Plotly.react(byId("surface-chart"), traces, shown, CONFIG);
+  Plotly.react(byId("surface-chart"), traces, shown, SOLID);
   legend("surface-legend", traces.slice(1));
   byId("surface-caption").textContent = `${plane.codec}: ${plane.qualities.length} rates by ${plane.realisms.length} values of realism ` +
     `(darker is more). The dark line is the realism that the slider chose. Low and to the right is good.`;

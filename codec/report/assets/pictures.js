@@ -97,9 +97,10 @@ function thumbnails(id) {
     thumb.querySelector("img").src = gallery.sources[near.source];
     thumb.querySelector("p").textContent = `${photo.file}: ${describe(near)}: ${measured(near)}`;
     thumb.hidden = false;
-    const right = event.clientX + 24 + thumb.offsetWidth < window.innerWidth;
-    thumb.style.left = `${right ? event.clientX + 24 : event.clientX - 24 - thumb.offsetWidth}px`;
-    thumb.style.top = `${Math.max(8, Math.min(event.clientY - 40, window.innerHeight - thumb.offsetHeight - 8))}px`;
+    // below the point, beside plotly's label; above it at the bottom of the window
+    const below = event.clientY + 44 + thumb.offsetHeight < window.innerHeight;
+    thumb.style.left = `${Math.max(8, Math.min(event.clientX + 12, window.innerWidth - thumb.offsetWidth - 8))}px`;
+    thumb.style.top = `${below ? event.clientY + 44 : Math.max(8, event.clientY - 44 - thumb.offsetHeight)}px`;
   });
   chart.on("plotly_unhover", () => { thumb.hidden = true; });
 }
