@@ -228,7 +228,7 @@ def test_a_figure_for_papers(files, tmp_path, kind, magic):
     assert path.read_bytes().startswith(magic)
     if kind == "svg":
         text = path.read_text()
-        for words in ("bits per pixel", "PSNR, dB (higher is better)", "MS-ILLM (published)"):
+        for words in ("bits per pixel", "PSNR, dB", "(higher is better)", "MS-ILLM (published)"):
             assert words in text
 
 

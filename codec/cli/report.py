@@ -68,4 +68,5 @@ def report(
             with writing(path, force) as file:
                 draw(results, published, file, kind)
     if not quiet:
-        say(f"{output}: {len(results)} codecs, {len(text) / 1e6:.1f} MB")
+        codecs = "1 codec" if len(results) == 1 else f"{len(results)} codecs"
+        say(f"{output}: {codecs}, {len(text) / 1e6:.1f} MB")

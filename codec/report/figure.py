@@ -59,7 +59,7 @@ def draw(
     plane = data["plane"] if len(first) == 2 and _has(data["plane"], first) else None
     count = len(first) + bool(plane)
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(3.6 * count, 3.9), layout="constrained")
+        figure = Figure(figsize=(4.1 * count, 4.4), layout="constrained")
         axes = figure.subplots(1, count, squeeze=False)[0]
         for axis, found in zip(axes, first.values(), strict=False):
             _over_rate(axis, data, found)
@@ -71,7 +71,7 @@ def draw(
             for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
         }
         figure.legend(
-            handles.values(), handles, loc="outside lower center", ncols=min(5, len(handles))
+            handles.values(), handles, loc="outside lower center", ncols=1 + count, fontsize=8
         )
         figure.savefig(file, format=file_format, dpi=200)
 
@@ -114,7 +114,7 @@ def _over_rate(axis: Any, data: dict[str, Any], found: dict[str, Any]) -> None:
     pad = 0.06 * ((max(values) - min(values)) or 1)
     axis.set(xscale="log", xlim=(min(rates) / 1.1, max(rates) * 1.1), xlabel="bits per pixel")
     axis.set(ylim=(min(values) - pad, max(values) + pad))
-    axis.set(ylabel=f"{found['axis']} ({found['better']})")
+    axis.set(ylabel=f"{found['axis']}\n({found['better']})")
     ticks = [m * 10.0**e for e in range(-4, 2) for m in (1, 2, 5)]
     axis.set_xticks([t for t in ticks if min(rates) / 1.1 <= t <= max(rates) * 1.1])
     axis.set_xticks([], minor=True)
@@ -138,7 +138,8 @@ def _plane(
         axis.plot(d, p, color=ACCENT, linewidth=1.4, marker="o", markersize=3)
         axis.annotate(f"{bpp[0]:.3f}", (d[0], p[0]), (4, 2), textcoords="offset points", color=INK)
     axis.set(xlabel=f"{distortion['axis']} ({distortion['better']})")
-    axis.set(ylabel=f"{perception['axis']} ({perception['better']})")
+    axis.set(ylabel=f"{perception['axis']}\n({perception['better']})")
+    axis.margins(x=0.12)
     axis.set_title(
         f"{plane['codec']}, realism {plane['realisms'][0]:g} to {plane['realisms'][-1]:g}, "
         "by bits per pixel",
