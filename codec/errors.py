@@ -25,12 +25,17 @@ __all__ = [
     "Truncated",
     "UnsupportedImageError",
     "UnsupportedVersion",
+    "UnusualImageWarning",
     "sentence",
 ]
 
 
 class UnsupportedImageError(CodecError):
     """The image cannot be read, or has no faithful 8-bit form."""
+
+
+class UnusualImageWarning(UserWarning):
+    """An image is unlike the photographs that the model knows, see `codec.novelty`."""
 
 
 class RateTargetError(CodecError):

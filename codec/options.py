@@ -25,7 +25,7 @@ NO_LIMITS = DecodeLimits(max_pixels=0, max_side=0, max_chunk_bytes=0, max_stages
 
 @dataclass(frozen=True)
 class StreamInfo:
-    """What a file's header says; nothing of it needs the model.
+    """What a file's header says; only `novelty` needs the model.
 
     Attributes:
         width, height: in pixels.
@@ -38,6 +38,9 @@ class StreamInfo:
         file_bytes: size of the whole file.
         bpp: bits of the whole file per pixel.
         chunks: sizes in bytes of the optional chunks.
+        novelty: percentile, above 0 and below 100, of the image among photographs, by how far its
+            code is from theirs; from 99 on it is unusual. None if it was not asked for, the image
+            is below 256 pixels a side, or the model does not know.
     """
 
     width: int
@@ -51,3 +54,4 @@ class StreamInfo:
     file_bytes: int
     bpp: float
     chunks: dict[str, int]
+    novelty: float | None = None

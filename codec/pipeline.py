@@ -69,6 +69,9 @@ def encode(
     Returns:
         The file.
 
+    Warns:
+        UnusualImageWarning: the image is unlike the photographs that the model knows.
+
     Raises:
         UnsupportedImageError: the image cannot be read, or has no faithful 8-bit form.
         RateTargetError: even quality 0 is above the target.
@@ -81,6 +84,8 @@ def encode(
         >>> info(data).width, info(data).quality
         (64, 30)
     """
+    from codec import novelty  # noqa: PLC0415  (torch: not for `info`)
+
     _check(quality, target_bpp, target_size, seed=seed, effort=effort, keep=keep)
     _check_tile(tile)
     picture = image_io.load(image, keep)
@@ -90,15 +95,21 @@ def encode(
     analysis = network.analyse(_to_tensor(picture.rgb), tile)  # the network runs here, once
     del picture  # its pixels: 3 bytes each that nothing needs any more
 
+    percentiles: dict[bytes, float | None] = {}
+
     def file_at(quality: int, finer: float = 0.0) -> bytes:
         indices = network.quantise(analysis, quality, finer, effort)  # int32 grids, coarse to fine
         header = Header(width, height, quality, len(indices), network.fingerprint)
         payload = stream.encode_indices(indices, network.prior, header)
-        return container.write(header, payload, chunks)
+        data = container.write(header, payload, chunks)
+        percentiles[data] = novelty.percentile(network, indices, header, len(payload))
+        return data
 
     if target_bpp is not None:
         target_size = int(target_bpp * width * height / 8)
-    return file_at(int(quality)) if target_size is None else best_within(file_at, target_size)
+    data = file_at(int(quality)) if target_size is None else best_within(file_at, target_size)
+    novelty.warn_if_unusual(percentiles[data])
+    return data
 
 
 def decode(
@@ -168,15 +179,22 @@ def decode(
     return image
 
 
-def info(data: CodedSource) -> StreamInfo:
-    """Read what the header of a file says; neither the model nor torch is needed.
+def info(data: CodedSource, *, novelty: bool = False, model: Model = "default") -> StreamInfo:
+    """Read what the header of a file says; neither the model nor torch is needed for that.
+
+    Args:
+        data: the bytes, a path, or a binary file object.
+        novelty: also decode the indices, and say how unusual the image is to the model that wrote
+            the file: `StreamInfo.novelty`.
+        model: that model, for `novelty`: its name or folder, or the loaded model.
 
     Raises:
+        LimitExceeded, Truncated, Checksum, ModelMismatchError: for `novelty`, as `decode`.
         BitstreamError: not a file of this format, or its header or its chunks are damaged.
         OSError: the file cannot be read.
     """
     raw = read_coded(data)
-    file = container.parse(raw, NO_LIMITS)
+    file = container.parse(raw, DEFAULT_LIMITS if novelty else NO_LIMITS)
     header = file.header
     return StreamInfo(
         width=header.width,
@@ -190,7 +208,17 @@ def info(data: CodedSource) -> StreamInfo:
         file_bytes=len(raw),
         bpp=8 * len(raw) / (header.width * header.height),
         chunks={name: len(chunk) for name, chunk in file.chunks.items()},
+        novelty=_novelty(file, model) if novelty else None,
     )
+
+
+def _novelty(file: Container, model: Model) -> float | None:
+    """How unusual a parsed file's image is to the model that wrote it."""
+    from codec.novelty import percentile  # noqa: PLC0415  (torch)
+
+    header, network = file.header, _matching(file.header, model, "cpu")
+    indices = stream.decode_indices(file.payload, network.prior, header)
+    return percentile(network, indices, header, len(file.payload))
 
 
 def verify(

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from codec.errors import BitstreamError, ModelMismatchError, sentence
+from codec.errors import BitstreamError, ModelMismatchError, UnusualImageWarning, sentence
 from codec.files import STDIO
 from codec.options import LEAST_TILE
 
@@ -82,6 +82,8 @@ def one_sentence(verbose: int, file: str = "") -> Iterator[None]:
         with warnings.catch_warnings():
             if not verbose:
                 warnings.simplefilter("ignore")
+            warnings.filterwarnings("always", category=UnusualImageWarning)
+            warnings.showwarning = _show_warning
             yield
     except Exception as error:
         if verbose >= 2:
@@ -91,6 +93,11 @@ def one_sentence(verbose: int, file: str = "") -> Iterator[None]:
         )
         say(f"bibcodec: {where}{sentence(error)}")
         raise typer.Exit(1) from None
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:
+    """Any warning as one line on stderr."""
+    say(f"bibcodec: {' '.join(str(message).split())}")
 
 
 @contextmanager

@@ -29,12 +29,18 @@ def info(
     file: Coded,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    novelty: Annotated[
+        bool, typer.Option("--novelty", help="How unusual to the model (percentile), too.")
+    ] = False,
+    model: Model = "default",
     verbose: Verbose = 0,
 ) -> None:
     """Print what a file's header says; the image is not decoded."""
     with one_sentence(verbose, file):
-        about = codec.info(sys.stdin.buffer if file == STDIO else file)
-        values = asdict(about)
+        source = sys.stdin.buffer if file == STDIO else file
+        values = asdict(codec.info(source, novelty=novelty, model=model))
+        if not novelty:
+            del values["novelty"]
         if as_json:
             print(json.dumps(values, indent=2))
             return

@@ -1,0 +1,181 @@
+"""How far an image is from the photographs that a model knows, by its code alone.
+
+The code length under the prior says what the model expected: per stage the mean of −log2 p_j over
+the cells (p_j: the shares of the codes at that quality, I_Q of the paper), and over all stages what
+the contexts saved of it. Photographs of a quality have a mean and a covariance of the logarithms
+of these; an image's Mahalanobis distance from them, as a percentile among validation photographs,
+is its novelty. Both too many and too few bits count, and so do bits at the wrong stages.
+
+`python -m codec.train.novelty` calibrates a model.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitstream.header import Header
+from codec.errors import CodecError, UnusualImageWarning
+from codec.model_files import in_range, read_text
+
+if TYPE_CHECKING:
+    from codec.model import CodecModel
+
+Floats = NDArray[np.float64]
+
+FILE = "novelty.json"  # in a model's folder
+LEAST_SIDE = 256  # pixels: the cells of a smaller image are too few to judge by
+UNUSUAL = 99.0  # percentile from which an image is warned of
+FLOOR = 0.02  # bits a cell that an unused stage is taken to have
+SHRINKAGE = 0.05  # of the covariance towards its diagonal
+NOISE = 1e-3  # variance added to each logarithm
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What codes of photographs look like to a model, at some qualities.
+
+    Attributes:
+        fingerprint: of the model, 8 hexadecimal digits.
+        photographs: how many there were.
+        qualities: ascending.
+        mean: per quality, of the statistics (S + 1 each).
+        covariance: per quality (S + 1 by S + 1).
+        distances: per quality, of each photograph from the others, ascending.
+    """
+
+    fingerprint: str
+    photographs: int
+    qualities: list[int]
+    mean: list[list[float]]
+    covariance: list[list[list[float]]]
+    distances: list[list[float]]
+
+    def percentile(self, x: Floats, quality: int) -> float:
+        """Percentile, above 0 and below 100, of statistics (S + 1,) among the photographs'.
+
+        Between two calibrated qualities, mean, covariance and distances are interpolated.
+        """
+        low = min(int(np.searchsorted(self.qualities, quality)), len(self.qualities) - 1)
+        low, high = max(low - 1, 0), low
+        gap = self.qualities[high] - self.qualities[low]
+        share = min(max((quality - self.qualities[low]) / gap, 0.0), 1.0) if gap else 0.0
+
+        def at(table: Sequence[Any]) -> Floats:
+            return (1 - share) * np.asarray(table[low]) + share * np.asarray(table[high])
+
+        far = distance(x, at(self.mean), at(self.covariance))
+        rank = int(np.searchsorted(at(self.distances), far))
+        return 100 * (rank + 0.5) / (self.photographs + 1)
+
+    def check(self, stages: int) -> None:
+        """Raise ValueError, TypeError or LinAlgError if the tables are not those of S stages."""
+        count, size = len(self.qualities), stages + 1
+        in_range("photographs", self.photographs, 1, 10**6)
+        for quality in self.qualities:
+            in_range("quality", quality, 0, 100)
+        shapes = {
+            "mean": (count, size),
+            "covariance": (count, size, size),
+            "distances": (count, self.photographs),
+        }
+        for name, shape in shapes.items():
+            table = np.asarray(getattr(self, name), np.float64)
+            if table.shape != shape or not np.isfinite(table).all():
+                raise ValueError(f"{name} has the shape {table.shape}, expected {shape}, finite")
+        np.linalg.cholesky(np.asarray(self.covariance))
+        if not self.qualities or self.qualities != sorted(self.qualities):
+            raise ValueError(f"the qualities are {self.qualities}, expected ascending ones")
+
+    def save(self, folder: Path) -> None:
+        """Write novelty.json, numbers to five digits."""
+        text = json.dumps(asdict(self), default=float)
+        rounded = json.loads(text, parse_float=lambda number: float(f"{float(number):.5g}"))
+        (folder / FILE).write_text(json.dumps(rounded) + "\n")
+
+
+def load_calibration(folder: Path, fingerprint: bytes, stages: int) -> Calibration | None:
+    """A model folder's calibration; None if it has none, or that of other weights.
+
+    Raises:
+        CodecError: the file is there and is not valid.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        found = Calibration(**json.loads(read_text(path)))
+        found.check(stages)
+    except (ValueError, TypeError, np.linalg.LinAlgError) as error:
+        raise CodecError(f"{path} is no calibration of novelty: {error}") from error
+    return found if found.fingerprint == fingerprint.hex() else None
+
+
+def statistics(
+    network: CodecModel, indices: Sequence[NDArray[np.int32]], quality: int, payload: int
+) -> Floats:
+    """Logarithms of each stage's bits a cell, and of the share that the contexts left of them.
+
+    Args:
+        network: the model of the indices.
+        indices: of all S stages.
+        quality: of the file.
+        payload: bytes that the indices took.
+
+    Returns:
+        (S + 1,) float64.
+    """
+    prices = network.networks.quantizer.prices
+    bits = [prices(s, quality).cpu().numpy()[grid].sum() for s, grid in enumerate(indices)]
+    cells = [grid.size for grid in indices]
+    stages = np.log(np.divide(bits, cells) + FLOOR)
+    return np.append(stages, np.log(8 * payload / sum(bits)))
+
+
+def distance(x: Floats, mean: Floats, covariance: Floats) -> Floats:
+    """Mahalanobis distance of statistics (..., F).
+
+    >>> float(distance(np.array([3.0, 0.0]), np.zeros(2), np.diag([4.0, 1.0])))
+    1.5
+    """
+    offset = x - mean
+    squared = (offset * np.linalg.solve(covariance, offset.T).T).sum(-1)
+    return np.asarray(np.sqrt(squared), np.float64)
+
+
+def gaussian(x: Floats) -> tuple[Floats, Floats]:
+    """Mean and shrunk covariance of statistics (N, F)."""
+    covariance = np.cov(x.T) + NOISE * np.eye(x.shape[1])
+    diagonal = np.diag(np.diag(covariance))
+    return x.mean(0), (1 - SHRINKAGE) * covariance + SHRINKAGE * diagonal
+
+
+def percentile(
+    network: CodecModel, indices: Sequence[NDArray[np.int32]], header: Header, payload: int
+) -> float | None:
+    """Percentile among photographs of a coded image, above 0 and below 100, see `statistics`.
+
+    None if the image is below `LEAST_SIDE` or the model has no calibration.
+    """
+    if network.calibration is None or min(header.height, header.width) < LEAST_SIDE:
+        return None
+    x = statistics(network, indices, header.quality, payload)
+    return network.calibration.percentile(x, header.quality)
+
+
+def warn_if_unusual(percentile: float | None) -> None:
+    """Issue an `UnusualImageWarning` from the percentile `UNUSUAL` on."""
+    if percentile is not None and percentile >= UNUSUAL:
+        warnings.warn(
+            f"unusual image: at percentile {percentile:.1f} of photographs; synthesised detail may "
+            "be wrong, consider decoding with realism 0.3",
+            UnusualImageWarning,
+            stacklevel=3,
+        )

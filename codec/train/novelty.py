@@ -1,0 +1,89 @@
+"""Calibrate what is unusual to a model: novelty.json beside its weights.
+
+    python -m codec.train.novelty --data VALIDATION [-m MODEL]
+
+Photographs that the model was not trained on are coded at every calibrated quality. Each one's
+distance is from the mean and covariance of the others (ten folds), so that another photograph's is
+distributed alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bitstream import stream
+from bitstream.errors import CodecError
+from bitstream.header import Header
+from codec.model import CodecModel, load_model
+from codec.novelty import Calibration, Floats, distance, gaussian, statistics
+from codec.train.data import load_images
+
+QUALITIES = (0, 20, 40, 60, 80, 100)
+FOLDS = 10
+
+
+def measure(network: CodecModel, image: NDArray[np.uint8], qualities: Sequence[int]) -> Floats:
+    """Statistics of an image's code at each quality: (Q, S + 1).
+
+    Args:
+        network: the model.
+        image: (H, W, 3) uint8.
+        qualities: 0..100 each.
+    """
+    planes = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float().div(255)
+    analysis = network.analyse(planes)
+    rows = []
+    for quality in qualities:
+        indices = network.quantise(analysis, quality)
+        height, width = image.shape[:2]
+        header = Header(width, height, quality, len(indices), network.fingerprint)
+        payload = stream.encode_indices(indices, network.prior, header)
+        rows.append(statistics(network, indices, quality, len(payload)))
+    return np.stack(rows)
+
+
+def calibrate(network: CodecModel, images: Sequence[NDArray[np.uint8]]) -> Calibration:
+    """What the codes of photographs look like.
+
+    Raises:
+        CodecError: there are too few images to say.
+    """
+    if len(images) < 5 * FOLDS:
+        raise CodecError(f"got {len(images)} images: expected {5 * FOLDS} photographs or more")
+    table = np.stack([measure(network, image, QUALITIES) for image in images], 1)  # (Q, N, S + 1)
+    fold = np.arange(len(images)) % FOLDS
+    mean, covariance, distances = [], [], []
+    for x in table:
+        found = gaussian(x)
+        mean.append(found[0].tolist())
+        covariance.append(found[1].tolist())
+        apart = np.empty(len(x))
+        for k in range(FOLDS):
+            apart[fold == k] = distance(x[fold == k], *gaussian(x[fold != k]))
+        distances.append(np.sort(apart).tolist())
+    fingerprint = network.fingerprint.hex()
+    return Calibration(fingerprint, len(images), list(QUALITIES), mean, covariance, distances)
+
+
+def main() -> None:
+    """Calibrate a model and write the table into its folder."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="tar shard or folder")
+    default = Path(__file__).parents[1] / "models" / "default"
+    parser.add_argument("-m", "--model", type=Path, default=default, help="folder of the model")
+    options = parser.parse_args()
+    try:
+        network = load_model(options.model)
+        calibrate(network, load_images(options.data)).save(options.model)
+    except CodecError as error:
+        raise SystemExit(f"error: {error}") from error
+
+
+if __name__ == "__main__":
+    main()
