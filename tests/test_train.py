@@ -17,6 +17,7 @@ from bitstream.errors import CodecError
 from codec.model import load_model
 from codec.quantizer import ResidualQuantizer, Stage, least
 from codec.train.config import load_config
+from codec.train.data import Crops
 from codec.train.loop import schedule
 
 TOY = {
@@ -51,12 +52,15 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(photographs: Path, out: Path, *more: str) -> subprocess.Popen[bytes]:
+def start(
+    photographs: Path, out: Path, *more: str, launcher: tuple[str, ...] = ()
+) -> subprocess.Popen[bytes]:
     settings = [
         text for key, value in TOY.items() for text in ("--set", f"{key}={json.dumps(value)}")
     ]
     command = [
         sys.executable,
+        *launcher,
         "-m",
         "codec.train.cli",
         "--data",
@@ -149,3 +153,38 @@ def test_least_is_topk() -> None:
     expected, where = torch.topk(score, 5, largest=False)
     assert torch.equal(value, expected)
     assert torch.equal(column, where)
+
+
+TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+
+
+@pytest.mark.timeout(600)  # half a minute on an idle machine
+def test_two_processes_train_as_one_and_one_goes_on(photographs: Path, tmp_path: Path) -> None:
+    """Under torchrun: the same loss curve but for rounding, and on with another number of them."""
+    more = ("--set", "batch=4", "--set", "steps=14", "--set", "contexts=0")
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert start(photographs, one, *more).wait() == 0
+    run = start(photographs, two, *more, launcher=TWO)
+    log = two / "log.jsonl"
+    while run.poll() is None and not (log.exists() and log.read_text().count("\n") >= 5):
+        time.sleep(0.01)
+    run.terminate()  # torchrun passes it on, each process at another moment
+    run.wait(timeout=60)
+    reached = len(curve(two))
+    assert 5 <= reached < 14
+    assert (two / "checkpoint.pt").exists()
+    assert start(photographs, two, *more, "--resume").wait() == 0
+    steps, losses = zip(*curve(two), strict=True)
+    assert steps == tuple(range(1, 15))
+    expected = [loss for _, loss in curve(one)]
+    assert np.allclose(losses, expected, rtol=2e-3)
+    assert not np.allclose(losses, expected[1:] + expected[:1], rtol=0.02)  # the curve does move
+
+
+def test_a_batch_that_cannot_be_shared_is_refused() -> None:
+    images = [np.zeros((64, 64, 3), np.uint8)]
+    with pytest.raises(CodecError, match="multiple"):
+        Crops(images, 64, 5, 0, share=(0, 2))
+    whole = Crops(images, 64, 4, 0)(3)
+    shares = [Crops(images, 64, 4, 0, share=(rank, 2))(3) for rank in (0, 1)]
+    assert torch.equal(torch.cat(shares), whole)

@@ -22,7 +22,7 @@ class TrainConfig:
 
     model: ModelConfig = field(default_factory=ModelConfig)
     steps: int = 40_000
-    batch: int = 8  # crops a step and process
+    batch: int = 8  # crops a step, of all processes together
     crop: int = 160  # pixels a side, a multiple of the coarsest cell
     rate: float = 4e-4  # peak learning rate of Adam, cosine decay to a twentieth
     warmup: int = 300  # steps of linear warm-up

@@ -61,18 +61,45 @@ def load_images(
 
 
 class Crops:
-    """Random crops with horizontal flips; batch k depends on (seed, k) only, as resuming needs."""
+    """Random crops with horizontal flips; batch k depends on (seed, k) only, as resuming needs.
 
-    def __init__(self, images: list[NDArray[np.uint8]], size: int, batch: int, seed: int) -> None:
+    Of several processes each takes its share of every batch, so that the batches do not depend on
+    how many there are.
+
+    Args:
+        images: (H, W, 3) uint8 each.
+        size: pixels a side of a crop.
+        batch: crops in a batch, of all processes together.
+        seed: of the draws.
+        share: number of this process, and of how many.
+
+    Raises:
+        CodecError: no image is large enough, or the batch cannot be shared evenly.
+    """
+
+    def __init__(
+        self,
+        images: list[NDArray[np.uint8]],
+        size: int,
+        batch: int,
+        seed: int,
+        *,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
         self.images = [i for i in images if min(i.shape[:2]) >= size]
         if not self.images:
             raise CodecError(
                 f"no training image has both sides >= {size} pixels: use a smaller crop"
             )
-        self.size, self.batch, self.seed = size, batch, seed
+        if batch % share[1]:
+            raise CodecError(
+                f"a batch of {batch} crops cannot be shared by {share[1]} processes: "
+                "set batch to a multiple of their number"
+            )
+        self.size, self.batch, self.seed, self.share = size, batch, seed, share
 
     def __call__(self, step: int) -> Tensor:
-        """Batch number `step`: (batch, 3, size, size) float32 in [-1, 1], channels last."""
+        """The share of batch `step`: (n, 3, size, size) float32 in [-1, 1], channels last."""
         rng = np.random.default_rng((self.seed, step))
         crops = np.empty((self.batch, self.size, self.size, 3), np.uint8)
         for crop in crops:
@@ -81,4 +108,6 @@ class Crops:
             x = rng.integers(image.shape[1] - self.size + 1)
             window = image[y : y + self.size, x : x + self.size]
             crop[:] = window[:, ::-1] if rng.integers(2) else window
+        rank, world = self.share
+        crops = crops[rank * self.batch // world : (rank + 1) * self.batch // world]
         return torch.from_numpy(crops).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)

@@ -133,13 +133,15 @@ def train(
         raise CodecError(
             f"{out} holds a training run: add --resume to go on with it, or name a new folder"
         )
-    crops = Crops(load_images(data), config.crop, config.batch, config.seed * 1000 + rank)
+    seed = config.seed * 1000
+    images = load_images(data)
+    crops = Crops(images, config.crop, config.batch, seed, share=(rank, world))
     out.mkdir(parents=True, exist_ok=True)
     if world > 1:
         torch.distributed.init_process_group("nccl" if cuda else "gloo")
     run = Run(config, out, device)
     if not checkpoint:
-        run.start(Crops(crops.images, config.crop, config.batch, config.seed * 1000))
+        run.start(Crops(images, config.crop, config.batch, seed))
     run.place()
     if checkpoint:
         run.load()
@@ -149,7 +151,9 @@ def train(
         signal.signal(number, lambda *_: stopped.set())
     log = Log(out, run.step, config.tensorboard) if rank == 0 else None
     began = saved = time.monotonic()
-    while run.step < config.steps and not stopped.is_set() and time.monotonic() - began < seconds:
+    while run.step < config.steps and not agreed(
+        stopped.is_set() or time.monotonic() - began >= seconds, device
+    ):
         for _ in range(config.log_steps):
             one_step(run, module, crops, log)
         if log:
@@ -160,7 +164,8 @@ def train(
     if log:
         run.save()
         done = config.contexts and run.step >= config.steps
-        prior = context_prior(run.average, crops, config) if done else static_prior(run.average)
+        whole = Crops(images, config.crop, config.batch, seed)
+        prior = context_prior(run.average, whole, config) if done else static_prior(run.average)
         as_model(run.average, prior).save(out / "model")
     if world > 1:
         torch.distributed.destroy_process_group()
@@ -182,9 +187,22 @@ def one_step(run: Run, module: Any, crops: Crops, log: Log | None) -> None:
     run.statistics.update(outcome.used, quality)
     run.step += 1
     follow(run, min(config.average, (1 + run.step) / (10 + run.step)))
+    figures = torch.stack([outcome.mse, outcome.bits, outcome.loss.detach()])
+    if torch.distributed.is_initialized():
+        torch.distributed.all_reduce(figures)
+        figures /= torch.distributed.get_world_size()
     if log:
-        psnr = 10 * math.log10(4 / float(outcome.mse))
-        log.add(psnr=psnr, bpp=float(outcome.bits), loss=outcome.loss.item())
+        mse, bits, loss = figures.tolist()
+        log.add(psnr=10 * math.log10(4 / mse), bpp=bits, loss=loss)
+
+
+def agreed(flag: bool, device: torch.device) -> bool:
+    """Whether any process says so: they stop at the same step, or wait for each other for ever."""
+    if not torch.distributed.is_initialized():
+        return flag
+    value = torch.tensor(float(flag), device=device)
+    torch.distributed.all_reduce(value, torch.distributed.ReduceOp.MAX)
+    return bool(value)
 
 
 class Log:
