@@ -144,7 +144,7 @@ def test_calibration_is_of_one_model(calibrated, tmp_path):
         {"photographs": 10**9},
         {"covariance": None},
         {"qualities": ["a"]},
-        {"distances": [[float("nan")] * 60] * 6},
+        {"distances": [[float("nan")] * 60] * 5},
         {"more": 1},
         None,
     ],

@@ -24,7 +24,7 @@ from codec.model import CodecModel, load_model
 from codec.novelty import Calibration, Floats, distance, gaussian, statistics
 from codec.train.data import load_images
 
-QUALITIES = (0, 20, 40, 60, 80, 100)
+QUALITIES = (0, 25, 50, 75, 100)
 FOLDS = 10
 
 

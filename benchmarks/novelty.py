@@ -1,0 +1,114 @@
+"""How well a model tells photographs from other images: benchmarks/results/novelty.json.
+
+    python benchmarks/novelty.py KODAK_FOLDER
+
+AUROC of each kind of image (benchmarks/unusual_images.py) against the validation photographs of the
+model's calibration, each of these judged by the others; the share of images that `encode` warns of,
+and of Kodak's photographs, which it should not; and what the judgement costs.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from provenance import meta
+from unusual_images import KINDS, images
+
+import codec
+from bitstream.header import Header
+from codec.model import CodecModel, load_model
+from codec.novelty import UNUSUAL, Calibration, distance, percentile
+from codec.train.novelty import measure
+
+Pixels = NDArray[np.uint8]
+
+
+def auroc(usual: NDArray[np.float64], unusual: NDArray[np.float64]) -> float:
+    """Chance that an unusual image lies farther out than a usual one."""
+    pairs = np.sign(unusual[:, None] - usual[None])
+    return float((pairs + 1).mean() / 2)
+
+
+def judge(network: CodecModel, pictures: list[Pixels], qualities: list[int]) -> dict[str, Any]:
+    """AUROC and share of warnings of a set of pictures at each quality."""
+    calibration = calibrated(network)
+    table = np.stack([measure(network, picture, qualities) for picture in pictures], 1)
+    found: dict[str, Any] = {"images": len(pictures)}
+    for quality, x in zip(qualities, table, strict=True):
+        percentiles = [calibration.percentile(row, quality) for row in x]
+        row = {"warned": round(float(np.mean(np.array(percentiles) >= UNUSUAL)), 4)}
+        if quality in calibration.qualities:
+            at = calibration.qualities.index(quality)
+            mean, covariance = calibration.mean[at], calibration.covariance[at]
+            far = distance(x, np.array(mean), np.array(covariance))
+            row["auroc"] = round(auroc(np.array(calibration.distances[at]), far), 4)
+        found[f"quality {quality}"] = row
+    return found
+
+
+def calibrated(network: CodecModel) -> Calibration:
+    if network.calibration is None:
+        raise SystemExit("error: the model has no calibration: run python -m codec.train.novelty")
+    return network.calibration
+
+
+def cost(network: CodecModel, picture: Pixels) -> dict[str, float]:
+    """Seconds of encoding a picture, and of judging it: medians of five."""
+    data = codec.encode(picture, model=network)
+    planes = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float().div(255)
+    indices = network.quantise(network.analyse(planes), 50)
+    height, width = picture.shape[:2]
+    header = Header(width, height, 50, len(indices), network.fingerprint)
+    whole, own = [], []
+    for _ in range(5):
+        start = time.perf_counter()
+        codec.encode(picture, model=network)
+        whole.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        percentile(network, indices, header, len(data))
+        own.append(time.perf_counter() - start)
+    seconds, extra = float(np.median(whole)), float(np.median(own))
+    return {
+        "encode_seconds": round(seconds, 4),
+        "novelty_seconds": round(extra, 5),
+        "share": round(extra / seconds, 4),
+    }
+
+
+def main() -> None:
+    """Judge every kind and Kodak, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("kodak", type=Path)
+    parser.add_argument("-m", "--model", default="default")
+    parser.add_argument("--count", type=int, default=16, help="images of each kind")
+    parser.add_argument("-q", "--quality", type=int, nargs="+", default=[50])
+    parser.add_argument("-o", "--out", type=Path, default=Path("benchmarks/results/novelty.json"))
+    options = parser.parse_args()
+    network = load_model(options.model, "cpu")
+    paths = sorted(options.kodak.glob("*.png"))
+    kodak = [np.asarray(Image.open(path).convert("RGB")) for path in paths]
+    between = [*options.quality, 40]  # 40 lies between two calibrated qualities
+    found = {"kodak": judge(network, kodak, between)}
+    print("kodak", found["kodak"], flush=True)
+    for kind in KINDS:
+        found[kind] = judge(network, images(kind, options.count), options.quality)
+        print(kind, found[kind], flush=True)
+    result = {
+        "meta": meta(paths, network.fingerprint),
+        "statistics": len(network.cells) + 1,
+        "photographs": calibrated(network).photographs,
+        "threshold": UNUSUAL,
+        "sets": found,
+        "cost": cost(network, kodak[0]),
+    }
+    options.out.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
