@@ -114,7 +114,7 @@ def result(
         "samples": plan.samples if plan.codec == OURS else 1,
         "windows": summary.pop("windows"),
         "notes": NOTES,
-        "not_measured": unmeasured(plan) | summary.pop("not_measured"),
+        "not_measured": summary.pop("not_measured") | unmeasured(plan),
         "errors": errors,
     }
     shown = {key: value for key, value in meta.items() if value is not None}
@@ -193,9 +193,14 @@ def _measured(
 def _try(plan: Plan, path: Path) -> tuple[Path, Record | None, str]:
     try:
         return path, measure(plan, path), ""
-    except (CodecError, OSError) as error:
-        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return path, None, said if str(path.name) in said else f"{path.name}: {said}"
+    except Exception as error:  # codecs raise nearly anything, and the other images go on
+        if isinstance(error, CodecError):
+            said = str(error)
+        elif isinstance(error, OSError) and error.strerror:
+            said = error.strerror
+        else:
+            said = f"{type(error).__name__}: {error}"
+        return path, None, said if path.name in said else f"{path.name}: {said}"
 
 
 def _read(journal: Path, known: dict[str, Any]) -> dict[str, Record]:

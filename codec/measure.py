@@ -66,7 +66,7 @@ class Coded:
     quality: int | None
     target: float | None  # bits a pixel that were asked for
     size: int  # bytes
-    seconds: float  # that coding took
+    seconds: float | None  # that coding took; None where another program did it
     decode: Callable[[float, int], Samples]  # of realism and seed
 
 
@@ -102,11 +102,13 @@ def measure(plan: Plan, path: Path) -> Record:
                 "bpp": 8 * coded.size / (width * height),
                 "samples": len(samples),
                 **values,
-                "encoding_time": coded.seconds,
                 "features": {
                     window: [sample[1][window] for sample in samples] for window in samples[0][1]
                 },
             }
+            if coded.seconds is not None:
+                point["encoding_time"] = coded.seconds
+                point["decoding_time"] = float(np.mean([sample[2] for sample in samples]))
             points.append(point)
     return {
         "file": path.name,
@@ -141,8 +143,8 @@ def unpack(features: str) -> Features:
 
 def _sample(
     plan: Plan, rgb: Samples, coded: Coded, realism: float, seed: int
-) -> tuple[dict[str, float], dict[str, str]]:
-    """Metrics and features of one decoded image."""
+) -> tuple[dict[str, float], dict[str, str], float]:
+    """Metrics, features and seconds of one decoded image."""
     start = time.perf_counter()
     decoded = coded.decode(realism, seed)
     seconds = time.perf_counter() - start
@@ -154,7 +156,7 @@ def _sample(
     values = fidelity.measure(rgb, decoded)
     if plan.lpips and min(rgb.shape[:2]) >= 16:
         values["lpips"] = _lpips(plan.lpips)(rgb, decoded)
-    return values | {"decoding_time": seconds}, _features(decoded)
+    return values, _features(decoded), seconds
 
 
 def _features(image: Samples) -> dict[str, str]:
@@ -215,7 +217,7 @@ def _peers(plan: Plan, image: Image.Image) -> Iterator[Coded]:
 
 def _foreign(plan: Plan, path: Path) -> Iterator[Coded]:
     decoded, coded = (_beside(path, Path(folder or ".")) for folder in (plan.decoded, plan.coded))
-    yield Coded(None, None, coded.stat().st_size, 0.0, lambda *_: image_io.load(decoded, ()).rgb)
+    yield Coded(None, None, coded.stat().st_size, None, lambda *_: image_io.load(decoded, ()).rgb)
 
 
 def _beside(path: Path, folder: Path) -> Path:

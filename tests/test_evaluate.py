@@ -243,6 +243,20 @@ def test_broken_images_and_other_sizes_are_named_and_the_run_goes_on(tmp_path):
     assert result["results"]["quality"] == [None]
     assert result["images"][1]["points"][0]["bytes"] == 1003
     assert result["name"] == "decoded"
+    assert not any(key.endswith("_time") for key in result["results"])
+
+
+def test_whatever_a_codec_raises_is_named(folder, tmp_path, monkeypatch):
+    def encode(image, quality):
+        raise RuntimeError("the encoder gave up")
+
+    peer = peers.Peer("jpeg", "fails", encode, lambda data: None, range(1, 101))
+    monkeypatch.setattr(peers, "load", lambda name: peer)
+    plan = Plan(codec="jpeg", qualities=(10,))
+    records, errors = evaluate.run(plan, evaluate.photographs(folder), tmp_path / "journal")
+    assert not records
+    assert errors["0.png"] == "0.png: RuntimeError: the encoder gave up"
+    assert len(errors) == 3
 
 
 def test_jobs_give_what_one_process_gives(folder, tmp_path):
