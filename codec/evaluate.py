@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -178,7 +179,7 @@ def _measured(
         yield from (_try(plan, path) for path in images)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(images)), context) as pool:
+    with ProcessPoolExecutor(min(jobs, len(images)), context, _share_cores, (jobs,)) as pool:
         try:
             futures = [pool.submit(_try, plan, path) for path in images]
             yield from (future.result() for future in as_completed(futures))
@@ -188,6 +189,12 @@ def _measured(
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _share_cores(jobs: int) -> None:
+    import torch  # noqa: PLC0415
+
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))
 
 
 def _try(plan: Plan, path: Path) -> tuple[Path, Record | None, str]:

@@ -96,6 +96,19 @@ def test_metrics_that_cannot_be_had_are_left_out(photograph):
         fidelity.measure(small, small[1:])
 
 
+def test_metrics_whose_package_is_missing_are_named(photograph, monkeypatch):
+    from codec import measure
+
+    for module in (fidelity, measure):
+        monkeypatch.setattr(module, "find_spec", lambda name: None)
+    x, y = pair(photograph, "even", "noise")
+    assert set(fidelity.measure(x, y)) == {"psnr-rgb", "gmsd"}
+    missing = measure.unmeasured(measure.Plan(qualities=(5,)))
+    distances = {f"{name}-{size}" for name in ("frechet", "kid") for size in (256, 128)}
+    assert set(missing) == {"ms-ssim-rgb", "ssimulacra2", "flip", "lpips"} | distances
+    assert "pip install 'bibcodec[metrics]'" in missing["flip"]
+
+
 def lpips_weights(path):
     """Random weights in the published layout, from numpy: the same everywhere."""
     rng = np.random.default_rng(0)
