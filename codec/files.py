@@ -1,5 +1,6 @@
 """Files and standard streams: read all of one, write one whole or not at all."""
 
+import os
 import secrets
 import stat
 import sys
@@ -59,29 +60,54 @@ def writing(path: str, force: bool) -> Iterator[BinaryIO]:
         force: replace a file that exists.
 
     Raises:
-        CodecError: the file exists and `force` is not set.
+        CodecError: the file exists (now, or by the time the block ends) and `force` is not set.
         OSError: the file cannot be written.
     """
-    if path == STDIO:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    target = Path(path).resolve()
-    if target.exists() and not stat.S_ISREG(target.stat().st_mode):
-        with target.open("wb") as device:
-            yield device
-        return
-    refuse_overwrite(path, force)
+    try:
+        if path == STDIO:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+            return
+        target = Path(path).resolve()
+        if target.exists() and not stat.S_ISREG(target.stat().st_mode):
+            with target.open("wb") as device:
+                yield device
+            return
+        refuse_overwrite(path, force)
+        with _temporary(target) as (temporary, file):
+            yield file
+            file.flush()
+            os.fsync(file.fileno())  # a power cut after the renaming leaves the whole file
+            if force:
+                temporary.replace(target)
+            else:
+                _place(temporary, target, path)
+    except OSError as error:
+        error.filename, error.filename2 = path, None  # the name that the user knows
+        raise
+
+
+@contextmanager
+def _temporary(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """A new file beside `target`, which is gone at the end unless it was renamed."""
     temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
-            yield file
-        temporary.replace(target)
-    except BaseException as error:
+            yield temporary, file
+    finally:
         temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename == str(temporary):
-            error.filename = path  # the name that the user knows
+
+
+def _place(temporary: Path, target: Path, path: str) -> None:
+    """Give the file its name unless another process took it meanwhile."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        refuse_overwrite(path, force=False)
         raise
+    except OSError:  # a file system without links
+        refuse_overwrite(path, force=False)
+        temporary.replace(target)
 
 
 def refuse_overwrite(path: str, force: bool) -> None:

@@ -1,5 +1,6 @@
 """The command `bibcodec`: flags in, one summary line out; the work is in `codec.pipeline`."""
 
+import signal
 from typing import Annotated
 
 import typer
@@ -36,5 +37,11 @@ app.command()(report.report)
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Entry point of the console script; SIGINT and SIGTERM end it with exit code 128 + number."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     app(prog_name="bibcodec")
+
+
+def _stop(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)  # what is being written is removed on the way out
