@@ -18,6 +18,7 @@ from bitstream.tables import IntArray, Tables
 
 OWN_PARTS = 5  # own place, left + right, above + below, four diagonals; all four of this stage
 COARSE_PARTS = 3  # the cell above this one, its nearer horizontal and its nearer vertical neighbour
+BAND = 64  # rows of a grid whose context vectors are made at once
 ROWS = 512  # context vectors compared at once: what fits a cache
 MAX_FEATURES = 64  # length of a code's features
 CLIP = 4095  # context vectors and centres stay within: their products stay within int32
@@ -168,7 +169,10 @@ class ContextState(PriorState):
             place = odd == colour
             here = vectors[place]
             if colour:
-                here += (_beside(found) + _above(found))[place] @ context.own[4]
+                around = _beside(found)
+                around += _above(found)
+                here += around[place] @ context.own[4]
+                del around
             here >>= self._prior.shift
             table_ids = _nearest(np.clip(here, -CLIP, CLIP), context.centres)
             grid[place] = code(table_ids, context.tables, None if known is None else known[place])
@@ -181,22 +185,31 @@ class ContextState(PriorState):
         """Context vectors of a stage but for the stage itself, before shift and clip."""
         context, level = self._prior.contexts[stage], self._prior.levels[stage]
         rows, columns = self.shapes[stage]
-        own = self._sums[level]
-        diagonal = _above(_beside(own))
-        parts = np.concatenate([own, _beside(own), _above(own), diagonal], axis=2)
-        vectors = parts @ context.own[:4].reshape(-1, context.own.shape[2])
+        coarser = []  # per coarser level: cells a side, and its three parts
+        for number in range(level):
+            ratio = self._prior.cells[self._prior.levels.index(number)] // self._prior.cells[stage]
+            above, across, along = self._sums[number] @ context.coarse[number][:, None]
+            across = np.pad(across, ((0, 0), (1, 1), (0, 0)))
+            along = np.pad(along, ((1, 1), (0, 0), (0, 0)))
+            coarser.append((ratio, above, across, along))
         side = context.place.shape[0]
-        y, x = np.arange(rows)[:, None], np.arange(columns)
-        vectors += context.place[y % side, x % side] + context.quality[self.quality]
-        for coarser in range(level):
-            ratio = self._prior.cells[self._prior.levels.index(coarser)] // self._prior.cells[stage]
-            above, across, along = self._sums[coarser] @ context.coarse[coarser][:, None]
-            padded = np.pad(across, ((0, 0), (1, 1), (0, 0)))
-            nearer = x // ratio + 1 + np.where(x % ratio * 2 >= ratio, 1, -1)
-            vectors += above[y // ratio, x // ratio] + padded[y // ratio, nearer]
-            padded = np.pad(along, ((1, 1), (0, 0), (0, 0)))
-            vectors += padded[y // ratio + 1 + np.where(y % ratio * 2 >= ratio, 1, -1), x // ratio]
-        return np.asarray(vectors, np.int32)
+        x = np.arange(columns)
+        vectors = np.empty((rows, columns, context.own.shape[2]), np.int32)
+        for top in range(0, rows, BAND):  # a band at a time: the parts take four times the memory
+            band = vectors[top : top + BAND]
+            first = max(top - 1, 0)
+            own = self._sums[level][first : top + BAND + 1]
+            parts = np.concatenate([own, _beside(own), _above(own), _above(_beside(own))], axis=2)
+            parts = parts[top - first : top - first + len(band)]
+            band[:] = parts @ context.own[:4].reshape(-1, context.own.shape[2])
+            y = np.arange(top, top + len(band))[:, None]
+            band += context.place[y % side, x % side] + context.quality[self.quality]
+            for ratio, above, across, along in coarser:
+                nearer = x // ratio + 1 + np.where(x % ratio * 2 >= ratio, 1, -1)
+                band += above[y // ratio, x // ratio] + across[y // ratio, nearer]
+                nearer = y // ratio + 1 + np.where(y % ratio * 2 >= ratio, 1, -1)
+                band += along[nearer, x // ratio]
+        return vectors
 
 
 def _sum(array: IntArray) -> int:
