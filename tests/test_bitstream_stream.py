@@ -199,6 +199,16 @@ def test_priors_come_back_from_disk(name, tmp_path):
     assert encode_indices(indices, loaded, head) == encode_indices(indices, prior, head)
 
 
+def test_an_ideal_code_length_needs_symbols():
+    with pytest.raises(ValueError, match="needs the symbols"):
+        ideal_bits([None], PRIORS["static"], header(64, 64))
+
+
+def test_a_prior_of_one_bucket_comes_back(tmp_path):
+    StaticPrior((8,), [[[2**23, 2**23]]]).save(tmp_path / "prior.safetensors")
+    assert Prior.load(tmp_path / "prior.safetensors").bucket.tolist() == [0] * 101
+
+
 def test_bad_prior_files_are_refused(tmp_path):
     path = tmp_path / "prior.safetensors"
     path.write_bytes(b"nonsense")

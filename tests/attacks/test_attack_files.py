@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import codec
-from bitstream import write
+from bitstream import reference, write
 from codec.cli import app
 from codec.errors import CodecError
 
@@ -63,6 +63,21 @@ def test_attack_gets_its_sentence_and_little_memory(name, kit, model):
     assert memory < attack.megabytes + len(data) / 1e6
     with pytest.raises(CodecError):
         codec.verify(data, model=model)
+
+
+NOT_FOR_THE_REFERENCE = (  # it has one limit, no model and no pixels, and is slow
+    *("a strip", "255 chunks of 300 kB", "the most pixels that are allowed"),
+    *("another model", "more stages than the model"),
+    *(name for name in ATTACKS if "alpha" in name),
+)
+
+
+@pytest.mark.parametrize("name", sorted(set(ATTACKS) - set(NOT_FOR_THE_REFERENCE)))
+def test_the_reference_decoder_refuses_it_too(name, kit, model, tmp_path):
+    model.prior.save(tmp_path / "prior.safetensors")
+    prior = reference.load_prior((tmp_path / "prior.safetensors").read_bytes())
+    with pytest.raises(reference.Refused):
+        reference.decode(ATTACKS[name].make(kit), prior)
 
 
 @pytest.fixture(scope="module")
