@@ -106,6 +106,52 @@ def test_sums_that_could_overflow_are_refused() -> None:
         )
 
 
+def arrays_of(length: int, dim: int, cells: tuple[int, ...] = (8,)) -> dict[str, np.ndarray]:
+    """A prior of zeros with two codes and two tables a stage."""
+    arrays = {"cells": np.array(cells, np.int32), "shift": np.zeros(1, np.int32)}
+    levels = sorted(set(cells), reverse=True)
+    for s, cell in enumerate(cells):
+        side, level = cells[0] // cell, levels.index(cell)
+        shapes = {
+            "features": (2, length),
+            "own": (5, length, dim),
+            "coarse": (level, 3, length, dim),
+            "place": (side, side, dim),
+            "quality": (101, dim),
+            "centres": (2, dim),
+        }
+        arrays |= {f"{name}.{s}": np.zeros(shape, np.int32) for name, shape in shapes.items()}
+        arrays[f"tables.{s}"] = np.full((2, 2), 2**23, np.uint32)
+    return arrays
+
+
+def test_sizes_have_bounds() -> None:
+    for length, dim in ((1, 1), (64, 42)):
+        assert len(ContextPrior.from_arrays(arrays_of(length, dim)).cells) == 1
+    with pytest.raises(ValueError, match=r"expected 1\.\.64 features of a code, got 65"):
+        ContextPrior.from_arrays(arrays_of(65, 1))
+    with pytest.raises(ValueError, match="contexts of 43 numbers: too many for int32"):
+        ContextPrior.from_arrays(arrays_of(1, 43))
+    assert len(ContextPrior.from_arrays(arrays_of(1, 1, (8,) * 15)).cells) == 15
+    with pytest.raises(ValueError, match=r"cells has shape \(16,\), expected 1\.\.15 numbers"):
+        ContextPrior.from_arrays(arrays_of(1, 1, (8,) * 16))
+
+
+@pytest.mark.parametrize("part", ["own", "coarse", "place", "quality"])
+def test_every_part_of_a_sum_counts(part: str) -> None:
+    """The bound of int32 lies where 4 features of 2 x weights, places and qualities reach 2^31."""
+    arrays = arrays_of(1, 1, (16, 8))
+    for s in (0, 1):
+        arrays[f"features.{s}"][:] = -2
+    place = {"own": (4, 0, 0), "coarse": (0, 2, 0, 0), "place": (1, 1, 0), "quality": (100, 0)}
+    times = {"own": 8, "coarse": 2, "place": 1, "quality": 1}[part]
+    arrays[f"{part}.1"][place[part]] = -(2**31 // times - 1)
+    assert ContextPrior.from_arrays(arrays)
+    arrays[f"{part}.1"][place[part]] -= 1
+    with pytest.raises(ValueError, match="the context sums of stage 1 could leave int32"):
+        ContextPrior.from_arrays(arrays)
+
+
 @pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(StageContext)])
 def test_arrays_of_wrong_shape_are_refused(name: str) -> None:
     prior = context_prior()
