@@ -11,10 +11,10 @@ import gzip
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib import cbook
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
@@ -26,13 +26,14 @@ WORDS = (
     "table of frequencies prices the next symbol in whole numbers and never in floating point "
     "Total 1,024 2019 Figure Settings File Edit View Help Cancel OK Save Open Search Inbox"
 ).split()
+DATA = Path(matplotlib.get_data_path())
 Rng = np.random.Generator
 Pixels = NDArray[np.uint8]
 
 
 @lru_cache
 def font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/{name}.ttf", size)
+    return ImageFont.truetype(DATA / "fonts" / "ttf" / f"{name}.ttf", size)
 
 
 def size_of(rng: Rng) -> tuple[int, int]:
@@ -54,6 +55,7 @@ def noise(rng: Rng) -> Image.Image:
     block = int(rng.choice([1, 1, 2, 3]))
     shape = (-(-height // block), -(-width // block), 1 if rng.random() < 0.4 else 3)
     kind = rng.integers(3)
+    x: NDArray[np.floating[Any]]
     if kind == 0:
         x = rng.normal(rng.uniform(80, 176), rng.uniform(15, 80), shape)
     elif kind == 1:
@@ -140,7 +142,7 @@ def cartoon(rng: Rng) -> Image.Image:
     horizon = int(rng.integers(height // 2, 2 * height))
     draw.rectangle((0, horizon, 2 * width, 2 * height), colour(rng, 60, 220))
     for _ in range(int(rng.integers(8, 40))):
-        x, y = rng.integers(0, 2 * width), rng.integers(0, 2 * height)
+        x, y = float(rng.integers(0, 2 * width)), float(rng.integers(0, 2 * height))
         r = int(rng.integers(12, 160))
         fill, line, edge = colour(rng, 30), (20, 20, 30), int(rng.integers(2, 9))
         shape = rng.integers(3)
@@ -158,10 +160,9 @@ def cartoon(rng: Rng) -> Image.Image:
 @lru_cache
 def head() -> NDArray[np.float64]:
     """Matplotlib's sample scan of a head, 256x256, 0..1."""
-    with cbook.get_sample_data("s1045.ima.gz") as file:
-        raw = file.read() if hasattr(file, "read") else gzip.decompress(file)
-    scan = np.frombuffer(raw, np.uint16).reshape(256, 256).astype(float)
-    return scan / scan.max()
+    raw = gzip.decompress((DATA / "sample_data" / "s1045.ima.gz").read_bytes())
+    scan = np.frombuffer(raw, np.uint16).reshape(256, 256)
+    return np.divide(scan, scan.max(), dtype=np.float64)
 
 
 def medical(rng: Rng) -> Image.Image:
@@ -196,8 +197,8 @@ def medical(rng: Rng) -> Image.Image:
 @lru_cache
 def elevation() -> NDArray[np.float64]:
     """Matplotlib's sample elevation model, in metres."""
-    with cbook.get_sample_data("jacksboro_fault_dem.npz") as dem:
-        return np.asarray(dem["elevation"], float)
+    with np.load(DATA / "sample_data" / "jacksboro_fault_dem.npz") as dem:
+        return np.asarray(dem["elevation"], np.float64)
 
 
 def fractal(rng: Rng, height: int, width: int, slope: float) -> NDArray[np.float64]:
@@ -222,7 +223,7 @@ def satellite(rng: Rng) -> Image.Image:
     else:
         ground = 3 * fractal(rng, height, width, 2.2)
         cells = rng.uniform(0, 1, (int(rng.integers(20, 70)), 2)) * (height, width)
-        grid = np.stack(np.mgrid[:height, :width], 2)
+        grid = np.moveaxis(np.mgrid[:height, :width], 0, 2)
         owner = np.abs(grid[:, :, None] - cells).max(3).argmin(2)
         tint = rng.uniform((60, 80, 30), (180, 160, 120), (len(cells), 3))[owner]
     slope_y, slope_x = np.gradient(ground)

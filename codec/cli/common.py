@@ -95,7 +95,9 @@ def one_sentence(verbose: int, file: str = "") -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *where: Any) -> None:
+def _show_warning(
+    message: Warning | str, category: type[Warning], *where: Any, **more: Any
+) -> None:
     """Any warning as one line on stderr."""
     say(f"bibcodec: {' '.join(str(message).split())}")
 
