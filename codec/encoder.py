@@ -39,7 +39,7 @@ class Encoder(nn.Module):
         h = x
         for level, transform in reversed(list(enumerate(self.transforms))):
             correction, h = self.correct(level, h)
-            latents.insert(0, transform.analysis(x) + correction)
+            latents.insert(0, transform.analysis(x) + correction.float())
         return latents
 
     def correct(self, level: int, h: Tensor) -> tuple[Tensor, Tensor]:
@@ -50,11 +50,11 @@ class Encoder(nn.Module):
             h: pixels at the finest level, else the second result of the level before.
 
         Returns:
-            The correction of the level's latent, float32, and what the next coarser level starts
+            The correction of the level's latent, and what the next coarser level starts
             from (nothing at the coarsest).
         """
         trunk = (self.to32[1:], self.to16[1:], nn.Sequential(self.stem, self.to8))
         h = trunk[level](h)
-        correction = self.heads[level](h).float()
+        correction = self.heads[level](h)
         down = (nn.Identity(), self.to32[0], self.to16[0])
         return correction, down[level](h)

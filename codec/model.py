@@ -190,7 +190,6 @@ class CodecModel:
         """
         height, width = image.shape[2:]
         tiles, encoder = self._tiles(height, width, tile), self.networks.encoder
-        latents = [Map(tiles.whole) for _ in self.config.levels]
 
         def pixels(window: Window) -> Tensor:
             """In [-1, 1], the last row and column repeated outside the image."""
@@ -200,20 +199,26 @@ class CodecModel:
             x = nn.functional.pad(x * 2 - 1, pad, mode="replicate")
             return x.contiguous(memory_format=torch.channels_last)
 
-        def linear(_: Window, x: Tensor) -> list[Tensor]:
-            return [transform.analysis(x) for transform in encoder.transforms]
-
         def correct(level: int, _: Window, h: Tensor) -> tuple[Tensor, Tensor]:
             return encoder.correct(level, h)
 
+        def add(level: int, _: Window, x: Tensor, correction: Tensor) -> list[Tensor]:
+            return [[*encoder.transforms][level].analysis(x) + correction.float()]
+
+        levels = range(len(self.config.levels))
+        corrections = [Map(tiles.whole) for _ in levels]
+        latents = [Map(tiles.whole) for _ in levels]
         source: Source = pixels
         with self._autocast():
-            tiles.run("linear", linear, [pixels], [latent.write for latent in latents])
-            for level in reversed(range(len(latents))):
+            for level in reversed(levels):
                 features = Map(tiles.whole)
-                sinks = [latents[level].add, features.write]
+                sinks = [corrections[level].write, features.write]
                 tiles.run(f"correct {level}", partial(correct, level), [source], sinks)
                 source = features.read
+            del source, features
+            for level in reversed(levels):  # after the trunk, whose features take as much memory
+                sources = [pixels, corrections.pop().read]
+                tiles.run(f"add {level}", partial(add, level), sources, [latents[level].write])
         return Analysis(tuple(latent.values for latent in latents), height, width, tile)
 
     @torch.inference_mode()

@@ -31,7 +31,7 @@ from codec.rate import best_within
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from codec.model import CodecModel
+    from codec.model import CodecModel, Indices
 
 Model: TypeAlias = "str | PathLike[str] | CodecModel"
 
@@ -97,8 +97,7 @@ def encode(
 
     percentiles: dict[bytes, float | None] = {}
 
-    def file_at(quality: int, finer: float = 0.0) -> bytes:
-        indices = network.quantise(analysis, quality, finer, effort)  # int32 grids, coarse to fine
+    def file_of(indices: "Indices", quality: int) -> bytes:  # int32 grids, coarse to fine
         header = Header(width, height, quality, len(indices), network.fingerprint)
         payload = stream.encode_indices(indices, network.prior, header)
         data = container.write(header, payload, chunks)
@@ -107,7 +106,16 @@ def encode(
 
     if target_bpp is not None:
         target_size = int(target_bpp * width * height / 8)
-    data = file_at(int(quality)) if target_size is None else best_within(file_at, target_size)
+    if target_size is None:
+        indices = network.quantise(analysis, int(quality), effort=effort)
+        del analysis  # 3 bytes a pixel, which the entropy coder can use
+        data = file_of(indices, int(quality))
+    else:
+
+        def file_at(quality: int, finer: float) -> bytes:
+            return file_of(network.quantise(analysis, quality, finer, effort), quality)
+
+        data = best_within(file_at, target_size)
     novelty.warn_if_unusual(percentiles[data])
     return data
 
