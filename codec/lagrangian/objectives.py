@@ -30,7 +30,7 @@ class Objective:
     encoder: Literal["additive", "input", "concatenated", "prior", "quantised"] = "additive"
     spread: float | None = None  # σ of the additive encoder's ε; None: learned
     latent: Literal["kl", "mmd"] = "kl"  # divergence of term B
-    data: Literal["kl", "js", "wasserstein"] = "js"  # divergence of term D
+    data: Literal["kl", "js", "wasserstein", "mmd"] = "js"  # divergence of term D
     generated: Literal["prior", "output"] = "prior"  # p_θ(x): decoded from p(z) or from codes
     noise: bool = False  # the decoder gets ẑ + U
     beta: float = 1.0

@@ -1,0 +1,187 @@
+"""The known relations of the family on tiny models, with their spread over seeds.
+
+    python benchmarks/family_relations.py            # -> benchmarks/results/family_relations.json
+
+tests/test_family_relations.py holds the same figures of seed 0 to margins; this script shows how
+far they vary, so that a margin is neither empty nor a coin to toss.
+"""
+
+import argparse
+import json
+import statistics
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from codec.lagrangian import (
+    Code,
+    ConditionalDivergence,
+    DataDivergence,
+    Draw,
+    KullbackLeibler,
+    LatentDivergence,
+    Rate,
+    find,
+    mixture_information,
+)
+from codec.train.family import Family, FamilyConfig, perceptron, train_family
+
+Figures = dict[str, float]
+TINY = FamilyConfig(latent=2, width=32, steps=300, batch=128, groups=1, codes=8)
+
+
+def pictures(seed: int, count: int = 2048) -> Tensor:
+    """Pictures (count, 8, 8) in 0..1: one of ten patterns, each shaded and noisy."""
+    generator = torch.Generator().manual_seed(seed)
+    patterns = torch.rand(10, 8, 8, generator=generator).round()
+    shade = 0.3 + 0.7 * torch.rand(count, 1, 1, generator=generator)
+    noise = 0.1 * torch.randn(count, 8, 8, generator=generator)
+    which = torch.randint(10, (count,), generator=generator)
+    return (patterns[which] * shade + noise).clamp(0, 1)
+
+
+def fit(term: Callable[[], tuple[Tensor, Tensor]], critic: KullbackLeibler, steps: int) -> None:
+    """Fit a critic to fresh samples of both sides, with a rate that falls to nothing."""
+    adam = torch.optim.Adam(critic.parameters(), 3e-3, (0.5, 0.9))
+    falling = torch.optim.lr_scheduler.LinearLR(adam, 1.0, 0.02, steps)
+    for _ in range(steps):
+        adam.zero_grad()
+        critic.critic_loss(*term()).backward()
+        adam.step()
+        falling.step()
+
+
+def information(family: Family, x: Tensor) -> Figures:
+    """A in closed form, B by a new critic, and I(X;Z) from the posteriors of all of x."""
+    encoder = family.encoder
+
+    @torch.no_grad()
+    def both() -> tuple[Tensor, Tensor]:
+        z = encoder(x[torch.randint(len(x), (512,))]).z
+        return z, torch.randn_like(z)
+
+    critic = KullbackLeibler(perceptron(family.config.latent, 32, 1))
+    fit(both, critic, 500)
+    with torch.no_grad():
+        shown = family.draw(x)
+        a = ConditionalDivergence().value(shown).item()
+        b = LatentDivergence(critic).value(shown).item()
+        return {"A": a, "B": b, "A - B": a - b, "I(X;Z)": mixture_information(shown.code).item()}
+
+
+def vae(seed: int) -> Figures:
+    """A VAE: I(X;Z) <= A, and A − B = I(X;Z)."""
+    x = pictures(seed)
+    torch.manual_seed(seed)
+    return information(train_family(find("vae"), x, config=replace(TINY, seed=seed)).family, x)
+
+
+def aae(seed: int) -> Figures:
+    """An AAE: B goes to 0 from what it was untrained, and A, which is not in the loss, becomes I.
+
+    β = 0.03 lets B win over term C.
+    """
+    x = pictures(seed)
+    torch.manual_seed(seed)
+    config = replace(TINY, seed=seed)
+    plain = train_family(find("aae"), x, config=replace(config, critic_steps=0), beta=1e3)
+    trained = train_family(find("aae"), x, config=replace(config, steps=600), beta=0.03)
+    found = information(trained.family, x)
+    return found | {"B without B in the loss": information(plain.family, x)["B"]}
+
+
+def beta(seed: int) -> Figures:
+    """β-VAEs: a larger β keeps more and reconstructs better."""
+    x = pictures(seed)
+    found = {}
+    for value in (0.03, 0.3, 3.0):
+        config = replace(TINY, latent=4, seed=seed)
+        family = train_family(find("beta-vae"), x, config=config, beta=value).family
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            shown = family.draw(x)
+        found[f"A at {value:g}"] = ConditionalDivergence().value(shown).item()
+        found[f"mse at {value:g}"] = (shown.output - x).square().mean().item()
+    return found
+
+
+def perception(seed: int) -> Figures:
+    """Shannon-AE and GC-AE of a Gaussian in four dimensions: rate, error, and Fréchet distance.
+
+    Both code the sign of four numbers, as β = 1000 makes the rate nothing beside the rest; σ = 8
+    lets term D count. D is by MMD, which a tiny model follows surely; a critic it does not.
+    """
+    x = torch.randn(4096, 4, generator=torch.Generator().manual_seed(seed))
+    config = replace(TINY, sigma=8.0, latent=4, groups=4, codes=2, steps=400, batch=256, rate=3e-3)
+    found = {}
+    for name in ("shannon-ae", "gc-ae"):
+        objective = replace(find(name), data="mmd")
+        family = train_family(objective, x, config=replace(config, seed=seed), beta=1e3).family
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            shown = family.draw(x)
+        found[f"R {name}"] = Rate().value(shown).item()
+        found[f"mse {name}"] = (shown.output - x).square().mean().item()
+        found[f"frechet {name}"] = frechet(x, shown.output)
+    return found
+
+
+def gaussians(seed: int) -> Figures:
+    """Term D between N(m, s²) and N(0, 1) in four dimensions, over its closed form."""
+    torch.manual_seed(seed)
+    mean, scale = torch.tensor([1.0, -0.5, 0.0, 0.3]), torch.tensor([0.7, 1.3, 1.0, 0.8])
+    exact = (0.5 * (scale**2 + mean**2 - 1) - scale.log()).sum().item()
+    critic = KullbackLeibler(perceptron(4, 32, 1))
+    fit(lambda: (mean + scale * torch.randn(512, 4), torch.randn(512, 4)), critic, 900)
+    p, q = mean + scale * torch.randn(100_000, 4), torch.randn(100_000, 4)
+    with torch.no_grad():
+        d = DataDivergence(critic).value(Draw(p, Code(p), q, p, q)).item()
+    return {"D": d, "closed form": exact}
+
+
+def frechet(a: Tensor, b: Tensor) -> float:
+    """Fréchet distance of Gaussians fitted to features (N, F) and (M, F)."""
+    a, b = a.double(), b.double()
+    cov_a, cov_b = a.T.cov(), b.T.cov()
+    cross = torch.linalg.eigvals(cov_a @ cov_b).real.clamp_min(0).sqrt().sum()
+    return ((a.mean(0) - b.mean(0)).square().sum() + (cov_a + cov_b).trace() - 2 * cross).item()
+
+
+RELATIONS = {"vae": vae, "aae": aae, "beta": beta, "perception": perception, "gaussians": gaussians}
+
+
+def main() -> None:
+    """Measure every relation on several seeds and write the figures with their spread."""
+    from provenance import meta  # noqa: PLC0415  (a script beside this one; tests import this)
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=5)
+    out = Path("benchmarks/results/family_relations.json")
+    parser.add_argument("-o", "--out", type=Path, default=out)
+    parser.add_argument("--only", choices=RELATIONS, help="measure this one, keep the others")
+    options = parser.parse_args()
+    table = json.loads(options.out.read_text())["relations"] if options.only else {}
+    for name in [options.only] if options.only else RELATIONS:
+        measure = RELATIONS[name]
+        runs = [measure(seed) for seed in range(options.seeds)]
+        table[name] = {
+            key: {
+                "mean": round(statistics.mean(values), 4),
+                "sd": round(statistics.stdev(values), 4),
+                "values": [round(value, 4) for value in values],
+            }
+            for key in runs[0]
+            for values in [[run[key] for run in runs]]
+        }
+        print(name, json.dumps(table[name], ensure_ascii=False), flush=True)
+    whole = meta([], b"")
+    kept = ("date", "commit", "machine", "threads", "load", "python", "versions")
+    result = {"meta": {key: whole[key] for key in kept}, "relations": table}
+    options.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()
