@@ -140,14 +140,14 @@ def test_sizes_have_bounds() -> None:
 @pytest.mark.parametrize("part", ["own", "coarse", "place", "quality"])
 def test_every_part_of_a_sum_counts(part: str) -> None:
     """The bound of int32 lies where 4 features of 2 x weights, places and qualities reach 2^31."""
-    arrays = arrays_of(1, 1, (16, 8))
+    arrays = arrays_of(1, 2, (16, 8))
     for s in (0, 1):
         arrays[f"features.{s}"][:] = -2
-    place = {"own": (4, 0, 0), "coarse": (0, 2, 0, 0), "place": (1, 1, 0), "quality": (100, 0)}
+    place = {"own": (4, 0), "coarse": (0, 2, 0), "place": (1, 1), "quality": (100,)}[part]
     times = {"own": 8, "coarse": 2, "place": 1, "quality": 1}[part]
-    arrays[f"{part}.1"][place[part]] = -(2**31 // times - 1)
+    arrays[f"{part}.1"][place] = -(2**31 // times - 1)
     assert ContextPrior.from_arrays(arrays)
-    arrays[f"{part}.1"][place[part]] -= 1
+    arrays[f"{part}.1"][place] -= np.array([0, 1], np.int32)
     with pytest.raises(ValueError, match="the context sums of stage 1 could leave int32"):
         ContextPrior.from_arrays(arrays)
 

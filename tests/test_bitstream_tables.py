@@ -93,3 +93,7 @@ def test_group_is_a_stable_sort(ids):
 def test_group_refuses_ids_without_a_table(ids):
     with pytest.raises(ValueError, match="0..6"):
         group(np.array(ids, np.int32), 7)
+
+
+def test_equal_remainders_go_to_the_lower_symbols():
+    assert frequencies_from_counts([[1] * 100]).tolist() == [[167773] * 16 + [167772] * 84]
