@@ -278,22 +278,30 @@ def _warm(model: str, device: str) -> None:
 def _do(
     work: Callable[[Path, Options], tuple[bytes, float]], job: Job, out: Path, options: Options
 ) -> Record:
-    start = time.perf_counter()
-    record: Record = {
-        "file": job.name,
-        "output": job.target.relative_to(out).as_posix(),
-        "bytes": 0,
-        "bpp": None,
-        "seconds": 0.0,
-        "sha256": None,
-        "error": None,
-    }
-    try:
-        data, record["bpp"] = work(job.source, options)
+    def to_file() -> tuple[bytes, float]:
+        data, bpp = work(job.source, options)
         job.target.parent.mkdir(parents=True, exist_ok=True)
         with writing(str(job.target), force=True) as file:
             file.write(data)
-        record |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        return data, bpp
+
+    return record_of(job.name, job.target.relative_to(out).as_posix(), to_file)
+
+
+def record_of(name: str, output: str, work: Callable[[], tuple[bytes, float]]) -> Record:
+    """Do the work of one file, and record how it went.
+
+    Args:
+        name: of the file.
+        output: name of its result.
+        work: writes the result and returns its bytes and the bits a pixel of the coded file.
+    """
+    start = time.perf_counter()
+    record: Record = {"file": name, "output": output, "bytes": 0, "bpp": None, "seconds": 0.0}
+    record |= {"sha256": None, "error": None}
+    try:
+        data, bpp = work()
+        record |= {"bytes": len(data), "bpp": bpp, "sha256": hashlib.sha256(data).hexdigest()}
     except Exception as error:
         record["error"] = sentence(error)
     record["seconds"] = round(time.perf_counter() - start, 4)
