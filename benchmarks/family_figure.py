@@ -23,15 +23,19 @@ def rate(row: dict[str, Any]) -> float | None:
 
 
 def point(axes: Axes, row: dict[str, Any], x: tuple[str, float], y: str, colour: Any) -> None:
-    """A dot with its spread over seeds, named."""
+    """A dot with its spread over seeds; named if its colour is not enough."""
     key, value = x
-    sd = row["sd"]
+    sd = row.get("sd", {})
     axes.errorbar(
         value, row[y], sd.get(y), sd.get(key), "o", color=colour, markersize=5, elinewidth=0.8
     )
-    wide = " wide" if row["sigma"] == 1 else ""
-    name = f"{row['objective']}{wide} {row['beta']:g}"
-    axes.annotate(name, (value, row[y]), (4, 3), textcoords="offset points", fontsize=6)
+    if row["objective"] == "beta-vae":
+        name = f"β {row['beta']:g}"
+    elif row["sigma"] == 1:
+        name = f"{row['objective']}, wide"
+    else:
+        return  # the colour says which
+    axes.annotate(name, (value, row[y]), (4, 3), textcoords="offset points", fontsize=7)
 
 
 def main() -> None:
@@ -51,6 +55,7 @@ def main() -> None:
     left.plot(*zip(*curve, strict=True), color=colour["beta-vae"], linewidth=0.8)
     left.set_xlabel("bound of I(X;Z): A or H(Ẑ), nats")
     left.set_ylabel("mean squared error")
+    middle.set_yscale("log")
     middle.set_xlabel("mean squared error")
     middle.set_ylabel("Fréchet distance of reconstructions")
     made = [row for row in rows[: len(names)] if "frechet generated" in row]
@@ -58,12 +63,12 @@ def main() -> None:
     right.barh(
         [row["objective"] for row in made],
         [row["frechet generated"] for row in made],
-        xerr=[row["sd"].get("frechet generated", 0) for row in made],
+        xerr=[row.get("sd", {}).get("frechet generated", 0) for row in made],
         color=[colour[row["objective"]] for row in made],
     )
     floor = result["train against test"]["frechet train"]
     right.axvline(floor, color="black", linewidth=0.8, linestyle=":")
-    right.set_xlabel("Fréchet distance of samples of the prior (dotted: of other digits)")
+    right.set_xlabel("Fréchet distance of samples (dotted: other digits)")
     figure.savefig("docs/family.png", dpi=110)
 
 
