@@ -118,6 +118,18 @@ def test_damage_in_a_stage_never_changes_earlier_stages(name):
             decoder.code(np.zeros(1, np.int32), CHECK)
 
 
+def test_part_of_a_word_is_dropped_from_a_partial_image_only():
+    prior, head = PRIORS["static"], header(100, 100)
+    indices = sample_indices(prior, head)
+    payload = encode_indices(indices, prior, head)
+    assert equal(decode_indices(payload + b"x", prior, head, allow_partial=True), indices)
+    for partial in (False, True):
+        with pytest.raises(Truncated, match="no whole number of words|holds no image data"):
+            decode_indices(b"xyz", prior, head, allow_partial=partial)
+    with pytest.raises(Truncated, match="holds no image data"):
+        decode_indices(b"", prior, head)
+
+
 def test_appended_bytes_are_refused():
     prior, head = PRIORS["static"], header(100, 100)
     payload = encode_indices(sample_indices(prior, head), prior, head)
