@@ -1,7 +1,7 @@
 """Every objective of the family on scikit-learn's digits: benchmarks/results/family.json.
 
     pip install scikit-learn
-    python benchmarks/family.py --steps 500 --fit-steps 250 --seeds 2    # two minutes of one core
+    python benchmarks/family.py --steps 350 --fit-steps 150 --seeds 1    # a minute of one core
     python benchmarks/family.py                                          # a quarter of an hour
 
 The digits are 8x8 images in 0..1; 1,437 train, 360 test, drawn anew by each seed. After training,
