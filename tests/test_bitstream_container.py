@@ -226,6 +226,11 @@ def test_header_fields_have_ranges(wrong):
         )
 
 
+def test_a_fingerprint_has_4_bytes():
+    with pytest.raises(ValueError, match="^the fingerprint length is 3, expected 4..4$"):
+        Header(1, 1, quality=0, stages=1, fingerprint=b"abc")
+
+
 @given(st.integers(0, 2**35 - 1))
 def test_varints_come_back(value):
     data = write_varint(value)
