@@ -27,6 +27,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from provenance import meta, photographs
 
 import codec
+from codec import options
 
 MEGAPIXELS = (1, 4, 16, 64, 100)
 TILE = (768, 512)
@@ -77,7 +78,9 @@ def mosaic(paths: Sequence[Path], megapixels: int) -> Image.Image:
     return photo
 
 
-def sizes(paths: Sequence[Path], megapixels: Sequence[int], threads: int) -> dict[str, Any]:
+def sizes(
+    paths: Sequence[Path], megapixels: Sequence[int], threads: int, tile: int
+) -> dict[str, Any]:
     """Encode and decode, as processes."""
     rows = {}
     for number in megapixels:
@@ -86,7 +89,7 @@ def sizes(paths: Sequence[Path], megapixels: Sequence[int], threads: int) -> dic
             with mosaic(paths, number) as image:
                 width, height = image.size
                 image.save(photo, compress_level=1)
-            common = ("--quiet", "--threads", str(threads))
+            common = ("--quiet", "--threads", str(threads), "--tile", str(tile))
             rows[str(number)] = row = {
                 "width": width,
                 "height": height,
@@ -94,6 +97,7 @@ def sizes(paths: Sequence[Path], megapixels: Sequence[int], threads: int) -> dic
                 "decode": process("decode", coded, "-o", out, *common),
                 "decode_mean": process("decode", coded, "-o", out, "-f", "--realism", "0", *common),
                 "bpp": round(codec.info(coded).bpp, 4),
+                "tile": tile,
                 "load": round(os.getloadavg()[0], 1),
             }
             print(number, json.dumps(row), flush=True)
@@ -158,6 +162,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("sizes", "folder"))
     parser.add_argument("--megapixels", type=int, nargs="+", default=MEGAPIXELS)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--tile", type=int, default=options.TILE)
     parser.add_argument("--photos", type=int, default=PHOTOS)
     parser.add_argument("--processes", type=int, nargs="+", default=(1, 2))
     arguments = parser.parse_args()
@@ -169,8 +174,8 @@ def main() -> None:
     about = meta(paths, codec.load_model("default", "cpu").fingerprint)
     about["threads"] = arguments.threads
     if arguments.only != "folder":
-        rows = sizes(paths, arguments.megapixels, arguments.threads)
-        result["sizes"] = {"megapixels": rows, "meta": about}
+        rows = sizes(paths, arguments.megapixels, arguments.threads, arguments.tile)
+        result[f"sizes_tile_{arguments.tile}"] = {"megapixels": rows, "meta": about}
     if arguments.only != "sizes":
         figures = folder(paths, arguments.photos, arguments.processes)
         result["folder"] = figures | {"meta": about}
