@@ -136,11 +136,13 @@ def folder(paths: Sequence[Path], count: int, processes: Sequence[int]) -> dict[
             varied(paths[number % len(paths)], TILE, rng).save(source / f"{number:03}.png")
         sources = sorted(source.iterdir())
 
+        calls = sources[:SINGLE]
+
         def single() -> None:
-            for path in sources[:SINGLE]:
+            for path in calls:
                 process("encode", str(path), "-o", str(out), "-f", "--quiet")
 
-        result["single_calls"] = round(SINGLE / seconds(single), 3)
+        result["single_calls"] = round(len(calls) / seconds(single), 3)
         for number in processes:
             jobs = ("-j", str(number), "-f", "--quiet")
             coded, back = str(Path(name) / f"coded{number}"), str(Path(name) / f"back{number}")
