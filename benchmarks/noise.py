@@ -12,7 +12,7 @@ For x̂ = g(ẑ) + α·r(ẑ + U), per image at a rate, on decoded images before
 - "idempotence": share of the indices that come back when the decoded 8-bit image is encoded again
   at the same quality, for α = 0 and 1.
 
-    python benchmarks/noise.py KODAK_FOLDER --picture docs/noise.png  # -> results/noise.json
+    python benchmarks/noise.py KODAK_FOLDER --picture docs/noise.jpg  # -> results/noise.json
 """
 
 import argparse
@@ -171,7 +171,7 @@ def main() -> None:
         print(path.name, {k: np.round(v, 3).tolist() for k, v in figure.items()}, file=sys.stderr)
         if arguments.picture and path.name == arguments.of:
             with writing(str(arguments.picture), force=True) as file:
-                picture(image, spread).save(file, "PNG", optimize=True)
+                picture(image, spread).save(file, "JPEG", quality=90)
     result = {
         "target_bpp": arguments.target_bpp,
         "samples": SAMPLES,
