@@ -29,7 +29,12 @@ DETAIL = {  # image -> left, top of its crop
     "kodim22": (250, 150),
     "kodim24": (350, 150),
 }
-LIMITS = {"kodim04": (170, 250), "kodim15": (300, 90), "kodim20": (180, 200), "screenshot": (40, 30)}
+LIMITS = {
+    "kodim04": (170, 250),
+    "kodim15": (300, 90),
+    "kodim20": (180, 200),
+    "screenshot": (40, 30),
+}
 
 
 def within(image: Image.Image, file_format: str, size: int) -> bytes:
