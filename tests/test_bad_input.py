@@ -73,12 +73,28 @@ def test_bad_file_is_one_sentence(case, verb, coded, model_dir, tmp_path):
 
 
 @pytest.mark.parametrize("verb", ["decode", "verify", "info", "encode"])
-def test_missing_file_and_folder(verb, tmp_path):
-    for path in (tmp_path / "missing.bibc", tmp_path):
-        result = CliRunner().invoke(app, [verb, str(path)])
-        assert result.exit_code == 1
-        assert result.stderr.startswith(f"bibcodec: {path}: ")
-        assert result.stderr.count("\n") == 1
+def test_missing_file(verb, tmp_path):
+    path = tmp_path / "missing.bibc"
+    result = CliRunner().invoke(app, [verb, str(path)])
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"bibcodec: {path}: ")
+    assert result.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "code", "named"),
+    [
+        ("verify", 1, "Is a directory"),
+        ("info", 1, "Is a directory"),
+        ("encode", 2, "name one for the results"),
+        ("decode", 2, "name one for the results"),
+    ],
+)
+def test_a_folder_without_a_place_for_results(verb, code, named, tmp_path):
+    result = CliRunner().invoke(app, [verb, str(tmp_path)])
+    assert result.exit_code == code
+    assert named in " ".join(result.stderr.replace("│", " ").split())
     assert list(tmp_path.iterdir()) == []
 
 
