@@ -173,7 +173,7 @@ class Tiles:
 
 
 def reach(step: Step, examples: Sequence[Tensor], unit: int) -> int:
-    """How far from a place the results of a step depend on it (with gaps of 4 units at most).
+    """How far from a place the results of a step depend on it (with gaps of 8 units at most).
 
     Args:
         step: see `Tiles.run`.
@@ -191,6 +191,7 @@ def reach(step: Step, examples: Sequence[Tensor], unit: int) -> int:
         >>> reach(lambda window, x: [blur(x)], [torch.zeros(1, 1, 8, 8)], unit=8)
         2
     """
+    before = -1
     for around in (2**k for k in range(2, 20) if unit * 2**k <= FARTHEST):
         side = (2 * around + 1) * unit
         whole, middle = Window(0, 0, side, side), unit * around
@@ -203,8 +204,9 @@ def reach(step: Step, examples: Sequence[Tensor], unit: int) -> int:
         results = step(whole, *maps)
         cells = [side // values.shape[2] for values in (*maps, *results)]
         found = max(_spread(values, whole, block) for values in results)
-        if found < middle:
+        if found == before:  # a window of twice the size shows no more
             return -(-found // max(cells)) * max(cells)
+        before = found
     raise ValueError(f"a step depends on places farther than {FARTHEST} pixels: it cannot be tiled")
 
 

@@ -267,7 +267,9 @@ def test_jobs_give_what_one_process_gives(folder, tmp_path):
         records, errors = evaluate.run(plan, images, tmp_path / f"journal{jobs}", jobs=jobs)
         results = evaluate.result(plan, images, records, errors)["results"]
         found.append({key: v for key, v in results.items() if not key.endswith("_time")})
-    assert found[0] == found[1]
+    assert list(found[0]) == list(found[1])
+    for key, values in found[0].items():  # sums over threads may round another way
+        assert found[1][key] == (values if None in values else pytest.approx(values, rel=1e-6))
 
 
 @pytest.mark.parametrize(

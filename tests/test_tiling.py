@@ -98,8 +98,10 @@ def test_smaller_margins_would_not_do(mixing, scene, monkeypatch):
 
 
 def test_reach_is_found_whatever_the_step():
-    far = torch.nn.Conv2d(2, 1, 5, padding=40, dilation=20)
-    assert reach(lambda _, x: [far(x)], [torch.zeros(1, 2, 4, 4)], unit=8) == 40
+    for step in (1, 10, 20):  # cells of 2 pixels, two of them to each side
+        far = torch.nn.Conv2d(2, 1, 5, padding=2 * step, dilation=step)
+        block = torch.zeros(1, 2, 4, 4)
+        assert reach(lambda _, x, far=far: [far(x)], [block], unit=8) == 4 * step
     with pytest.raises(ValueError, match="cannot be tiled"):
         reach(lambda _, x: [x - x.mean()], [torch.zeros(1, 2, 4, 4)], unit=32)
 

@@ -66,7 +66,7 @@ def test_classes_are_the_folders(photographs, tmp_path):
 @pytest.mark.parametrize(
     ("name", "more", "sentence"),
     [
-        ("vqvae", [], "unknown objective 'vqvae': expected one of codec, supervised-ib"),
+        ("vqvae", [], "unknown objective 'vqvae': expected one of codec, detail, supervised-ib"),
         ("vae", ["stepz=3"], "unknown training setting 'stepz'"),
         ("vae", ["side=64"], "no training image has both sides >= 64 pixels"),
     ],
