@@ -21,7 +21,7 @@ from codec.layers import channels_last
 from codec.model import CodecModel, load_model
 from codec.train.coding import quantising
 from codec.train.data import Crops, load_images
-from codec.train.loop import GOLDEN, Log
+from codec.train.loop import GOLDEN, Log, has_checkpoint
 from codec.train.losses import Judge, Weights
 
 
@@ -164,11 +164,7 @@ def train_detail(
     Raises:
         CodecError: no usable images or model, or `out` holds a run and `resume` is not set.
     """
-    checkpoint = (out / "checkpoint.pt").exists()
-    if checkpoint and not resume:
-        raise CodecError(
-            f"{out} holds a training run: add --resume to go on with it, or name a new folder"
-        )
+    checkpoint = has_checkpoint(out, resume)
     crops = Crops(load_images(data), config.crop, config.batch, config.seed * 1000)
     out.mkdir(parents=True, exist_ok=True)
     base = load_model(config.base)

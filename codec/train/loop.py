@@ -106,6 +106,16 @@ class Run:
         self.step = state["step"]
 
 
+def has_checkpoint(out: Path, resume: bool) -> bool:
+    """Whether the folder of a run has a checkpoint; CodecError if so and `resume` is not set."""
+    found = (out / "checkpoint.pt").exists()
+    if found and not resume:
+        raise CodecError(
+            f"{out} holds a training run: add --resume to go on with it, or name a new folder"
+        )
+    return found
+
+
 def train(
     config: TrainConfig, data: Path, out: Path, resume: bool = False, seconds: float = math.inf
 ) -> None:
@@ -128,11 +138,7 @@ def train(
     cuda = torch.cuda.is_available()
     local = int(os.environ.get("LOCAL_RANK", "0"))
     device = torch.device("cuda", local) if cuda else torch.device("cpu")
-    checkpoint = (out / "checkpoint.pt").exists()
-    if checkpoint and not resume:
-        raise CodecError(
-            f"{out} holds a training run: add --resume to go on with it, or name a new folder"
-        )
+    checkpoint = has_checkpoint(out, resume)
     seed = config.seed * 1000
     images = load_images(data)
     crops = Crops(images, config.crop, config.batch, seed, share=(rank, world))
