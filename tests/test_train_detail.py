@@ -65,7 +65,7 @@ def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(tmp_path, base, data):
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
     with pytest.raises(CodecError, match="holds a training run: add --resume"):
         train_detail(settings(base, "steps=8"), data, tmp_path / "whole")
-    with pytest.raises(CodecError, match="has another configuration"):
+    with pytest.raises(CodecError, match="of another configuration"):
         wider = settings(base, "steps=8", "detail.widths=[16, 8, 8]")
         train_detail(wider, data, tmp_path / "parts", resume=True)
 

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import math
-import os
-import signal
-import threading
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from bitstream.errors import CodecError
 from codec.decoder import Mean
 from codec.detail import Detail, DetailConfig
 from codec.layers import channels_last
 from codec.model import CodecModel, load_model
+from codec.train.checkpoint import Checkpoint, has_checkpoint
+from codec.train.clock import Clock
 from codec.train.coding import quantising
 from codec.train.data import Crops, load_images
-from codec.train.loop import GOLDEN, Log, has_checkpoint
+from codec.train.loop import GOLDEN, Log
 from codec.train.losses import Judge, Weights
 
 
@@ -65,37 +61,24 @@ class Run:
             self.judge.critics(), lr=config.critic_rate, betas=(0.5, 0.99), fused=True
         )
         self.step = 0
-        self._kept: dict[str, Any] = {
+        parts = {
             "detail": self.detail,
             "average": self.average,
             "judge": self.judge,
             "optimizer": self.optimizer,
             "critics": self.critics,
         }
+        self._checkpoint = Checkpoint(out, parts)
 
     def save(self) -> None:
-        """Write the checkpoint, replacing the last one only when complete, and the model."""
-        path = self.out / "checkpoint.pt"
-        temporary = path.with_suffix(".tmp")
-        state = {name: part.state_dict() for name, part in self._kept.items()}
-        torch.save({"step": self.step, **state}, temporary)
-        os.replace(temporary, path)
+        """Write the checkpoint and the model."""
+        self._checkpoint.save(self.step)
         self.model.detail = self.average.eval()
         self.model.save(self.out / "model")
 
     def load(self) -> None:
-        """Continue from the checkpoint in `out`."""
-        state: dict[str, Any] = torch.load(
-            self.out / "checkpoint.pt", map_location=self.device, weights_only=True
-        )
-        try:
-            for name, part in self._kept.items():
-                part.load_state_dict(state[name])
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise CodecError(
-                f"{self.out / 'checkpoint.pt'} has another configuration: use that, or a new folder"
-            ) from error
-        self.step = state["step"]
+        """Continue from the checkpoint in `out` (errors: see `Checkpoint.load`)."""
+        self.step = self._checkpoint.load(self.device)
 
     def mean(self, x: Tensor, quality: float) -> Mean:
         """The mean of a batch (N, 3, H, W) in [-1, 1], coded at a quality."""
@@ -152,7 +135,8 @@ def train_detail(
 ) -> None:
     """Train r of a model, whose encoder, codebooks, prior and g stay as they are.
 
-    `out` gets checkpoint.pt, log.jsonl and model/, the model with its r.
+    `out` gets checkpoint.pt, log.jsonl and model/, the model with its r. Interruptions: see
+    `codec.train.loop.train`.
 
     Args:
         config: the settings.
@@ -162,7 +146,9 @@ def train_detail(
         seconds: stop (with a checkpoint) after this long.
 
     Raises:
-        CodecError: no usable images or model, or `out` holds a run and `resume` is not set.
+        CodecError: no usable images or model, or `out` holds a run and `resume` is not set, or does
+            not fit or is damaged.
+        OSError: a file cannot be written; the last checkpoint stays.
     """
     checkpoint = has_checkpoint(out, resume)
     crops = Crops(load_images(data), config.crop, config.batch, config.seed * 1000)
@@ -172,16 +158,12 @@ def train_detail(
     run = Run(config, base, out)
     if checkpoint:
         run.load()
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
     log = Log(out, run.step, tensorboard=False)
-    began = saved = time.monotonic()
-    while run.step < config.steps and not stopped.is_set() and time.monotonic() - began < seconds:
-        for _ in range(config.log_steps):
-            one_step(run, crops, log)
-        log.write(run.step, config.log_steps, config.rate)
-        if time.monotonic() - saved > config.save_seconds:
-            run.save()
-            saved = time.monotonic()
-    run.save()
+    with Clock(seconds, config.save_seconds) as clock:
+        while run.step < config.steps and not clock.over():
+            for _ in range(config.log_steps):
+                one_step(run, crops, log)
+            log.write(run.step, config.log_steps, config.rate)
+            if clock.due():
+                run.save()
+        run.save()

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-import signal
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,12 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from bitstream.errors import CodecError
+from codec.files import writing
 from codec.layers import channels_last
 from codec.model import Networks
 from codec.quantizer import RANGES
+from codec.train.checkpoint import Checkpoint, has_checkpoint
+from codec.train.clock import Clock
 from codec.train.config import TrainConfig
 from codec.train.data import Crops, load_images
 from codec.train.export import as_model, context_prior, static_prior
@@ -75,45 +76,31 @@ class Run:
         )
 
     def save(self) -> None:
-        """Write the checkpoint, replacing the last one only when complete."""
-        state = {
-            "step": self.step,
-            "objective": self.objective.state_dict(),
-            "average": self.average.state_dict(),
-            "statistics": self.statistics.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-        path = self.out / "checkpoint.pt"
-        temporary = path.with_suffix(".tmp")
-        torch.save(state, temporary)
-        os.replace(temporary, path)
-        (self.out / "model.json").write_text(self.config.model.to_json())
+        """Write model.json and the checkpoint."""
+        with writing(str(self.out / "model.json"), force=True) as file:
+            file.write(self.config.model.to_json().encode())
+        self._checkpoint().save(self.step)
 
     def load(self) -> None:
         """Continue from the checkpoint in `out`.
 
         Raises:
-            CodecError: the checkpoint is one of another model configuration.
+            CodecError: the checkpoint is damaged, or one of another model configuration.
+            OSError: a file cannot be read.
         """
-        path = self.out / "checkpoint.pt"
-        if (self.out / "model.json").read_text() != self.config.model.to_json():
-            raise CodecError(f"{path} has another model configuration: use that, or a new folder")
-        state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
-        self.objective.load_state_dict(state["objective"])
-        self.average.load_state_dict(state["average"])
-        self.statistics.load_state_dict(state["statistics"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step = state["step"]
+        path = self.out / "model.json"
+        if path.read_text(errors="replace") != self.config.model.to_json():
+            raise CodecError(f"{path} is another model configuration: use that, or a new folder")
+        self.step = self._checkpoint().load(self.device)
 
-
-def has_checkpoint(out: Path, resume: bool) -> bool:
-    """Whether the folder of a run has a checkpoint; CodecError if so and `resume` is not set."""
-    found = (out / "checkpoint.pt").exists()
-    if found and not resume:
-        raise CodecError(
-            f"{out} holds a training run: add --resume to go on with it, or name a new folder"
-        )
-    return found
+    def _checkpoint(self) -> Checkpoint:
+        parts = {
+            "objective": self.objective,
+            "average": self.average,
+            "statistics": self.statistics,
+            "optimizer": self.optimizer,
+        }
+        return Checkpoint(self.out, parts)
 
 
 def train(
@@ -122,7 +109,8 @@ def train(
     """Train a model. `out` gets checkpoint.pt, log.jsonl and model/, which `load_model` reads.
 
     A run stopped in any way goes on from its last checkpoint as if it had never stopped: batch,
-    quality and learning rate depend on the step only. SIGTERM and SIGINT end it with a checkpoint.
+    quality and learning rate depend on the step only. SIGTERM and SIGINT end it with a checkpoint,
+    after at most `log_steps` steps.
 
     Args:
         config: the settings.
@@ -132,7 +120,9 @@ def train(
         seconds: stop (with a checkpoint) after this long.
 
     Raises:
-        CodecError: no usable images, or `out` holds a run and `resume` is not set, or does not fit.
+        CodecError: no usable images, or `out` holds a run and `resume` is not set, or does not fit
+            or is damaged.
+        OSError: a file cannot be written; the last checkpoint stays.
     """
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     cuda = torch.cuda.is_available()
@@ -152,27 +142,21 @@ def train(
     if checkpoint:
         run.load()
     module: Any = DistributedDataParallel(run.objective) if world > 1 else run.objective
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
     log = Log(out, run.step, config.tensorboard) if rank == 0 else None
-    began = saved = time.monotonic()
-    while run.step < config.steps and not agreed(
-        stopped.is_set() or time.monotonic() - began >= seconds, device
-    ):
-        for _ in range(config.log_steps):
-            one_step(run, module, crops, log)
+    with Clock(seconds, config.save_seconds) as clock:
+        while run.step < config.steps and not agreed(clock.over(), device):
+            for _ in range(config.log_steps):
+                one_step(run, module, crops, log)
+            if log:
+                log.write(run.step, config.log_steps, learning_rate(config, run.step))
+                if clock.due():
+                    run.save()
         if log:
-            log.write(run.step, config.log_steps, learning_rate(config, run.step))
-            if time.monotonic() - saved > config.save_seconds:
-                run.save()
-                saved = time.monotonic()
-    if log:
-        run.save()
-        done = config.contexts and run.step >= config.steps
+            run.save()
+            as_model(run.average, static_prior(run.average)).save(out / "model")
+    if log and config.contexts and run.step >= config.steps:
         whole = Crops(images, config.crop, config.batch, seed)
-        prior = context_prior(run.average, whole, config) if done else static_prior(run.average)
-        as_model(run.average, prior).save(out / "model")
+        as_model(run.average, context_prior(run.average, whole, config)).save(out / "model")
     if world > 1:
         torch.distributed.destroy_process_group()
 
@@ -218,7 +202,8 @@ class Log:
         path = out / "log.jsonl"
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
         whole = [line for line in lines if line.endswith("}\n")]
-        path.write_text("".join(line for line in whole if json.loads(line)["step"] <= step))
+        with writing(str(path), force=True) as file:
+            file.writelines(x.encode() for x in whole if json.loads(x)["step"] <= step)
         self._file = path.open("a")
         self._sums: dict[str, float] = {}
         self._mark = time.monotonic()
