@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from codec.lagrangian import self_information
 from codec.model import Networks
 from codec.train.data import Crops
 from cuda_ext import nearest
@@ -51,7 +52,7 @@ def entropy_kmeans(
         for g, (group, lam) in enumerate(zip(groups, GRID, strict=True)):
             index = nearest(group, book, lam * bits[g])[0]
             share = torch.bincount(index, minlength=codes).float()
-            bits[g] = -torch.log2((share + 0.1) / (len(group) + 0.1 * codes))
+            bits[g] = self_information((share + 0.1) / (len(group) + 0.1 * codes))
             sums.index_add_(0, index, group)
             counts += share
         used = counts > 3

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from bitstream.errors import CodecError
+from codec.lagrangian import squared_error
 from codec.lagrangian.divergences import (
     Divergence,
     JensenShannon,
@@ -128,7 +129,7 @@ class Judge(nn.Module):
         term_d = [self.term_d.loss(real, fake) for real, fake in zip(at_x, at_y, strict=True)]
         parts = {
             "bias": ((e - r) * (e - view.other)).mean() / unit,
-            "sample": (e - r).square().mean() / unit,
+            "sample": squared_error(e, r) / unit,
             "near": near,
             "apart": apart,
             "pixel": term_d[0],
