@@ -21,7 +21,8 @@ COARSE_PARTS = 3  # the cell above this one, its nearer horizontal and its neare
 BAND = 64  # rows of a grid whose context vectors are made at once
 ROWS = 512  # context vectors compared at once: what fits a cache
 MAX_FEATURES = 64  # length of a code's features
-CLIP = 4095  # context vectors and centres stay within: their products stay within int32
+CLIP = 4095  # context vectors and centres stay within
+MAX_CONTEXT = 42  # length of a context vector: 3 of their products stay within int32
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,12 @@ class ContextPrior(Prior):
         length = self.features[0].shape[1]
         if not 1 <= length <= MAX_FEATURES:
             raise ValueError(f"expected 1..{MAX_FEATURES} features of a code, got {length}")
-        most = [0] * (max(self.levels) + 1)  # largest feature sum of each level
-        for stage, (level, context) in enumerate(zip(self.levels, self.contexts, strict=True)):
-            dim, side = context.centres.shape[1], self.cells[0] // self.cells[stage]
+        most = dict.fromkeys(self.levels, 0)  # largest feature sum of each level
+        for stage, context in enumerate(self.contexts):
+            level, side = self.levels[stage], self.cells[0] // self.cells[stage]
+            dim = context.centres.shape[1]
+            if not 1 <= dim <= MAX_CONTEXT:
+                raise ValueError(f"expected 1..{MAX_CONTEXT} numbers of a context, got {dim}")
             shapes = {
                 "features": (self.features[stage].shape, (self.codes[stage], length)),
                 "own": (context.own.shape, (OWN_PARTS, length, dim)),
@@ -88,11 +92,9 @@ class ContextPrior(Prior):
             for name, (got, expected) in shapes.items():
                 if got != expected:
                     raise ValueError(f"{name}.{stage} has shape {got}, expected {expected}")
-            if len(context.centres) and np.abs(context.centres.astype(np.int64)).max() > CLIP:
+            if _most(context.centres) > CLIP:
                 raise ValueError(f"centres.{stage} leave the range ±{CLIP}")
-            if dim * CLIP * CLIP * 3 >= 1 << 31:
-                raise ValueError(f"stage {stage} has contexts of {dim} numbers: too many for int32")
-            here = int(np.abs(self.features[stage].astype(np.int64)).max())
+            here = _most(self.features[stage])
             total = 4 * max(most[level], here) * _sum(context.own)
             total += sum(most[c] * _sum(context.coarse[c]) for c in range(level))
             total += _most(context.place) + _most(context.quality)
@@ -110,9 +112,9 @@ class ContextPrior(Prior):
             "cells": np.array(self.cells, np.int32),
             "shift": np.array([self.shift], np.int32),
         }
-        for s, (features, context) in enumerate(zip(self.features, self.contexts, strict=True)):
+        for s, context in enumerate(self.contexts):
             arrays |= {
-                f"features.{s}": features,
+                f"features.{s}": self.features[s],
                 f"own.{s}": context.own,
                 f"coarse.{s}": context.coarse,
                 f"place.{s}": context.place,
@@ -214,18 +216,18 @@ class ContextState(PriorState):
 
 def _sum(array: IntArray) -> int:
     """Largest sum of absolute values that reaches one number of a context vector."""
-    wide = np.abs(array.astype(np.int64))
-    return int(wide.reshape(-1, wide.shape[-1]).sum(axis=0).max(initial=0))
+    wide = np.abs(array, dtype=np.int64)
+    return int(wide.reshape(-1, wide.shape[-1]).sum(axis=0).max())
 
 
 def _most(array: IntArray) -> int:
-    return int(np.abs(array.astype(np.int64)).max(initial=0))
+    return int(np.abs(array, dtype=np.int64).max())
 
 
 def _beside(grid: IntArray) -> IntArray:
     """Left plus right neighbour of every place, zero outside; (rows, columns, n) int32."""
     out = np.zeros_like(grid)
-    out[:, 1:] += grid[:, :-1]
+    out[:, 1:] = grid[:, :-1]
     out[:, :-1] += grid[:, 1:]
     return out
 
@@ -233,7 +235,7 @@ def _beside(grid: IntArray) -> IntArray:
 def _above(grid: IntArray) -> IntArray:
     """Upper plus lower neighbour of every place, zero outside; (rows, columns, n) int32."""
     out = np.zeros_like(grid)
-    out[1:] += grid[:-1]
+    out[1:] = grid[:-1]
     out[:-1] += grid[1:]
     return out
 
@@ -241,15 +243,15 @@ def _above(grid: IntArray) -> IntArray:
 def _nearest(vectors: IntArray, centres: IntArray) -> IntArray:
     """Number of the nearest centre of each vector, the lowest of equally near ones; (n,) int32."""
     slope = np.ascontiguousarray(-2 * centres.T)  # (D, M)
-    offset = np.square(centres).sum(axis=1, dtype=np.int32)
+    offset = np.square(centres).sum(axis=1)
     table_ids = np.empty(len(vectors), np.int32)
     scores = np.empty((2, ROWS, len(centres)), np.int32)
     for first in range(0, len(vectors), ROWS):
         part = vectors[first : first + ROWS]
         score, product = scores[:, : len(part)]
         score[:] = offset
-        for number, row in zip(part.T, slope, strict=True):  # faster than numpy's integer matmul
-            np.multiply(number[:, None], row, out=product)
+        for number, row in enumerate(slope):  # faster than numpy's integer matmul
+            np.multiply(part[:, number, None], row, out=product)
             score += product
         table_ids[first : first + ROWS] = score.argmin(axis=1)
     return table_ids

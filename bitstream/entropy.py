@@ -122,8 +122,7 @@ class Decoder:
 
     def has_more(self) -> bool:
         """Whether more is left than any seal."""
-        words, state = self._coder.pos()
-        return bool(words > 0 or state >= WORD)
+        return bool(self._coder.pos()[1] >= WORD)  # a state below takes the next word, if any
 
     def ends_with(self, seal: int) -> bool:
         """Whether all that is left is this seal."""

@@ -14,6 +14,7 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import accumulate
+from operator import add
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -163,7 +164,9 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
     value = 0
     for i, byte in enumerate(data[at : at + 5]):
         value |= (byte & 0x7F) << 7 * i
-        if byte < 0x80 and (byte or not i):
+        if byte == 0 and i:
+            break
+        if byte < 0x80:
             return value, at + i + 1
     raise Refused("not a number")
 
@@ -216,14 +219,11 @@ class ReferenceContext:
             return take["features"][grid[y * columns + x]]  # type: ignore[no-any-return]
 
         def context(y: int, x: int, colour: int) -> int:
-            vector = [
-                p + q
-                for p, q in zip(
-                    take["place"][y % side][x % side], take["quality"][file.quality], strict=True
-                )
-            ]
+            vector = list(
+                map(add, take["place"][y % side][x % side], take["quality"][file.quality])
+            )
 
-            def add(
+            def extend(
                 weights: list[list[int]],
                 look: Callable[[int, int], list[int]],
                 size: tuple[int, int],
@@ -238,9 +238,9 @@ class ReferenceContext:
             beside, above = [(y, x - 1), (y, x + 1)], [(y - 1, x), (y + 1, x)]
             corners = [(y + v, x + u) for v in (-1, 1) for u in (-1, 1)]
             for part, at in enumerate(([(y, x)], beside, above, corners)):
-                add(take["own"][part], own, (rows, columns), at)
+                extend(take["own"][part], own, (rows, columns), at)
             if colour:
-                add(take["own"][4], current, (rows, columns), beside + above)
+                extend(take["own"][4], current, (rows, columns), beside + above)
             for coarser in range(level):
                 ratio = levels[coarser] // levels[level]
                 width = -(-file.width // levels[coarser])
@@ -255,7 +255,7 @@ class ReferenceContext:
                 near_u = u + (1 if x % ratio * 2 >= ratio else -1)
                 near_v = v + (1 if y % ratio * 2 >= ratio else -1)
                 for part, place in enumerate(((v, u), (v, near_u), (near_v, u))):
-                    add(take["coarse"][coarser][part], look, size, [place])
+                    extend(take["coarse"][coarser][part], look, size, [place])
             clipped = [max(-4095, min(4095, number >> self.shift)) for number in vector]
             distances = [
                 sum((c - n) ** 2 for c, n in zip(centre, clipped, strict=True))
@@ -281,7 +281,7 @@ class ReferenceContext:
                 if self.cells[stage] == cell:
                     for place, symbol in enumerate(grid):
                         features = self.arrays[f"features.{stage}"][symbol]
-                        total[place] = [t + f for t, f in zip(total[place], features, strict=True)]
+                        total[place] = list(map(add, total[place], features))
             sums.append(total)
         return sums
 

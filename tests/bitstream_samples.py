@@ -1,15 +1,37 @@
 """Seeded priors and images for the tests of the bitstream."""
 
+import zlib
+
 import numpy as np
 
+from bitstream.container import write
 from bitstream.context import ContextPrior, StageContext
 from bitstream.entropy import Coder
-from bitstream.header import Header
+from bitstream.header import Header, crc8, write_varint
 from bitstream.prior import Prior, PriorState, StaticPrior, grid_shape
 from bitstream.tables import IntArray, Tables, frequencies_from_counts
 
 FINGERPRINT = b"\x01\x02\xfe\xff"
+HEADER = Header(768, 512, quality=40, stages=10, fingerprint=b"mmmm")
+PAYLOAD = b"\0\0\x01payload!!"
+FILE = write(HEADER, PAYLOAD)  # its header has 16 bytes
 CELLS = (32, 32, 16, 16, 16, 16, 8, 8, 8, 8)
+
+
+def with_header(covered: bytes, rest: bytes = b"payload") -> bytes:
+    """A file with this header, its checksum right."""
+    return covered + bytes([crc8(covered)]) + rest
+
+
+def with_chunks(
+    *kinds_and_data: tuple[bytes, bytes], count: int | None = None, payload: bytes = b"payload"
+) -> bytes:
+    """A file with these chunks, each CRC32 right."""
+    out = bytes([len(kinds_and_data) if count is None else count])
+    for kind, data in kinds_and_data:
+        chunk = kind + write_varint(len(data)) + data
+        out += chunk + zlib.crc32(chunk).to_bytes(4, "little")
+    return HEADER.write(pad=0, has_chunks=True) + out + payload
 
 
 def skewed_counts(rng: np.random.Generator, rows: int, symbols: int, zero: float) -> np.ndarray:

@@ -3,9 +3,9 @@
 import subprocess
 import sys
 import tracemalloc
-import zlib
 
 import pytest
+from bitstream_samples import FILE, HEADER, PAYLOAD, with_chunks, with_header
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,11 +18,9 @@ from bitstream.errors import (
     Truncated,
     UnsupportedVersion,
 )
-from bitstream.header import MAGIC, Header, Reader, crc8, write_varint
+from bitstream.header import MAGIC, Header, Reader, write_varint
 
-HEADER = Header(768, 512, quality=40, stages=10, fingerprint=b"mmmm")
-PAYLOAD = b"\0\0\x01payload!!"
-FILE = write(HEADER, PAYLOAD)
+NO_TYPE = "byte 17: b'{}' is not a chunk type; the file is damaged"
 
 headers = st.builds(
     Header,
@@ -34,20 +32,6 @@ headers = st.builds(
     minor=st.integers(0, 15),
 )
 chunks = st.dictionaries(st.sampled_from(KNOWN_CHUNKS[:4]), st.binary(max_size=300))
-
-
-def with_header(covered, rest=b"payload"):
-    """A file with this header, its checksum right."""
-    return covered + bytes([crc8(covered)]) + rest
-
-
-def with_chunks(*kinds_and_data, count=None):
-    """A file with these chunks, each CRC32 right."""
-    out = bytes([len(kinds_and_data) if count is None else count])
-    for kind, data in kinds_and_data:
-        chunk = kind + write_varint(len(data)) + data
-        out += chunk + zlib.crc32(chunk).to_bytes(4, "little")
-    return HEADER.write(pad=0, has_chunks=True) + out + b"payload"
 
 
 def test_golden_file():
@@ -122,32 +106,77 @@ def test_limits_are_the_callers():
 
 
 @pytest.mark.parametrize(
-    ("data", "error", "word"),
+    ("data", "error", "says"),
     [
-        (b"", Truncated, "empty"),
-        (b"BI", Truncated, "magic"),
-        (b"\x89PNG\r\n", BadMagic, "PNG"),
-        (b"BIBD" + FILE[4:], BadMagic, "BIBD"),
-        (FILE[:4] + b"\x20" + FILE[5:], UnsupportedVersion, "version 2"),
-        (with_header(FILE[:4] + b"\x18" + FILE[5:15]), UnsupportedVersion, "reserved"),
-        (with_header(FILE[:6] + b"\x65" + FILE[7:15]), BitstreamError, "quality is 101"),
-        (with_header(FILE[:5] + b"\x00" + FILE[6:15]), BitstreamError, "stage count is 0"),
-        (with_header(FILE[:11] + b"\0\1"), BitstreamError, "width is 0"),
-        (with_header(FILE[:11] + b"\x80\0\1"), BitstreamError, "needless zero"),
+        (b"", Truncated, "the file is empty"),
+        (b"BI", Truncated, "the file ends inside the magic: 4 bytes needed at byte 0, 2 left"),
+        (
+            b"\x89PNG\r\n",
+            BadMagic,
+            r"not a bibcodec file: it begins with b'\x89PNG', expected b'BIBC'",
+        ),
+        (
+            b"BIBD" + FILE[4:],
+            BadMagic,
+            "not a bibcodec file: it begins with b'BIBD', expected b'BIBC'",
+        ),
+        (
+            FILE[:4] + b"\x20" + FILE[5:],
+            UnsupportedVersion,
+            "the file is of format version 2, this reader knows version 1",
+        ),
+        (
+            with_header(FILE[:4] + b"\x18" + FILE[5:15]),
+            UnsupportedVersion,
+            "the header sets a reserved bit: a newer writer made the file",
+        ),
+        (
+            with_header(FILE[:6] + b"\x65" + FILE[7:15]),
+            BitstreamError,
+            "the header is not valid: the quality is 101, expected 0..100",
+        ),
+        (
+            with_header(FILE[:5] + b"\x00" + FILE[6:15]),
+            BitstreamError,
+            "the header is not valid: the stage count is 0, expected 1..15",
+        ),
+        (
+            with_header(FILE[:11] + b"\0\1"),
+            BitstreamError,
+            "the header is not valid: the width is 0, expected 1..4294967295",
+        ),
+        (
+            with_header(FILE[:11] + b"\x80\0\1"),
+            BitstreamError,
+            "the width at byte 11 ends in a needless zero byte",
+        ),
         (
             with_header(FILE[:11] + b"\xff\xff\xff\xff\x7f\1"),
             BitstreamError,
-            "width is 34359738367",
+            "the header is not valid: the width is 34359738367, expected 1..4294967295",
         ),
-        (with_header(FILE[:11] + b"\xff" * 9 + b"\1\1"), BitstreamError, "longer than 5"),
-        (FILE[:15] + bytes([FILE[15] ^ 1]) + FILE[16:], Checksum, "header is damaged"),
-        (FILE[:16] + b"\0" + FILE[16:], Checksum, "zero byte"),
+        (
+            with_header(FILE[:11] + b"\xff" * 9 + b"\1\1"),
+            BitstreamError,
+            "the width at byte 11 is longer than 5 bytes",
+        ),
+        (
+            FILE[:15] + bytes([FILE[15] ^ 1]) + FILE[16:],
+            Checksum,
+            "the header is damaged: its checksum is 0xb2, expected 0xb3",
+        ),
+        (
+            FILE[:16] + b"\0" + FILE[16:],
+            Checksum,
+            "the image data begins with a zero byte: the file is damaged",
+        ),
     ],
 )
-def test_broken_headers_are_refused(data, error, word):
-    with pytest.raises(error, match=word) as caught:
+def test_broken_headers_are_refused(data, error, says):
+    with pytest.raises(error) as caught:
         parse(data)
     assert type(caught.value) is error
+    assert str(caught.value) == says
 
 
 @pytest.mark.parametrize("end", range(16))
@@ -167,39 +196,86 @@ def test_every_single_and_double_flip_of_the_header_is_noticed():
 
 
 @pytest.mark.parametrize(
-    ("data", "error", "word"),
+    ("data", "error", "says"),
     [
-        (with_chunks(count=0), BitstreamError, "count is 0"),
-        (with_chunks((b"exif", b"a"), (b"exif", b"b")), BitstreamError, "second time"),
-        (with_chunks((b"Anim", b"a")), UnsupportedVersion, "needs chunk Anim"),
-        (with_chunks((b"se\0d", b"a")), BitstreamError, "not a chunk type"),
-        (with_chunks((b"_eed", b"a")), BitstreamError, "not a chunk type"),
-        (with_chunks((b"\xe9xif", b"a")), BitstreamError, "not a chunk type"),
-        (with_chunks((b"seed", b"1234567")), BitstreamError, "7 bytes, expected 8"),
-        (with_chunks((b"grey", b"x")), BitstreamError, "1 bytes, expected 0"),
-        (with_chunks((b"exif", b"a"), count=2), BitstreamError, "payl"),
-        (with_chunks((b"exif", b"a")).replace(b"exif\1a", b"exif\1b"), Checksum, "CRC32"),
-        (with_chunks((b"exif", b"a")).replace(b"exif\1", b"exif\x7f"), Truncated, "127 bytes"),
+        (with_chunks(count=0), BitstreamError, "the header announces chunks, but their count is 0"),
+        (
+            with_chunks((b"exif", b"a"), (b"exif", b"b")),
+            BitstreamError,
+            "chunk exif at byte 27 occurs a second time",
+        ),
+        (
+            with_chunks((b"Anim", b"a")),
+            UnsupportedVersion,
+            "the file needs chunk Anim, which this reader does not know",
+        ),
+        (with_chunks((b"se\0d", b"a")), BitstreamError, NO_TYPE.format(r"se\x00d")),
+        (with_chunks((b"_eed", b"a")), BitstreamError, NO_TYPE.format("_eed")),
+        (with_chunks((b"\xe9xif", b"a")), BitstreamError, NO_TYPE.format(r"\xe9xif")),
+        (
+            with_chunks((b"seed", b"1234567")),
+            BitstreamError,
+            "the seed chunk has 7 bytes, expected 8",
+        ),
+        (with_chunks((b"grey", b"x")), BitstreamError, "the grey chunk has 1 bytes, expected 0"),
+        (
+            with_chunks((b"exif", b"a"), count=2),
+            Truncated,
+            "the file ends inside chunk payl: 111 bytes needed at byte 32, 2 left",
+        ),
+        (
+            with_chunks((b"exif", b"a")).replace(b"exif\1a", b"exif\1b"),
+            Checksum,
+            "chunk exif at byte 17 is damaged: its CRC32 does not match",
+        ),
+        (
+            with_chunks((b"exif", b"a")).replace(b"exif\1", b"exif\x7f"),
+            Truncated,
+            "the file ends inside chunk exif: 127 bytes needed at byte 22, 12 left",
+        ),
         (
             with_chunks((b"exif", b"a")).replace(b"exif\1", b"exif\xff\xff\xff\xff\x0f"),
             LimitExceeded,
-            "have 4294967295 bytes; the limit is 67108864 bytes",
+            "the chunks up to exif have 4294967295 bytes; the limit is 67108864 bytes",
         ),
         (
             with_chunks((b"exif", b"a")).replace(b"exif\1", b"exif\xff\xff\xff\xff\xff\1"),
             BitstreamError,
-            "longer than 5",
+            "the length of chunk exif at byte 21 is longer than 5 bytes",
         ),
     ],
 )
-def test_broken_chunks_are_refused(data, error, word):
-    with pytest.raises(error, match=word):
+def test_broken_chunks_are_refused(data, error, says):
+    with pytest.raises(error) as caught:
         parse(data)
+    assert str(caught.value) == says
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (with_chunks(count=0)[:17], "the header announces chunks, but their count is 0"),
+        (HEADER.write(pad=0, has_chunks=True), "the file ends inside the chunk count: 1 bytes"),
+        (with_chunks((b"exif", b""))[:20], "the file ends inside a chunk's type: 4 bytes"),
+        (with_chunks((b"exif", b""))[:21], "the file ends inside the length of chunk exif: 1"),
+        (with_chunks((b"exif", b"ab"))[:23], "the file ends inside chunk exif: 2 bytes needed"),
+        (with_chunks((b"exif", b"ab"))[:27], "the file ends inside chunk exif: 4 bytes needed"),
+    ],
+)
+def test_chunks_that_end_say_where(data, says):
+    with pytest.raises(BitstreamError) as caught:
+        parse(data)
+    assert str(caught.value).startswith(says)
 
 
 def test_unknown_chunks_that_may_be_skipped_are_kept_as_bytes():
     data = with_chunks((b"exif", b"a"), (b"new9", b"later"))
     assert parse(data).chunks == {"exif": b"a", "new9": b"later"}
+
+
+def test_a_seed_of_zero_needs_no_chunk():
+    assert seed_chunk(0) == {}
+    assert seed_chunk(1) == {"seed": b"\1" + bytes(7)}
 
 
 def test_metadata_changes_without_touching_the_payload():
@@ -217,13 +293,22 @@ def test_writing_checks_chunks():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"width": 0}, {"height": 2**32}, {"quality": 101}, {"stages": 16}, {"minor": 16}]
+    ("field", "name", "least", "most"),
+    [
+        ("width", "width", 1, 2**32 - 1),
+        ("height", "height", 1, 2**32 - 1),
+        ("quality", "quality", 0, 100),
+        ("stages", "stage count", 1, 15),
+        ("minor", "minor version", 0, 15),
+    ],
 )
-def test_header_fields_have_ranges(wrong):
-    with pytest.raises(ValueError, match="expected"):
-        Header(
-            **{"width": 1, "height": 1, "quality": 0, "stages": 1, "fingerprint": b"abcd"} | wrong
-        )
+def test_header_fields_have_ranges(field, name, least, most):
+    good = {"width": 1, "height": 1, "quality": 0, "stages": 1, "fingerprint": b"abcd"}
+    for value in (least, most):
+        assert Header(**good | {field: value})
+    for value in (least - 1, most + 1):
+        with pytest.raises(ValueError, match=f"^the {name} is {value}, expected {least}..{most}$"):
+            Header(**good | {field: value})
 
 
 def test_a_fingerprint_has_4_bytes():

@@ -38,6 +38,24 @@ def test_round_trip_also_through_the_reference(
     assert decoded == [grid.ravel().tolist() for grid in indices]
 
 
+@pytest.mark.parametrize(
+    ("cells", "width", "height"),
+    [((8, 1), 11, 150), ((8, 8, 1), 1, 70), ((3,), 9, 9), ((16, 2), 300, 5)],
+)
+def test_pyramids_of_other_steps(cells, width: int, height: int, tmp_path: Path) -> None:
+    """Ratios of 8, grids of several bands, one stage alone: as the reference reads it."""
+    prior = context_prior(2, cells, symbols=5, tables=4)
+    prior.save(tmp_path / "prior.safetensors")
+    head = Header(width, height, quality=9, stages=len(cells), fingerprint=FINGERPRINT)
+    indices = any_indices(prior, head)
+    payload = encode_indices(indices, prior, head)
+    for grid, back in zip(indices, decode_indices(payload, prior, head), strict=True):
+        assert np.array_equal(grid, back)
+    spec = reference.load_prior((tmp_path / "prior.safetensors").read_bytes())
+    decoded = reference.decode(container.write(head, payload), spec)
+    assert decoded == [grid.ravel().tolist() for grid in indices]
+
+
 def test_context_is_used() -> None:
     """Indices drawn from the contexts cost less than under shuffled tables."""
     prior, head = context_prior(), header(320, 240)
@@ -130,8 +148,11 @@ def test_sizes_have_bounds() -> None:
         assert len(ContextPrior.from_arrays(arrays_of(length, dim)).cells) == 1
     with pytest.raises(ValueError, match=r"expected 1\.\.64 features of a code, got 65"):
         ContextPrior.from_arrays(arrays_of(65, 1))
-    with pytest.raises(ValueError, match="contexts of 43 numbers: too many for int32"):
-        ContextPrior.from_arrays(arrays_of(1, 43))
+    for dim in (0, 43):
+        with pytest.raises(
+            ValueError, match=rf"^expected 1\.\.42 numbers of a context, got {dim}$"
+        ):
+            ContextPrior.from_arrays(arrays_of(1, dim))
     assert len(ContextPrior.from_arrays(arrays_of(1, 1, (8,) * 15)).cells) == 15
     with pytest.raises(ValueError, match=r"cells has shape \(16,\), expected 1\.\.15 numbers"):
         ContextPrior.from_arrays(arrays_of(1, 1, (8,) * 16))
@@ -152,14 +173,82 @@ def test_every_part_of_a_sum_counts(part: str) -> None:
         ContextPrior.from_arrays(arrays)
 
 
-@pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(StageContext)])
+def test_features_of_a_level_add_up() -> None:
+    """Two stages of 1 and 2, so that 4 of their sums reach 12 in a third stage of the level."""
+    arrays = arrays_of(1, 1, (16, 8, 8, 8))
+    arrays["features.1"][0], arrays["features.2"][1] = 1, -2
+    arrays["own.3"][0] = 2**31 // 12
+    assert ContextPrior.from_arrays(arrays)
+    arrays["own.3"][1] += 1
+    with pytest.raises(ValueError, match="the context sums of stage 3 could leave int32"):
+        ContextPrior.from_arrays(arrays)
+
+
+@pytest.mark.parametrize("part", ["features", "own", "coarse", "place", "quality"])
+def test_the_least_integer_is_large(part: str) -> None:
+    """-2^31, whose absolute value is none in 32 bits."""
+    arrays = arrays_of(1, 1, (16, 8))
+    for s in (0, 1):
+        arrays[f"features.{s}"][:] = 1
+        arrays[f"own.{s}"][:] = 1
+    arrays[f"{part}.1"].flat[0] = -(2**31)
+    with pytest.raises(ValueError, match="the context sums of stage 1 could leave int32"):
+        ContextPrior.from_arrays(arrays)
+
+
+def test_centres_and_shifts_have_bounds() -> None:
+    arrays = arrays_of(1, 2)
+    arrays["centres.0"][:] = [[4095, -4095], [-4095, 4095]]
+    for shift in (0, 24):
+        arrays["shift"][0] = shift
+        assert ContextPrior.from_arrays(arrays).shift == shift
+    for shift in (-1, 25):
+        arrays["shift"][0] = shift
+        with pytest.raises(ValueError, match=rf"^expected a shift of 0\.\.24 bits, got {shift}$"):
+            ContextPrior.from_arrays(arrays)
+    arrays["shift"][0] = 0
+    for centre in (4096, -4096, -(2**31)):
+        arrays["centres.0"][1, 0] = centre
+        with pytest.raises(ValueError, match="^centres.0 leave the range ±4095$"):
+            ContextPrior.from_arrays(arrays)
+
+
+@pytest.mark.parametrize("cells", [(8, 16), (16, 8, 16), (12, 8), (8, 5)])
+def test_cells_form_a_pyramid(cells: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"^cells \(.*\) do not form a pyramid, coarse to fine$"):
+        ContextPrior.from_arrays(arrays_of(1, 1, cells))
+
+
+def test_contexts_are_clipped(tmp_path: Path) -> None:
+    """Two centres as near to a context of 4095, but not to one beyond it: the first one wins."""
+    arrays = arrays_of(1, 2)
+    arrays["centres.0"][:] = [[0, 0], [4095, 4095]]
+    arrays["quality.0"][1:3] = [[5000, 0], [4095, 1]]
+    low = arrays_of(1, 2)
+    low["centres.0"][:], low["quality.0"][:] = -arrays["centres.0"], -arrays["quality.0"]
+    for each in (arrays, low):
+        each["tables.0"][1] = [1, 2**24 - 1]
+        prior = ContextPrior.from_arrays(each)
+        prior.save(tmp_path / "prior.safetensors")
+        spec = reference.load_prior((tmp_path / "prior.safetensors").read_bytes())
+        for quality, table in ((1, 0), (2, 1)):
+            head = Header(8, 8, quality=quality, stages=1, fingerprint=FINGERPRINT)
+            indices = [np.zeros((1, 1), np.int32)]
+            assert table_ids(prior, head, indices, 0) == [table]
+            data = container.write(head, encode_indices(indices, prior, head))
+            assert reference.decode(data, spec) == [[0]]
+
+
+@pytest.mark.parametrize(
+    "name", ["features", *(f.name for f in dataclasses.fields(StageContext) if f.name != "tables")]
+)
 def test_arrays_of_wrong_shape_are_refused(name: str) -> None:
     prior = context_prior()
     arrays = dict(prior.to_arrays())
     arrays[f"{name}.6"] = arrays[f"{name}.6"][:-1]
     if name == "coarse":
         arrays["coarse.6"] = arrays["coarse.6"][:0]
-    with pytest.raises(ValueError, match=r"\.6 has shape"):
+    with pytest.raises(ValueError, match=rf"^{name}\.6 has shape \(.*\), expected \("):
         ContextPrior.from_arrays(arrays)
 
 

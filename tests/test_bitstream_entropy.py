@@ -91,6 +91,14 @@ def test_running_out_is_noticed():
         decoder.code(ids[:1], tables)
 
 
+@pytest.mark.parametrize(
+    ("words", "more"),
+    [("ffffffff", False), ("0000000100000000", True), ("00000001000000000000000000000000", True)],
+)
+def test_more_is_left_from_33_bits_on(words, more):
+    assert Decoder(bytes.fromhex(words)).has_more() is more
+
+
 def test_an_empty_batch_costs_nothing():
     encoder = Encoder()
     encoder.code(np.empty(0, np.int32), uniform(2), np.empty(0, np.int32))

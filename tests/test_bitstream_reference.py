@@ -6,12 +6,29 @@ import sys
 from pathlib import Path
 
 import pytest
-from bitstream_samples import FINGERPRINT, neighbour_prior, sample_indices, static_prior
+from bitstream_samples import (
+    FILE,
+    FINGERPRINT,
+    HEADER,
+    neighbour_prior,
+    sample_indices,
+    static_prior,
+    with_chunks,
+    with_header,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitstream import Header, encode_indices, reference, write
+from bitstream.header import write_varint
 
+NO_FILE, CUT = "not a bibcodec file", "the file is cut"
+NEWER, INVALID = "the file needs a newer reader", "the header is not valid"
+HEADER_DAMAGED, TOO_LARGE = "the header is damaged", "the image is too large"
+NO_NUMBER, NO_TYPE = "not a number", "not a chunk type"
+NO_CHUNKS = "chunks are announced, but there are none"
+CHUNK_DAMAGED, NO_PLACE = "a chunk is cut or damaged", "a chunk may not be there"
+PAYLOAD_DAMAGED = "the image data is cut or damaged"
 CELLS = (32, 16, 16, 8)
 STATIC = static_prior(2, CELLS, symbols=64)
 NEIGHBOUR = neighbour_prior(2, CELLS)
@@ -89,11 +106,80 @@ def test_the_reference_refuses_every_flip_and_cut(priors):
     data = write(
         header, encode_indices(sample_indices(prior, header), prior, header), {"exif": b"x"}
     )
+    said = set()
     for at in range(len(data)):
         damaged = data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :]
         for bad in (damaged, data[:at]):
-            with pytest.raises(reference.Refused):
+            with pytest.raises(reference.Refused) as caught:
                 reference.decode(bad, twin)
+            said.add(str(caught.value))
+    known = {NO_FILE, CUT, NEWER, HEADER_DAMAGED, NO_NUMBER, NO_TYPE, CHUNK_DAMAGED, NO_CHUNKS}
+    known |= {PAYLOAD_DAMAGED, "the seal does not match"}
+    assert said <= known | {f"the check after stage {stage} fails" for stage in range(3)}
+    assert "the seal does not match" in said
+
+
+def least_crc() -> bytes:
+    """A chunk whose CRC32 ends in a zero byte."""
+    return next(
+        data
+        for number in range(10_000)
+        if (data := with_chunks((b"exif", str(number).encode()), payload=b"")).endswith(b"\0")
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"BIBD" + FILE[4:], NO_FILE),
+        (FILE[:15], CUT),
+        (FILE[:16], PAYLOAD_DAMAGED),
+        (FILE[:4] + b"\x20" + FILE[5:], NEWER),
+        (with_header(FILE[:4] + b"\x18" + FILE[5:15]), NEWER),
+        (FILE[:15] + bytes([FILE[15] ^ 1]) + FILE[16:], HEADER_DAMAGED),
+        (with_header(FILE[:11] + b"\x81\x81\x81\x81\1", b"")[:-1], NO_NUMBER),
+        (with_header(FILE[:11] + b"\x81\x81\x81\x81\1\1", b"")[:-1], HEADER_DAMAGED),
+        (with_header(FILE[:6] + b"\x65" + FILE[7:15]), INVALID),
+        (with_header(FILE[:5] + b"\x00" + FILE[6:15]), INVALID),
+        (with_header(FILE[:11] + b"\0\1"), INVALID),
+        (with_header(FILE[:11] + b"\1\0"), INVALID),
+        (with_header(FILE[:11] + b"\x80\0\1"), NO_NUMBER),
+        (with_header(FILE[:11] + b"\x81" * 5 + b"\1\1"), NO_NUMBER),
+        (with_header(FILE[:11] + write_varint(2**14) + write_varint(2**14 + 1)), TOO_LARGE),
+        (FILE[:16] + b"\0" + FILE[17:], PAYLOAD_DAMAGED),
+        (FILE + b"x", PAYLOAD_DAMAGED),
+        (HEADER.write(pad=0, has_chunks=True), NO_CHUNKS),
+        (with_chunks(count=0), NO_CHUNKS),
+        (with_chunks((b"se\0d", b"a")), NO_TYPE),
+        (with_chunks((b"_eed", b"a")), NO_TYPE),
+        (with_chunks((b"1eed", b"a")), NO_TYPE),
+        (with_chunks((b"exif", b"a"))[:20], NO_TYPE),
+        (with_chunks((b"exif", b"a"))[:21], NO_NUMBER),
+        (with_chunks((b"exif", b"abc"))[:24], CHUNK_DAMAGED),
+        (least_crc()[:-1], CHUNK_DAMAGED),
+        (with_chunks((b"exif", b"a")).replace(b"exif\1a", b"exif\1b"), CHUNK_DAMAGED),
+        (with_chunks((b"exif", b"a"), payload=b""), PAYLOAD_DAMAGED),
+        (with_chunks((b"exif", b"a"), (b"exif", b"b")), NO_PLACE),
+        (with_chunks((b"Anim", b"a")), NO_PLACE),
+        (with_chunks((b"grey", b"a")), NO_PLACE),
+        (with_chunks((b"seed", b"1234567")), NO_PLACE),
+    ],
+)
+def test_the_reference_says_what_is_wrong(data, says):
+    with pytest.raises(reference.Refused) as caught:
+        reference.parse(data)
+    assert str(caught.value) == says
+
+
+def test_the_reference_reads_what_is_at_the_bounds():
+    head = b"BIBC\x10\x0a\x64mmmm" + write_varint(2**14) * 2
+    largest = with_header(head, b"payl")
+    parsed = reference.parse(largest)
+    assert (parsed.width, parsed.height, parsed.quality, parsed.stages) == (2**14, 2**14, 100, 10)
+    assert (parsed.fingerprint, parsed.words) == (b"mmmm", [int.from_bytes(b"payl", "big")])
+    one = {b"a1_Z": b"later"}
+    assert reference.parse(with_chunks(*one.items(), payload=b"payl")).chunks == one
+    assert reference.parse(write(HEADER, b"\0\0\0a")).words == [97]
 
 
 def test_it_runs_alone_without_any_package(priors, tmp_path):

@@ -211,14 +211,42 @@ def test_priors_come_back_from_disk(name, tmp_path):
     assert encode_indices(indices, loaded, head) == encode_indices(indices, prior, head)
 
 
-def test_an_ideal_code_length_needs_symbols():
-    with pytest.raises(ValueError, match="needs the symbols"):
-        ideal_bits([None], PRIORS["static"], header(64, 64))
+def test_ideal_code_lengths():
+    prior, head = PRIORS["static"], header(300, 300)
+    indices = any_indices(prior, head)
+    bits = [table.bits[0].astype(float) for table in prior.tables]
+    total = sum(bits[stage][grid].sum() for stage, grid in enumerate(indices))
+    assert ideal_bits(indices, prior, head) == pytest.approx(total, rel=1e-12)
+    assert ideal_bits([], prior, head) == 0
+    with pytest.raises(ValueError, match="^an ideal code length needs the symbols$"):
+        ideal_bits([None], prior, head)
 
 
 def test_a_prior_of_one_bucket_comes_back(tmp_path):
     StaticPrior((8,), [[[2**23, 2**23]]]).save(tmp_path / "prior.safetensors")
-    assert Prior.load(tmp_path / "prior.safetensors").bucket.tolist() == [0] * 101
+    bucket = Prior.load(tmp_path / "prior.safetensors").bucket
+    assert bucket.tolist() == [0] * 101
+    assert StaticPrior((8,), [[[2**23, 2**23]]], [0] * 101).bucket.dtype == bucket.dtype == np.int32
+
+
+def test_a_prior_file_has_a_largest_size(tmp_path, monkeypatch):
+    path = tmp_path / "prior.safetensors"
+    PRIORS["static"].save(path)
+    size = path.stat().st_size
+    monkeypatch.setattr("bitstream.prior.MAX_PRIOR_BYTES", size)
+    assert Prior.load(path)
+    monkeypatch.setattr("bitstream.prior.MAX_PRIOR_BYTES", size - 1)
+    says = f"^{path} has {size} bytes, a prior has at most {size - 1}$"
+    with pytest.raises(CodecError, match=says):
+        Prior.load(path)
+
+
+@pytest.mark.parametrize("array", [np.zeros(1, np.int64), np.zeros((1, 1), np.int32)])
+def test_arrays_have_types(array):
+    shape = r"\(1, 1\)" if array.ndim == 2 else r"\(1,\)"
+    says = f"^cells is {array.dtype} {shape}, expected int32 in 1 dimensions$"
+    with pytest.raises(ValueError, match=says):
+        StaticPrior.from_arrays({"cells": array})
 
 
 def test_bad_prior_files_are_refused(tmp_path):
@@ -244,16 +272,33 @@ def test_bad_prior_files_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("cells", "tables", "bucket", "word"),
+    ("cells", "tables", "bucket", "says"),
     [
-        ((), [], None, "stages"),
-        ((8, 8), [[[2**23, 2**23]]], None, "2 cells and 1 codes"),
-        ((0,), [[[2**23, 2**23]]], None, "cells"),
-        ((8,), [[[2**23, 2**23]]], [0] * 100, "101"),
-        ((8,), [[[2**23, 2**23]]], [0] * 100 + [1], "bucket 1"),
-        ((8, 8), [[[2**23, 2**23]], [[2**23, 2**23]] * 2], None, "equally many"),
+        ((), [], None, "expected 1..15 stages, got 0 cells and 0 codes"),
+        ((8, 8), [[[2**23, 2**23]]], None, "expected 1..15 stages, got 2 cells and 1 codes"),
+        (
+            (0,),
+            [[[2**23, 2**23]]],
+            None,
+            "cells must be >= 1 and codes in 2..2**16, got (0,) and (2,)",
+        ),
+        ((8,), [[[2**23, 2**23]]], [0] * 100, "expected a bucket >= 0 for each of 101 qualities"),
+        (
+            (8,),
+            [[[2**23, 2**23]]],
+            [0] * 100 + [-1],
+            "expected a bucket >= 0 for each of 101 qualities",
+        ),
+        ((8,), [[[2**23, 2**23]]], [0] * 100 + [1], "a quality has bucket 1, which has no tables"),
+        (
+            (8, 8),
+            [[[2**23, 2**23]], [[2**23, 2**23]] * 2],
+            None,
+            "the stages have [1, 2] buckets, expected equally many",
+        ),
     ],
 )
-def test_static_priors_that_do_not_fit_are_refused(cells, tables, bucket, word):
-    with pytest.raises(ValueError, match=word):
+def test_static_priors_that_do_not_fit_are_refused(cells, tables, bucket, says):
+    with pytest.raises(ValueError) as caught:
         StaticPrior(cells, tables, bucket)
+    assert str(caught.value) == says

@@ -37,27 +37,67 @@ def test_a_row_without_counts_is_uniform():
 
 
 @pytest.mark.parametrize(
-    ("frequencies", "word"),
+    ("frequencies", "says"),
     [
-        ([[0.5, 0.5]], "integers"),
-        ([TOTAL // 2, TOTAL // 2], "shape"),
-        ([[TOTAL]], "2..2"),
-        ([[TOTAL, 0]], "outside"),
-        ([[TOTAL + 1, -1]], "outside"),
-        ([[TOTAL // 2, TOTAL // 2 - 1]], "sums to 16777215"),
-        ([[2, TOTAL - 2], [1, 1]], "table 1 sums to 2"),
-        (np.empty((0, 2), int), "tables"),
+        ([[0.5, 0.5]], "frequency tables are integers of shape (T, K), got float64 (1, 2)"),
+        ([TOTAL // 2, TOTAL // 2], "frequency tables are integers of shape (T, K), got int64 (2,)"),
+        ([[TOTAL]], "expected 1..2**16 tables of 2..2**16 symbols, got (1, 1)"),
+        (
+            np.ones((2**16 + 1, 2), int),
+            "expected 1..2**16 tables of 2..2**16 symbols, got (65537, 2)",
+        ),
+        (
+            np.ones((1, 2**16 + 1), int),
+            "expected 1..2**16 tables of 2..2**16 symbols, got (1, 65537)",
+        ),
+        ([[TOTAL, 0]], "a frequency lies outside 1..2**24 - 1"),
+        ([[TOTAL, 1]], "a frequency lies outside 1..2**24 - 1"),
+        ([[TOTAL - 1, 0]], "a frequency lies outside 1..2**24 - 1"),
+        ([[TOTAL + 1, -1]], "a frequency lies outside 1..2**24 - 1"),
+        ([[TOTAL // 2, TOTAL // 2 - 1]], "table 0 sums to 16777215, expected 2**24"),
+        ([[2, TOTAL - 2], [1, 1]], "table 1 sums to 2, expected 2**24"),
+        (np.empty((0, 2), int), "expected 1..2**16 tables of 2..2**16 symbols, got (0, 2)"),
     ],
 )
-def test_wrong_tables_are_refused(frequencies, word):
-    with pytest.raises(ValueError, match=word):
+def test_wrong_tables_are_refused(frequencies, says):
+    with pytest.raises(ValueError) as caught:
         Tables(frequencies)
+    assert str(caught.value) == says
 
 
-@pytest.mark.parametrize("wrong", [[[1.5, 2.0]], [[-1, 3]], [[2**38, 0]], [[2**37] * 2], [[3]]])
-def test_wrong_counts_are_refused(wrong):
-    with pytest.raises(ValueError, match="count"):
+def test_the_largest_tables_are_accepted():
+    assert Tables([[TOTAL - 1, 1]]).symbols == 2
+    assert Tables(np.full((1, 2**16), 2**8)).symbols == 2**16
+    assert len(Tables(np.full((2**16, 2), 2**23))) == 2**16
+
+
+def test_tables_have_code_lengths():
+    bits = Tables([[2**20, TOTAL - 2**20]]).bits
+    assert bits.dtype == np.float32
+    assert bits[0].tolist() == pytest.approx([4, -np.log2(15 / 16)])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ([[1.5, 2.0]], "counts are integers of shape (T, K >= 2), got float64 (1, 2)"),
+        ([[3]], "counts are integers of shape (T, K >= 2), got int64 (1, 1)"),
+        ([1, 2], "counts are integers of shape (T, K >= 2), got int64 (2,)"),
+        ([[-1, 3]], "a count lies outside 0..2**38 - 1"),
+        ([[2**38, 0]], "a count lies outside 0..2**38 - 1"),
+        ([[2**37] * 2], "the counts of a table sum to 2**38 or more"),
+    ],
+)
+def test_wrong_counts_are_refused(wrong, says):
+    with pytest.raises(ValueError) as caught:
         frequencies_from_counts(wrong)
+    assert str(caught.value) == says
+
+
+def test_the_largest_counts_are_accepted():
+    assert frequencies_from_counts([[2**38 - 1, 0]]).tolist() == [[TOTAL - 1, 1]]
+    assert frequencies_from_counts([[2**38 - 2, 1]]).sum() == TOTAL
+    assert frequencies_from_counts(np.zeros((0, 2), int)).shape == (0, 2)
 
 
 def test_tables_do_not_change_with_the_callers_array():
@@ -91,7 +131,7 @@ def test_group_is_a_stable_sort(ids):
 
 @pytest.mark.parametrize("ids", [[-1], [7], [0, 65536]])
 def test_group_refuses_ids_without_a_table(ids):
-    with pytest.raises(ValueError, match="0..6"):
+    with pytest.raises(ValueError, match="^a table id lies outside 0..6$"):
         group(np.array(ids, np.int32), 7)
 
 
