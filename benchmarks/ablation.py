@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from provenance import commit, cpu
 
 from codec.files import writing
+from codec.metrics.distances import Comparison
 from codec.metrics.lpips import Lpips
-from codec.metrics.realism import Comparison, features
+from codec.metrics.realism import features
 from codec.model import CodecModel, load_model
 from codec.train.config import configured
 from codec.train.data import load_images

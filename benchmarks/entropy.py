@@ -20,7 +20,7 @@ from bitstream import stream
 from bitstream.entropy import Decoder, Encoder
 from bitstream.header import Header
 from bitstream.tables import IntArray, Tables
-from codec.compressai_adapter import import_compressai
+from codec.import_torchvision import import_torchvision
 from codec.model import CodecModel
 
 TURNS = 5
@@ -58,7 +58,10 @@ class Peer:
     """CompressAI's rANS on an image's batches: one call each way for all symbols."""
 
     def __init__(self, found: Sequence[Batch]) -> None:
-        self._ans = import_compressai().ans
+        import_torchvision()
+        from compressai import ans  # noqa: PLC0415
+
+        self._ans = ans
         rows: dict[tuple[int, int], int] = {}
         self.cdfs: list[list[int]] = []
         self.indexes: list[int] = []

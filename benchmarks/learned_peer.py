@@ -26,9 +26,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from codec.compressai_adapter import import_compressai
 from codec.evaluate import photographs
-from codec.measure import FOREIGN, Plan, measure
+from codec.import_torchvision import import_torchvision
+from codec.measure import FOREIGN, Plan, measure, unmeasured
 from codec.summary import NOTES, provenance, summarise
 from codec.train.data import Crops, load_images
 
@@ -41,7 +41,7 @@ PEAK, CLIP = 255.0**2, 1.0
 
 def network() -> Any:
     """An untrained mbt2018-mean."""
-    import_compressai()
+    import_torchvision()
     from compressai.models import MeanScaleHyperprior  # noqa: PLC0415
 
     return MeanScaleHyperprior(*LATENTS)
@@ -199,7 +199,7 @@ def measure_runs(arguments: argparse.Namespace) -> None:
             "runs": [settings for _, settings in runs],
             "notes": NOTES,
             "windows": summary["windows"],
-            "not_measured": summary["not_measured"],
+            "not_measured": summary["not_measured"] | unmeasured(Plan()),
         },
     }
     arguments.output.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import ModuleType
 from typing import Any, NoReturn, Self, TypeVar, cast
 
 import numpy as np
@@ -25,6 +24,7 @@ from bitstream.header import Header
 from bitstream.prior import Prior
 from bitstream.tables import Tables
 from codec.errors import CodecError
+from codec.import_torchvision import import_torchvision
 from codec.model import DETAIL, FILES, CodecModel, Indices, load_model
 
 NAME = "bibcodec"
@@ -198,30 +198,9 @@ def bibcodec(
     return BibCodec(loaded, quality, realism)
 
 
-def import_compressai() -> ModuleType:
-    """CompressAI, also beside a build of torch that torchvision's operators do not load into.
-
-    torchvision then fails for want of the schema of an operator that no codec uses; with the schema
-    there, it loads.
-    """
-    try:
-        return importlib.import_module("compressai")
-    except RuntimeError as error:
-        if "torchvision::nms" not in str(error):
-            raise
-    boxes = "Tensor dets, Tensor scores, "
-    torch.library.define("torchvision::nms", f"({boxes}float iou_threshold) -> Tensor")
-    zero_points = "Tensor qboxes, Tensor qscores, "
-    torch.library.define("torchvision::qnms", f"({zero_points}float iou_threshold) -> Tensor")
-    for name in list(sys.modules):
-        if name.partition(".")[0] in ("torchvision", "compressai"):
-            del sys.modules[name]
-    return importlib.import_module("compressai")
-
-
 def register() -> None:
     """Make "bibcodec" known to CompressAI: to its registry of models and to its zoo."""
-    import_compressai()
+    import_torchvision()
     from compressai import zoo  # noqa: PLC0415
     from compressai.registry import register_model  # noqa: PLC0415
     from compressai.zoo import image  # noqa: PLC0415

@@ -9,7 +9,7 @@ import hashlib
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
@@ -19,7 +19,16 @@ from typing import Any
 import codec
 from codec import peers
 from codec.errors import CodecError
-from codec.measure import FOREIGN, OURS, WINDOWS, Plan, Record, measure, unmeasured
+from codec.measure import (
+    FOREIGN,
+    OURS,
+    WINDOWS,
+    Plan,
+    Record,
+    load_networks,
+    measure,
+    unmeasured,
+)
 from codec.summary import NOTES, provenance, summarise, versions
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".avif")
@@ -65,8 +74,7 @@ def describe(plan: Plan) -> dict[str, str]:
 def identity(plan: Plan) -> dict[str, Any]:
     """The plan with what its names stand for: runs of equal identity measure the same."""
     known = asdict(plan) | describe(plan) | {"windows": WINDOWS, "versions": versions()}
-    if plan.lpips:
-        known["lpips"] = hashlib.sha256(Path(plan.lpips).read_bytes()).hexdigest()
+    known |= _hashes(plan.weights)
     known["unmeasured"] = sorted(unmeasured(plan))
     read_back: dict[str, Any] = json.loads(json.dumps(known))  # tuples become lists
     return read_back
@@ -112,6 +120,7 @@ def result(
     meta = provenance([path for path in images if path.name not in errors]) | {
         "model": about.get("model"),
         "model_sha256": about.get("model_sha256"),
+        "weights_sha256": _hashes(plan.weights) or None,
         "samples": plan.samples if plan.codec == OURS else 1,
         "windows": summary.pop("windows"),
         "notes": NOTES,
@@ -148,6 +157,7 @@ def run(
     """
     check(plan)
     known = identity(plan)
+    load_networks(plan)
     finished = _read(journal, known)
     records: dict[Path, Record] = {}
     errors: dict[str, str] = {}
@@ -227,6 +237,12 @@ def _read(journal: Path, known: dict[str, Any]) -> dict[str, Record]:
     if len(whole) < len(lines):
         journal.write_bytes(b"".join(whole))
     return {entry["sha256"]: entry for entry in entries[1:]}
+
+
+def _hashes(files: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: hashlib.sha256(Path(file).read_bytes()).hexdigest() for name, file in files.items()
+    }
 
 
 def _digest(path: Path) -> str | None:

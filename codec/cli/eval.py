@@ -71,7 +71,15 @@ def evaluate(
     ] = None,
     lpips: Annotated[
         Path | None,
-        typer.Option("--lpips", metavar="FILE", help="Weights of LPIPS 0.1 on SqueezeNet 1.1."),
+        typer.Option("--lpips", metavar="FILE", help="Weights of SqueezeNet 1.1, for LPIPS 0.1."),
+    ] = None,
+    dists: Annotated[
+        Path | None,
+        typer.Option("--dists", metavar="FILE", help="Weights of torchvision's VGG16, for DISTS."),
+    ] = None,
+    fid: Annotated[
+        Path | None,
+        typer.Option("--fid", metavar="FILE", help="Weights of Inception-v3, for FID/256."),
     ] = None,
     model: Model = "default",
     device: On = Device.CPU,
@@ -98,6 +106,8 @@ def evaluate(
             model=model,
             device=device.value,
             lpips=str(lpips) if lpips else None,
+            dists=str(dists) if dists else None,
+            fid=str(fid) if fid else None,
             decoded=str(decoded) if decoded else None,
             coded=str(coded) if coded else None,
         )

@@ -6,7 +6,6 @@ file of `torch.save` with the keys `net.slice1.0.weight` ... `lins.6.model.1.wei
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from codec.errors import CodecError
+from codec.metrics import weights
 
 # Fire modules of each slice: (number in SqueezeNet, channels squeezed to, channels of each half)
 SLICES = (
@@ -65,13 +64,8 @@ class Lpips(nn.Module):
             nn.ModuleDict({"model": nn.ModuleDict({"1": nn.Conv2d(c, 1, 1, bias=False)})})
             for c in CHANNELS
         )
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+        with weights.state(path, "LPIPS 0.1 on SqueezeNet 1.1") as state:
             self.load_state_dict(state)
-        except (RuntimeError, AttributeError, TypeError, EOFError, pickle.UnpicklingError) as error:
-            raise CodecError(
-                f"{path}: no weights of LPIPS 0.1 on SqueezeNet 1.1, as their authors name them"
-            ) from error
         self.eval().requires_grad_(False)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
