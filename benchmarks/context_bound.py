@@ -1,0 +1,192 @@
+"""What a network would save where the context prior's integer tables are: how much is left.
+
+For each stage a network in float sees all that a decoder knows before the code: the sums of the
+level's centroids so far and of the coarser levels in a field of 5 x 5, the current stage's even
+places at the odd ones, the quality, and (what no exact decoder may use) the decoder's own features
+and prediction at the level. One hidden layer of 128; trained on crops of the training shards,
+counted on crops of the validation shards beside the tables of the packaged prior.
+
+    python benchmarks/context_bound.py SHARDS -o benchmarks/results/context_bound.json
+"""
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from provenance import meta
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, interpolate
+
+from bitstream.header import Header
+from bitstream.stream import ideal_bits
+from codec.model import CodecModel, load_model
+from codec.train.coding import quantising
+from codec.train.data import Crops, load_images
+
+QUALITIES = (10, 30, 50, 70, 90)
+GOLDEN = (math.sqrt(5) - 1) / 2
+BATCH, CROP, VALIDATION = 8, 160, 16  # crops, pixels a side, batches counted
+WIDTH, FIELD, RATE = 128, 5, 1.5e-3
+
+
+class Level(nn.Module):
+    """The networks of a level's stages.
+
+    Args:
+        channels: of what is known before the level's stages.
+        dim: of its latents.
+        shares: of the codes of its stages, (K,) each.
+    """
+
+    def __init__(self, channels: int, dim: int, shares: list[Tensor]) -> None:
+        super().__init__()
+        self.before = nn.Conv2d(channels, WIDTH, FIELD, padding=FIELD // 2)
+        self.current = nn.ModuleList(
+            nn.Conv2d(dim, WIDTH, FIELD, padding=FIELD // 2, bias=False) for _ in shares
+        )
+        self.hidden = nn.ModuleList(nn.Conv2d(WIDTH, WIDTH, 1) for _ in shares)
+        self.logits = nn.ModuleList(nn.Conv2d(WIDTH, len(share), 1) for share in shares)
+        for layer, share in zip(self.logits, shares, strict=True):
+            assert isinstance(layer, nn.Conv2d) and layer.bias is not None  # noqa: S101
+            layer.bias.data.copy_(share.clamp_min(1e-5).log())
+            layer.weight.data.mul_(0.3)
+
+    def forward(self, stage: int, known: Tensor, even: Tensor, odd: Tensor) -> Tensor:
+        """Logits (N, K, h, w) of the level's stage of this number."""
+        x = self.before(known) + odd * self.current[stage](even)
+        gelu = nn.functional.gelu
+        logits: Tensor = self.logits[stage](gelu(self.hidden[stage](gelu(x))))
+        return logits
+
+
+class Networks(nn.Module):
+    """All levels, for a codec."""
+
+    def __init__(self, model: CodecModel) -> None:
+        super().__init__()
+        self.model = model
+        quantizer, levels = model.networks.quantizer, model.config.levels
+        w8, w16 = model.config.decoder[1:3]
+        self.levels = nn.ModuleList()
+        for number, level in enumerate(levels):
+            known = 2 * level.dim + 5 + sum(other.dim for other in levels[:number])
+            shares = [
+                quantizer.shares[4, s, : level.codes].clone() for s in quantizer.of_level(number)
+            ]
+            self.levels.append(Level(known + (0, w16, w8)[number], level.dim, shares))
+
+    @torch.no_grad()
+    def code(self, x: Tensor, quality: int) -> tuple[list[Tensor], list[list[Tensor]]]:
+        """Codes of a batch, and per level the decoder's prediction and features."""
+        networks, found, seen = self.model.networks, list[Tensor](), list[list[Tensor]]()
+        decoder, stages = networks.decoder, len(networks.quantizer.stages)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            quantise = quantising(networks, networks.encoder(x), quality, found)
+            state = [self.model.config.condition(quality, stages)]
+            c = decoder.condition(torch.tensor(state).expand(len(x), -1))
+            pixels = torch.zeros(x.shape)
+            hidden = pixels.new_zeros(())
+            for level, transform in enumerate(decoder.transforms):
+                hidden, coded, prediction = decoder.expect(level, hidden, pixels, c)
+                seen.append([prediction.float(), *([hidden.float()] if level else [])])
+                remainder = quantise(level, prediction)
+                hidden = decoder.absorb(level, hidden, prediction, remainder, c)
+                pixels = pixels + transform.synthesis(coded + remainder)
+        return found, seen
+
+    def bits(self, codes: list[Tensor], seen: list[list[Tensor]], quality: int) -> Tensor:
+        """Bits of a batch, all codes together."""
+        quantizer = self.model.networks.quantizer
+        total = torch.zeros(())
+        coarser: list[Tensor] = []
+        q = quality / 50 - 1
+        for number, networks in enumerate(self.levels):
+            stages = quantizer.of_level(number)
+            n, height, width = codes[stages[0]].shape
+            scale = (
+                seen[number][0].shape[1] ** 0.5 / quantizer.codebook(stages[0]).norm(dim=1).mean()
+            )
+            odd = (torch.arange(height)[:, None] + torch.arange(width)) % 2
+            odd = odd.expand(n, 1, -1, -1).float()
+            plain = torch.tensor([1, q, q * q]).view(1, 3, 1, 1).expand(n, -1, height, width)
+            fixed = [odd, plain, *(interpolate(c, size=(height, width)) for c in coarser)]
+            fixed += [scale * seen[number][0], *seen[number][1:]]
+            sums, count = torch.zeros_like(seen[number][0]), torch.zeros_like(odd)
+            for k, stage in enumerate(stages):
+                here = scale * quantizer.codebook(stage)[codes[stage]].permute(0, 3, 1, 2)
+                known = torch.cat([sums, count, *fixed], 1)
+                logits = networks(k, known, here * (1 - odd), odd)
+                total = total + cross_entropy(logits, codes[stage], reduction="sum") / math.log(2)
+                sums, count = sums + here, count + (codes[stage] != 0)[:, None]
+            coarser.append(sums)
+        return total
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, help="folder of tar shards")
+    parser.add_argument("-m", "--model", default="default")
+    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument(
+        "-o", "--out", type=Path, default=Path("benchmarks/results/context_bound.json")
+    )
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    model = load_model(options.model, "cpu")
+    networks = Networks(model)
+    optimizer = torch.optim.Adam(networks.levels.parameters(), lr=RATE)
+    crops = Crops(load_images(options.data), CROP, BATCH, seed=777)
+    began = time.process_time()
+    for step in range(options.steps):
+        progress = step / options.steps
+        for group in optimizer.param_groups:
+            cosine = 0.03 + 0.97 * (1 + math.cos(math.pi * progress)) / 2
+            group["lr"] = RATE * cosine * min(1, (step + 1) / 50)
+        quality = round(100 * (step * GOLDEN % 1))
+        codes, seen = networks.code(crops(step), quality)
+        loss = networks.bits(codes, seen, quality) / sum(grid.numel() for grid in codes)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if (step + 1) % 100 == 0:
+            print(step + 1, round(time.process_time() - began), flush=True)
+    validation = Crops(load_images(options.data, "val-*.tar", limit=60), CROP, BATCH, seed=778)
+    rows = []
+    for quality in QUALITIES:
+        net = tables = 0.0
+        for number in range(VALIDATION):
+            codes, seen = networks.code(validation(number), quality)
+            with torch.no_grad():
+                net += float(networks.bits(codes, seen, quality))
+            header = Header(CROP, CROP, quality, len(codes), model.fingerprint)
+            for crop in range(BATCH):
+                grids = [grid[crop].numpy().astype(np.int32) for grid in codes]
+                tables += ideal_bits(grids, model.prior, header)
+        pixels = VALIDATION * BATCH * CROP * CROP
+        rows.append(
+            {
+                "quality": quality,
+                "tables_bpp": round(tables / pixels, 5),
+                "network_bpp": round(net / pixels, 5),
+                "network_of_tables": round(net / tables, 4),
+            }
+        )
+        print(rows[-1], flush=True)
+    result = {
+        "meta": meta(sorted(options.data.glob("val-*.tar")), model.fingerprint),
+        "steps": options.steps,
+        "crops": options.steps * BATCH,
+        "parameters": sum(p.numel() for p in networks.levels.parameters()),
+        "cpu_seconds": round(time.process_time() - began),
+        "rows": rows,
+    }
+    options.out.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,333 @@
+"""Rate-aware search under the context prior's own code lengths, and fine-tuning under it: tried.
+
+The encoder's search prices each code by its share (static). Here a level's codes are first searched
+so, then once more with −log2 p of the table that the context prior gives each place; or stage by
+stage in coding order (greedy). `finetune` goes on with a codec's training with the second search in
+it and fits the context prior anew on codes so chosen.
+
+    python benchmarks/context_search.py finetune SHARDS RUN OUT --steps 3000
+    python benchmarks/context_search.py measure KODAK_FOLDER --fine-tuned OUT/model
+
+`measure` compares real files at equal PSNR (realism 0) with the files of static tables.
+"""
+
+import argparse
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from provenance import meta, photographs
+from torch import Tensor
+
+from bitstream import container, stream
+from bitstream.context import CLIP, ContextPrior
+from bitstream.header import Header
+from bitstream.prior import Prior
+from codec.model import CodecModel, Networks, load_model
+from codec.quantizer import ResidualQuantizer, least
+from codec.report.bjontegaard import bd_rate
+from codec.train import loop
+from codec.train.config import load_config
+from codec.train.context import above, beside, distance, shifted
+from codec.train.data import Crops, load_images
+from codec.train.export import as_model, context_prior, static_prior
+
+QUALITIES = (5, 20, 35, 50, 65, 80, 95)
+RANGE = 0.03, 0.35  # bits per pixel of the comparison
+EFFORT = 5
+RESULT = Path("benchmarks/results/context_search.json")
+CACHE = 4096  # partial sums searched at once
+
+
+class Lengths:
+    """−log2 p of all codes under a context prior, for batches of crops, in float32.
+
+    Args:
+        prior: the tables.
+    """
+
+    def __init__(self, prior: Prior) -> None:
+        if not isinstance(prior, ContextPrior):
+            raise SystemExit("the model has no context prior")
+        self.prior = prior
+        self.features = [torch.from_numpy(f).float() for f in prior.features]
+        self.bits = [torch.from_numpy(c.tables.bits).float() for c in prior.contexts]
+        self.sums: dict[int, Tensor] = {}  # of the levels that are done
+
+    def table_ids(
+        self, stages: Sequence[int], codes: Sequence[Tensor], quality: int
+    ) -> list[Tensor]:
+        """Tables of a level's stages, given all its codes (N, h, w); remembers its feature sums."""
+        level = self.prior.levels[stages[0]]
+        own = torch.zeros(*codes[0].shape, self.features[0].shape[1])
+        rows, columns = codes[0].shape[1:]
+        odd = ((torch.arange(rows)[:, None] + torch.arange(columns)) % 2)[None, :, :, None]
+        found = []
+        for stage, grid in zip(stages, codes, strict=True):
+            maps = self.prior.contexts[stage]
+            here = self.features[stage][grid]
+            sides = beside(own)
+            vector = self._before(stage, rows, columns, quality)
+            parts = (own, sides, above(own), above(sides), (beside(here) + above(here)) * odd)
+            for part, matrix in zip(parts, torch.from_numpy(maps.own).float(), strict=True):
+                vector = vector + part @ matrix
+            vector = torch.floor(vector / 2**self.prior.shift).clamp_(-CLIP, CLIP)
+            centres = torch.from_numpy(maps.centres).float()
+            found.append(distance(vector.flatten(0, 2), centres).argmin(1).view(grid.shape))
+            own = own + here
+        self.sums[level] = own
+        return found
+
+    def _before(self, stage: int, rows: int, columns: int, quality: int) -> Tensor:
+        maps, cells = self.prior.contexts[stage], self.prior.cells
+        side = maps.place.shape[0]
+        y, x = torch.arange(rows), torch.arange(columns)
+        vector = torch.from_numpy(maps.place).float()[y[:, None] % side, x % side][None]
+        vector = vector + torch.from_numpy(maps.quality[quality]).float()
+        for level in range(self.prior.levels[stage]):
+            ratio = cells[self.prior.levels.index(level)] // cells[stage]
+            sums = self.sums[level]
+
+            def nearer(down: int, right: int, sums: Tensor = sums, ratio: int = ratio) -> Tensor:
+                return shifted(sums, down, right)[:, y // ratio][:, :, x // ratio]
+
+            later_x = (x % ratio * 2 >= ratio)[:, None]
+            later_y = (y % ratio * 2 >= ratio)[:, None, None]
+            parts = (
+                nearer(0, 0),
+                torch.where(later_x, nearer(0, 1), nearer(0, -1)),
+                torch.where(later_y, nearer(1, 0), nearer(-1, 0)),
+            )
+            for part, matrix in zip(parts, torch.from_numpy(maps.coarse[level]), strict=True):
+                vector = vector + part @ matrix.float()
+        return vector
+
+
+@dataclass(frozen=True)
+class Search:
+    """How the encoder searches after its first, statically priced search of a level."""
+
+    sweeps: int = 0  # searches of all places with the prior's lengths
+    colours: bool = False  # ... of the two colours of the checkerboard one after the other
+    greedy: bool = False  # anew, stage by stage in coding order, each code by what it then costs
+
+
+class ContextualQuantizer(ResidualQuantizer):
+    """The quantizer with another search.
+
+    It takes the quality from `prices`, which whoever searches asks first.
+    """
+
+    how: Search
+    lengths: Lengths
+    grids: list[tuple[int, int]]  # rows and columns of the levels of what is coded
+    quality: float
+    lambdas: Any
+
+    @staticmethod
+    def adopt(networks: Networks, how: Search, lengths: Lengths, height: int, width: int) -> None:
+        """Make the quantizer of networks one of this class, for images or crops of this size."""
+        quantizer: Any = networks.quantizer
+        quantizer.__class__ = ContextualQuantizer
+        quantizer.how, quantizer.lengths = how, lengths
+        quantizer.lambdas = networks.config.lagrange
+        levels = networks.config.levels
+        quantizer.grids = [(-(-height // level.cell), -(-width // level.cell)) for level in levels]
+
+    def prices(self, stage: int, quality: float) -> Tensor:
+        """See `ResidualQuantizer.prices`."""
+        self.quality = quality
+        return super().prices(stage, quality)
+
+    @torch.no_grad()
+    def search(
+        self, stages: Sequence[int], latent: Tensor, biases: Sequence[Tensor], width: int
+    ) -> Tensor:
+        """See `ResidualQuantizer.search`; the latents are those of whole images or crops."""
+        codes = super().search(stages, latent, biases, width)
+        rows, columns = self.grids[self.stages[stages[0]].level]
+        shape = (-1, rows, columns)
+        lam = self.lambdas(self.quality)
+        odd = (torch.arange(rows)[:, None] + torch.arange(columns)) % 2
+        odd = odd.expand(len(latent) // odd.numel(), -1, -1).flatten()
+
+        def costs(at: Tensor) -> list[Tensor]:
+            grids = [codes[:, k].view(shape) for k in range(len(stages))]
+            tables = self.lengths.table_ids(stages, grids, round(self.quality))
+            return [
+                lam * self.lengths.bits[stage][table.flatten()[at]]
+                for stage, table in zip(stages, tables, strict=True)
+            ]
+
+        with torch.autocast(latent.device.type, enabled=False):
+            if self.how.greedy:
+                codes, rest = torch.zeros_like(codes), latent.clone()
+                for k, stage in enumerate(stages):
+                    for colour in (0, 1):
+                        at = (odd == colour).nonzero()[:, 0]
+                        codes[at, k] = self._joint([stage], rest[at], [costs(at)[k]], 1)[:, 0]
+                    rest -= self.codebook(stage)[codes[:, k]]
+            for _ in range(self.how.sweeps):
+                for colours in ((0,), (1,)) if self.how.colours else ((0, 1),):
+                    at = torch.isin(odd, torch.tensor(colours)).nonzero()[:, 0]
+                    codes[at] = self._joint(stages, latent[at], costs(at), width)
+            costs(odd[:0])  # what the next level's contexts see
+        return codes
+
+    def _joint(
+        self, stages: Sequence[int], latent: Tensor, prices: Sequence[Tensor], width: int
+    ) -> Tensor:
+        """The beam search where every vector has prices of its own, (n, K) a stage."""
+        found = []
+        for first in range(0, len(latent), CACHE // width):
+            rest = latent[first : first + CACHE // width, None]
+            cost = rest.new_zeros(rest.shape[:2])
+            codes = rest.new_zeros((len(rest), 1, 0), dtype=torch.int64)
+            for stage, price in zip(stages, prices, strict=True):
+                book = self.codebook(stage)
+                score = torch.addmm(book.square().sum(1), rest.flatten(0, 1), book.T, alpha=-2)
+                score = score.view(*rest.shape[:2], -1) + cost[..., None]
+                score += price[first : first + len(rest), None]
+                cost, pick = least(score.flatten(1), width)
+                parent, code = pick // len(book), pick % len(book)
+                rest = rest.gather(1, parent[..., None].expand(-1, -1, rest.shape[2])) - book[code]
+                codes = codes.gather(1, parent[..., None].expand(-1, -1, codes.shape[2]))
+                codes = torch.cat([codes, code[..., None]], dim=2)
+            found.append(codes[:, 0])
+        return torch.cat(found)
+
+
+def finetune(options: argparse.Namespace) -> None:
+    """Go on with a run for some steps with one sweep in its search, and fit the contexts anew."""
+    torch.set_num_threads(1)
+    options.out.mkdir(parents=True)
+    for name in ("checkpoint.pt", "model.json"):
+        shutil.copy(options.run / name, options.out / name)
+    base = load_model(options.model, "cpu")
+    config = load_config(options.config, [])
+    run = loop.Run(config, options.out, torch.device("cpu"))
+    run.place()
+    run.load()
+    images = load_images(options.data)
+    crops = Crops(images, config.crop, config.batch, config.seed * 1000)
+    for networks in (run.networks, run.average):
+        lengths = Lengths(base.prior)
+        ContextualQuantizer.adopt(networks, Search(sweeps=1), lengths, config.crop, config.crop)
+    first = run.step
+    began = time.monotonic()
+    while run.step < first + options.steps:
+        # the learning rate of a run that is as far from its end
+        done = (run.step - first) / options.steps
+        run.config = replace(config, steps=int(run.step / max(done, 1e-9)), rate=options.rate)
+        loop.one_step(run, run.objective, crops, None)
+        if run.step % 100 == 0:
+            print(run.step, round(time.monotonic() - began), flush=True)
+    prior = context_prior(run.average, crops, config)
+    run.average.quantizer.__class__ = ResidualQuantizer
+    as_model(run.average, prior).save(options.out / "model")
+
+
+def code(
+    model: CodecModel, image: NDArray[np.uint8], quality: int, priors: Sequence[Prior]
+) -> tuple[list[int], float]:
+    """Bytes of an image's files with each prior, and its squared error at realism 0, of 255²."""
+    height, width = image.shape[:2]
+    x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None]
+    indices = model.quantise(model.analyse(x, 1 << 14), quality, effort=EFFORT)
+    header = Header(width, height, quality, len(indices), model.fingerprint)
+    sizes = [
+        len(container.write(header, stream.encode_indices(indices, prior, header), {}))
+        for prior in priors
+    ]
+    y = model.synthesise(indices, quality, height, width).mul(255).round()
+    return sizes, float((y - x).square().mean())
+
+
+def curve(
+    model: CodecModel, images: Sequence[NDArray[np.uint8]], how: Search | None, priors: list[Prior]
+) -> tuple[list[list[float]], list[float], float]:
+    """Mean bits per pixel with each prior and PSNR by quality, and seconds an image."""
+    lengths = Lengths(model.prior)
+    bpp = np.zeros((len(priors), len(QUALITIES)))
+    psnr = np.zeros(len(QUALITIES))
+    began = time.process_time()
+    for image in images:
+        if how:
+            ContextualQuantizer.adopt(model.networks, how, lengths, *image.shape[:2])
+        for number, quality in enumerate(QUALITIES):
+            sizes, error = code(model, image, quality, priors)
+            bpp[:, number] += np.array(sizes) * 8 / image[..., 0].size / len(images)
+            psnr[number] += 10 * np.log10(255**2 / error) / len(images)
+    seconds = (time.process_time() - began) / len(images) / len(QUALITIES)
+    model.networks.quantizer.__class__ = ResidualQuantizer
+    return bpp.tolist(), psnr.tolist(), seconds
+
+
+@torch.inference_mode()
+def measure(options: argparse.Namespace) -> None:
+    """The table of what was tried, as JSON."""
+    torch.set_num_threads(1)
+    paths = photographs(options.kodak)
+    images = [np.asarray(Image.open(path).convert("RGB")) for path in paths]
+    model = load_model(options.model, "cpu")
+    tried: dict[str, tuple[CodecModel, Search | None]] = {
+        "joint search, static prices (packaged)": (model, None),
+        "greedy in coding order, contextual lengths": (model, Search(greedy=True)),
+        "joint, then one contextual sweep": (model, Search(sweeps=1)),
+        "joint, then two contextual sweeps by colours": (model, Search(sweeps=2, colours=True)),
+    }
+    if options.fine_tuned:
+        tuned = load_model(options.fine_tuned, "cpu")
+        tried["fine-tuned, static prices"] = (tuned, None)
+        tried["fine-tuned, one contextual sweep"] = (tuned, Search(sweeps=1))
+    rows: dict[str, Any] = {}
+    anchor: tuple[list[float], list[float]] | None = None
+    for name, (network, how) in tried.items():
+        priors = [network.prior] if anchor else [network.prior, static_prior(network.networks)]
+        bpp, psnr, seconds = curve(network, images, how, priors)
+        if anchor is None:
+            anchor = bpp[1], psnr
+            rows["static tables"] = {"bpp": bpp[1], "psnr-rgb": psnr}
+        percent = bd_rate(bpp[0], psnr, *anchor, within=RANGE)
+        rows[name] = {
+            "bpp": bpp[0],
+            "psnr-rgb": psnr,
+            "bd_rate_percent": None if percent is None else round(percent, 2),
+            "cpu_seconds": round(seconds, 3),
+        }
+        print(name, rows[name]["bd_rate_percent"], round(seconds, 3), flush=True)
+    result = {"meta": meta(paths, model.fingerprint), "qualities": QUALITIES, "rows": rows}
+    options.out.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-m", "--model", default="default")
+    verbs = parser.add_subparsers(required=True)
+    training = verbs.add_parser("finetune")
+    training.add_argument("data", type=Path, help="folder of tar shards")
+    training.add_argument("run", type=Path, help="of the packaged codec, with its checkpoint")
+    training.add_argument("out", type=Path, help="new folder")
+    training.add_argument("--config", type=Path, help="of that run, a TOML file")
+    training.add_argument("--steps", type=int, default=3000)
+    training.add_argument("--rate", type=float, default=2e-4, help="peak, cosine decay")
+    training.set_defaults(verb=finetune)
+    measuring = verbs.add_parser("measure")
+    measuring.add_argument("kodak", type=Path, help="folder of photographs")
+    measuring.add_argument("--fine-tuned", type=Path, help="model that `finetune` made")
+    measuring.add_argument("-o", "--out", type=Path, default=RESULT)
+    measuring.set_defaults(verb=measure)
+    options = parser.parse_args()
+    options.verb(options)
+
+
+if __name__ == "__main__":
+    main()
