@@ -99,9 +99,9 @@ class Networks(nn.Module):
         return found, seen
 
     def bits(self, codes: list[Tensor], seen: list[list[Tensor]], quality: int) -> Tensor:
-        """Bits of a batch, all codes together."""
+        """Bits of a batch by level, (levels,)."""
         quantizer = self.model.networks.quantizer
-        total = torch.zeros(())
+        spent = []
         coarser: list[Tensor] = []
         q = quality / 50 - 1
         for number, networks in enumerate(self.levels):
@@ -116,6 +116,7 @@ class Networks(nn.Module):
             fixed = [odd, plain, *(interpolate(c, size=(height, width)) for c in coarser)]
             fixed += [scale * seen[number][0], *seen[number][1:]]
             sums, count = torch.zeros_like(seen[number][0]), torch.zeros_like(odd)
+            total = torch.zeros(())
             for k, stage in enumerate(stages):
                 here = scale * quantizer.codebook(stage)[codes[stage]].permute(0, 3, 1, 2)
                 known = torch.cat([sums, count, *fixed], 1)
@@ -123,7 +124,8 @@ class Networks(nn.Module):
                 total = total + cross_entropy(logits, codes[stage], reduction="sum") / math.log(2)
                 sums, count = sums + here, count + (codes[stage] != 0)[:, None]
             coarser.append(sums)
-        return total
+            spent.append(total)
+        return torch.stack(spent)
 
 
 def main() -> None:
@@ -149,7 +151,7 @@ def main() -> None:
             group["lr"] = RATE * cosine * min(1, (step + 1) / 50)
         quality = round(100 * (step * GOLDEN % 1))
         codes, seen = networks.code(crops(step), quality)
-        loss = networks.bits(codes, seen, quality) / sum(grid.numel() for grid in codes)
+        loss = networks.bits(codes, seen, quality).sum() / sum(grid.numel() for grid in codes)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -157,23 +159,27 @@ def main() -> None:
             print(step + 1, round(time.process_time() - began), flush=True)
     validation = Crops(load_images(options.data, "val-*.tar", limit=60), CROP, BATCH, seed=778)
     rows = []
+    ends = [max(model.networks.quantizer.of_level(n)) + 1 for n in range(len(networks.levels))]
     for quality in QUALITIES:
-        net = tables = 0.0
+        net, tables = np.zeros(len(ends)), np.zeros(len(ends))
         for number in range(VALIDATION):
             codes, seen = networks.code(validation(number), quality)
             with torch.no_grad():
-                net += float(networks.bits(codes, seen, quality))
+                net += networks.bits(codes, seen, quality).numpy()
             header = Header(CROP, CROP, quality, len(codes), model.fingerprint)
             for crop in range(BATCH):
                 grids = [grid[crop].numpy().astype(np.int32) for grid in codes]
-                tables += ideal_bits(grids, model.prior, header)
+                up_to = [ideal_bits(grids[:end], model.prior, header) for end in ends]
+                tables += np.diff(up_to, prepend=0)
         pixels = VALIDATION * BATCH * CROP * CROP
         rows.append(
             {
                 "quality": quality,
-                "tables_bpp": round(tables / pixels, 5),
-                "network_bpp": round(net / pixels, 5),
-                "network_of_tables": round(net / tables, 4),
+                "tables_bpp": round(tables.sum() / pixels, 5),
+                "network_bpp": round(net.sum() / pixels, 5),
+                "network_of_tables": round(net.sum() / tables.sum(), 4),
+                "tables_bpp_by_level": (tables / pixels).round(5).tolist(),
+                "network_of_tables_by_level": (net / tables).round(4).tolist(),
             }
         )
         print(rows[-1], flush=True)
