@@ -12,25 +12,23 @@ from torch import Tensor
 
 from codec.decoder import Decoder, Mean
 from codec.quantizer import ResidualQuantizer
-from codec.tiling import Map, Sink, Source, Tiles, Window, part
+from codec.tiling import Flow, Sink, Source, Tiles, Window, part
 
 Finish = Callable[[Window, Mean], Tensor]  # the pixels of a window, from the decoder's pass over it
 
 
 class Descent:
-    """The levels of an image from the coarsest on: `expect`, `absorb`, `expect`, ..., `render`.
+    """The levels of an image from the coarsest on.
 
-    Between levels it keeps the level's features and the latents' coded parts, 2 bytes a pixel of
-    the image for the packaged model; the linear part of the image is made again wherever a window
-    of it is needed.
+    Every pass begins at the indices, and holds a few rows of tiles of the features; for that, the
+    encoder makes the coarsest of them twice.
 
     Args:
         decoder: the networks.
         quantizer: the centroids.
         tiles: of the image.
         condition: (1, 1 + levels), see `ModelConfig.condition`.
-        indices: int32 grids of the first stages, or of all, coarse to fine. A level's grids are
-            looked at from `absorb` or `render` of the level on.
+        indices: int32 grids of the first stages, or of all, coarse to fine.
     """
 
     def __init__(
@@ -45,62 +43,77 @@ class Descent:
         self._transforms = list(decoder.transforms)
         self._indices = indices
         self._c = decoder.condition(condition)
-        self._hidden = Map(tiles.whole)  # features of the last level that was absorbed
-        self._coded: list[Map] = []  # of each level that was absorbed, what was coded of its latent
 
-    def expect(self, sink: Sink) -> None:
-        """Give the prediction of the next level's latent to a sink."""
+    def expect(self, level: int, sink: Sink) -> None:
+        """Give the prediction of a level's latent to a sink; looks at the coarser levels' indices.
+
+        Args:
+            level: 0 is the coarsest.
+            sink: takes (1, D, height/cell, width/cell) float32 of every tile.
+        """
 
         def step(_: Window, pixels: Tensor, *hidden: Tensor) -> list[Tensor]:
-            return [self._expect(pixels, hidden)[2]]
+            before = hidden[0] if hidden else pixels.new_zeros(())
+            return [self._decoder.expect(level, before, pixels, self._c)[2]]
 
-        self._tiles.run(f"expect {self._level}", step, self._sources(), [sink])
-
-    def absorb(self) -> None:
-        """Take in the codes of the next level."""
-        features, coded = Map(self._tiles.whole), Map(self._tiles.whole)
-
-        def step(_: Window, remainder: Tensor, pixels: Tensor, *hidden: Tensor) -> list[Tensor]:
-            return list(self._absorb(remainder, pixels, hidden))
-
-        sources: list[Source] = [partial(self._remainder, self._level), *self._sources()]
-        self._tiles.run(f"absorb {self._level}", step, sources, [features.write, coded.write])
-        self._hidden = features
-        self._coded.append(coded)
+        self._tiles.run(f"expect {level}", step, self._above(level), [sink])
 
     def render(self, name: str, finish: Finish, sink: Sink) -> None:
-        """Take in the codes of the finest level, and give the image to a sink.
+        """Give the image of all indices to a sink.
 
         Args:
             name: of `finish`; functions that reach differently have different names.
             finish: makes pixels of the decoder's pass.
             sink: takes them.
         """
+        last = len(self._transforms) - 1
 
         def step(
             window: Window, remainder: Tensor, pixels: Tensor, *hidden: Tensor
         ) -> list[Tensor]:
-            features, coded = self._absorb(remainder, pixels, hidden)
-            pixels = pixels + self._transforms[self._level].synthesis(coded)
+            features, coded = self._absorb(last, remainder, pixels, hidden)
+            pixels = pixels + self._transforms[last].synthesis(coded)
             return [finish(window, self._decoder.render(pixels, features, self._c))]
 
-        sources: list[Source] = [partial(self._remainder, self._level), *self._sources()]
+        sources: list[Source] = [partial(self._remainder, last), *self._above(last)]
         self._tiles.run(f"render {name}", step, sources, [sink])
 
-    @property
-    def _level(self) -> int:
-        return len(self._coded)
+    def _above(self, level: int) -> list[Source]:
+        """What the coarser levels say: the linear part of the image, and features if there are any.
 
-    def _sources(self) -> list[Source]:
-        return [self._linear, self._hidden.read] if self._coded else [self._linear]
+        The linear part, 12 bytes a pixel, is made again wherever a window of it is needed.
+        """
+        coded: list[Source] = []  # of each coarser level, what was coded of its latent
+        features: list[Source] = []
+        for coarser in range(level):
+            remainder = partial(self._remainder, coarser)
+            sources: list[Source] = [remainder, self._linear(coded), *features]
+            hidden, own = Flow(self._tiles.whole), Flow(self._tiles.whole)
+            sinks = [hidden.write, own.write][: 2 if coarser else 1]  # 0: the remainder is all
 
-    def _linear(self, window: Window) -> Tensor:
-        """The linear part of the image, of the levels that were absorbed: (1, 3, height, width)."""
-        shape = (1, 3, window.height, window.width)
-        pixels = torch.zeros(shape, device=self._c.device)
-        for transform, coded in zip(self._transforms, self._coded, strict=False):
-            wider = window.rounded(transform.cell)
-            pixels = pixels + part(transform.synthesis(coded.read(wider)), wider, window)
+            def step(
+                _: Window, r: Tensor, x: Tensor, *before: Tensor, level: int = coarser
+            ) -> Sequence[Tensor]:
+                return self._absorb(level, r, x, before)[: 2 if level else 1]
+
+            rows = self._tiles.rows(f"absorb {coarser}", step, sources, sinks)
+            hidden.made_by(rows)
+            own.made_by(rows)
+            features = [hidden.read]
+            coded.append(own.read if coarser else remainder)
+        return [self._linear(coded), *features]
+
+    def _linear(self, coded: Sequence[Source]) -> Source:
+        """The linear part of the image, of some levels: (1, 3, height, width) of a window."""
+        levels = list(zip(self._transforms, coded, strict=False))
+
+        def pixels(window: Window) -> Tensor:
+            total = torch.zeros((1, 3, window.height, window.width), device=self._c.device)
+            for transform, source in levels:
+                wider = window.rounded(transform.cell)
+                total = total + part(transform.synthesis(source(wider)), wider, window)
+            return total
+
         return pixels
 
     def _remainder(self, level: int, window: Window) -> Tensor:
@@ -118,14 +131,11 @@ class Descent:
             total[0, : codes.shape[0], : codes.shape[1]] += self._quantizer.codebook(stage)[codes]
         return total.permute(0, 3, 1, 2)
 
-    def _expect(self, pixels: Tensor, hidden: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        features = hidden[0] if hidden else pixels.new_zeros(())
-        return self._decoder.expect(self._level, features, pixels, self._c)
-
     def _absorb(
-        self, remainder: Tensor, pixels: Tensor, hidden: Sequence[Tensor]
+        self, level: int, remainder: Tensor, pixels: Tensor, hidden: Sequence[Tensor]
     ) -> tuple[Tensor, Tensor]:
-        """Features of the next level, and what is coded of its latent."""
-        features, coded, prediction = self._expect(pixels, hidden)
-        features = self._decoder.absorb(self._level, features, prediction, remainder, self._c)
+        """Features of the next level, and what is coded of this one's latent."""
+        before = hidden[0] if hidden else pixels.new_zeros(())
+        features, coded, prediction = self._decoder.expect(level, before, pixels, self._c)
+        features = self._decoder.absorb(level, features, prediction, remainder, self._c)
         return features, coded + remainder

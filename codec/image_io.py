@@ -6,7 +6,7 @@ samples are rounded to 8, palettes are looked up, CMYK becomes sRGB. All else st
 
 import warnings
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from os import PathLike, fspath
@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 
+from codec.bands import Samples
 from codec.errors import BitstreamError, CodecError, UnsupportedImageError
 from codec.metadata import TIFF_XMP, describing, from_image, orientation, to_info
 from codec.options import METADATA
 
-Samples: TypeAlias = NDArray[np.uint8]
 BAND = 256  # rows converted at once
 
 ImageSource: TypeAlias = "Image.Image | NDArray[Any] | str | PathLike[str] | BinaryIO"
@@ -32,25 +32,32 @@ class Picture:
     """An upright image as the codec sees it.
 
     Attributes:
-        rgb: uint8 [H, W, 3]; the three channels are equal where `grey` is set.
+        bands: uint8 [rows, W, 3] each, top to bottom; the three channels are equal where `grey` is
+            set.
         grey: the image has no colour, and decodes to mode L or LA.
         alpha: uint8 [H, W], or None for an opaque image.
         metadata: verbatim bytes under "icc", "exif" and "xmp", those that the image has.
     """
 
-    rgb: Samples
+    bands: list[Samples]
     grey: bool = False
     alpha: Samples | None = None
     metadata: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def rgb(self) -> Samples:
+        """The bands together, uint8 [H, W, 3]."""
+        return self.bands[0] if len(self.bands) == 1 else np.concatenate(self.bands)
 
     def to_image(self) -> Image.Image:
         """The picture as a Pillow image of mode L, LA, RGB or RGBA.
 
         Example:
-            >>> Picture(np.zeros((2, 3, 3), np.uint8), grey=True).to_image().mode
+            >>> Picture([np.zeros((2, 3, 3), np.uint8)], grey=True).to_image().mode
             'L'
         """
-        colour = self.rgb[:, :, 0] if self.grey else self.rgb
+        rgb = self.rgb
+        colour = rgb[:, :, 0] if self.grey else rgb
         image = Image.fromarray(np.ascontiguousarray(colour))
         if self.alpha is not None:
             image.putalpha(Image.fromarray(self.alpha))
@@ -195,16 +202,20 @@ def _from_array(array: NDArray[Any]) -> Picture:
     if not array.size:
         raise UnsupportedImageError(f"array of shape {array.shape}: no pixels")
     samples = _to_8_bits(array) if array.dtype == np.uint16 else array
-    return _from_samples(samples, {})
+    return _from_samples([samples], {})
 
 
-def _from_samples(samples: Samples, metadata: dict[str, bytes]) -> Picture:
-    """`samples`: uint8 [H, W, C], C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA."""
-    channels = samples.shape[2]
-    grey = channels < 3
-    rgb = np.repeat(samples[:, :, :1], 3, axis=2) if grey else samples[:, :, :3]
-    alpha = np.ascontiguousarray(samples[:, :, -1]) if channels in (2, 4) else None
-    return Picture(np.ascontiguousarray(rgb), grey, alpha, metadata)
+def _from_samples(bands: Iterable[Samples], metadata: dict[str, bytes]) -> Picture:
+    """`bands`: uint8 [rows, W, C] each, C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA."""
+    rgb, alpha, grey = [], [], False
+    for band in bands:
+        channels = band.shape[2]
+        grey = channels < 3
+        colour = np.repeat(band[:, :, :1], 3, axis=2) if grey else band[:, :, :3]
+        rgb.append(np.ascontiguousarray(colour))
+        if channels in (2, 4):
+            alpha.append(np.ascontiguousarray(band[:, :, -1]))
+    return Picture(rgb, grey, np.concatenate(alpha) if alpha else None, metadata)
 
 
 def _from_image(image: Image.Image, keep: Collection[str], name: str) -> Picture:
@@ -237,8 +248,8 @@ _UPRIGHT = {
 }
 
 
-def _samples(image: Image.Image, name: str) -> Samples:
-    """uint8 [H, W, C] of an image of any mode that has a faithful 8-bit form."""
+def _samples(image: Image.Image, name: str) -> Iterator[Samples]:
+    """Bands uint8 [rows, W, C] of an image of any mode that has a faithful 8-bit form."""
     mode = image.mode
     if mode == "I" or mode.startswith("I;16"):
         values = np.asarray(image)
@@ -246,7 +257,8 @@ def _samples(image: Image.Image, name: str) -> Samples:
             raise UnsupportedImageError(
                 f"{name}: 32-bit samples from {values.min()} to {values.max()}: expected 0..65535"
             )
-        return _to_8_bits(values)[:, :, None]
+        yield _to_8_bits(values)[:, :, None]
+        return
     if mode == "P":
         target = "RGBA" if "transparency" in image.info else "RGB"
     elif "transparency" in image.info and mode in ("L", "RGB"):  # a colour that means transparent
@@ -257,11 +269,9 @@ def _samples(image: Image.Image, name: str) -> Samples:
         raise UnsupportedImageError(
             f"{name}: images of mode {mode} are not supported: convert to 8-bit RGB first"
         )
-    samples = np.empty((image.height, image.width, Image.getmodebands(target)), np.uint8)
     for top in range(0, image.height, BAND):  # at once, Pillow would hold three copies
         band = image.crop((0, top, image.width, min(top + BAND, image.height))).convert(target)
-        samples[top : top + BAND] = np.asarray(band).reshape(band.height, band.width, -1)
-    return samples
+        yield np.asarray(band).reshape(band.height, band.width, -1)
 
 
 _TARGET = {

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from bitstream.errors import CodecError
 from bitstream.prior import MAX_STAGES, Prior, StaticPrior, grid_shape
+from codec.bands import Bands
 from codec.decoder import Decoder, Mean
 from codec.descent import Descent
 from codec.detail import Detail, DetailConfig
@@ -28,7 +29,7 @@ from codec.model_files import in_range, read_state, read_text
 from codec.novelty import Calibration, load_calibration
 from codec.options import EFFORT, TILE
 from codec.quantizer import ResidualQuantizer, Stage, beam
-from codec.tiling import Map, Source, Tiles, Window, part
+from codec.tiling import Flow, Map, Sink, Source, Tiles, Window, part
 
 Indices = list[NDArray[np.int32]]
 
@@ -181,44 +182,61 @@ class CodecModel:
         return Descent(networks.decoder, networks.quantizer, tiles, condition, indices)
 
     @torch.inference_mode()
-    def analyse(self, image: Tensor, tile: int = TILE) -> Analysis:
+    def analyse(self, image: Tensor | Bands, tile: int = TILE) -> Analysis:
         """Run the encoder network, once an image.
 
         Args:
-            image: (1, 3, H, W), any H, W >= 1: uint8, or float32 in 0..1.
+            image: (1, 3, H, W), any H, W >= 1: uint8, or float32 in 0..1; or 8-bit samples that are
+                let go as they are read.
             tile: pixels a side of what the networks see at once, here and in `quantise`.
         """
-        height, width = image.shape[2:]
+        if isinstance(image, Tensor):
+            height, width = image.shape[2:]
+        else:
+            height, width = image.height, image.width
         tiles, encoder = self._tiles(height, width, tile), self.networks.encoder
+        transforms = list(encoder.transforms)
+        levels = range(len(transforms))
 
         def pixels(window: Window) -> Tensor:
             """In [-1, 1], the last row and column repeated outside the image."""
-            x = image[:, :, window.top : window.bottom, window.left : window.right]
-            x = x.to(self.device, torch.float32) / (255 if image.dtype == torch.uint8 else 1)
+            if isinstance(image, Tensor):
+                x = image[:, :, window.top : window.bottom, window.left : window.right]
+            else:
+                rows = image.read(window.top, window.left, window.bottom, window.right)
+                x = torch.from_numpy(rows).permute(2, 0, 1)[None]
+            x = x.to(self.device, torch.float32) / (255 if x.dtype == torch.uint8 else 1)
             pad = (0, window.width - x.shape[3], 0, window.height - x.shape[2])
             x = nn.functional.pad(x * 2 - 1, pad, mode="replicate")
             return x.contiguous(memory_format=torch.channels_last)
 
-        def correct(level: int, _: Window, h: Tensor) -> tuple[Tensor, Tensor]:
-            return encoder.correct(level, h)
+        def next_pixels(window: Window) -> Tensor:
+            if isinstance(image, Bands):
+                image.forget(window.top)
+            return pixels(window)
 
-        def add(level: int, _: Window, x: Tensor, correction: Tensor) -> list[Tensor]:
-            return [[*encoder.transforms][level].analysis(x) + correction.float()]
+        def correct(level: int, _: Window, h: Tensor) -> Sequence[Tensor]:
+            return encoder.correct(level, h)[: 2 if level else 1]
 
-        levels = range(len(self.config.levels))
-        corrections = [Map(tiles.whole) for _ in levels]
+        def add(level: int, window: Window, correction: Tensor) -> None:
+            if level == levels[-1]:  # the first time that the window is met
+                x = pixels(window)
+                for latent, transform in zip(latents, transforms, strict=True):
+                    latent.write(window, transform.analysis(x))
+            latents[level].add(window, correction.float())
+
         latents = [Map(tiles.whole) for _ in levels]
-        source: Source = pixels
+        source: Source = next_pixels
         with self._autocast():
             for level in reversed(levels):
-                features = Map(tiles.whole)
-                sinks = [corrections[level].write, features.write]
-                tiles.run(f"correct {level}", partial(correct, level), [source], sinks)
+                features = Flow(tiles.whole)
+                own = partial(add, level)
+                sinks: list[Sink] = [own, features.write] if level else [own]
+                rows = tiles.rows(f"correct {level}", partial(correct, level), [source], sinks)
+                features.made_by(rows)
                 source = features.read
-            del source, features
-            for level in reversed(levels):  # after the trunk, whose features take as much memory
-                sources = [pixels, corrections.pop().read]
-                tiles.run(f"add {level}", partial(add, level), sources, [latents[level].write])
+            for _ in rows:  # the coarsest level's, which asks for the others'
+                pass
         return Analysis(tuple(latent.values for latent in latents), height, width, tile)
 
     @torch.inference_mode()
@@ -253,9 +271,7 @@ class CodecModel:
         with self._autocast():
             descent = self._descent(tiles, quality, len(indices), indices)
             for level in range(len(analysis.latents)):
-                if level:
-                    descent.absorb()
-                descent.expect(partial(search, level))
+                descent.expect(level, partial(search, level))
         return indices
 
     @torch.inference_mode()
@@ -298,8 +314,6 @@ class CodecModel:
 
         with self._autocast():
             descent = self._descent(tiles, quality, len(indices), indices)
-            for _ in range(len(self.config.levels) - 1):
-                descent.absorb()
             descent.render("detail" if detail else "mean", finish, inside)
 
     def synthesise(

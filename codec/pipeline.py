@@ -13,9 +13,10 @@ from bitstream import container, stream
 from bitstream.container import Container
 from bitstream.header import MAJOR, Header
 from codec import image_io
+from codec.bands import Bands, Samples
 from codec.errors import CodecError, ModelMismatchError
 from codec.files import CodedSource, read_coded
-from codec.image_io import ImageSource, Picture, Samples
+from codec.image_io import ImageSource, Picture
 from codec.options import (
     DEFAULT_LIMITS,
     EFFORT,
@@ -84,16 +85,16 @@ def encode(
         >>> info(data).width, info(data).quality
         (64, 30)
     """
-    from codec import novelty  # noqa: PLC0415  (torch: not for `info`)
-
     _check(quality, target_bpp, target_size, seed=seed, effort=effort, keep=keep)
     _check_tile(tile)
-    picture = image_io.load(image, keep)
-    height, width = picture.rgb.shape[:2]
+    picture = image_io.load(image, keep)  # takes 7 bytes a pixel for a moment: before torch comes
+    bands, chunks = Bands(picture.bands), _chunks(picture, seed)
+    del picture
+    height, width = bands.height, bands.width
+    from codec import novelty  # noqa: PLC0415  (torch: not for `info`)
+
     network = _network(model, device)
-    chunks = _chunks(picture, seed)
-    analysis = network.analyse(_to_tensor(picture.rgb), tile)  # the network runs here, once
-    del picture  # its pixels: 3 bytes each that nothing needs any more
+    analysis = network.analyse(bands, tile)  # the network runs here, once
 
     percentiles: dict[bytes, float | None] = {}
 
@@ -335,14 +336,7 @@ def _picture(file: Container, samples: Samples) -> Picture:
     if "alph" in file.chunks:
         header = file.header
         alpha = image_io.unpack_alpha(file.chunks["alph"], header.height, header.width)
-    return Picture(samples, "grey" in file.chunks, alpha, metadata_of(file))
-
-
-def _to_tensor(rgb: Samples) -> "Tensor":
-    """uint8 [H, W, 3] -> uint8 [1, 3, H, W], in the same memory unless that is read-only."""
-    import torch  # noqa: PLC0415
-
-    return torch.from_numpy(np.require(rgb, requirements="W")).permute(2, 0, 1)[None]
+    return Picture([samples], "grey" in file.chunks, alpha, metadata_of(file))
 
 
 def _to_samples(pixels: "Tensor") -> Samples:

@@ -1,8 +1,9 @@
 """Networks over images of any size: tile by tile, equal to one pass over the whole image.
 
-A pass is cut into *steps* between feature maps that are small enough to keep (codec/model.py says
-which). A step runs on windows of its sources that are larger than the tile by as far as its
-convolutions reach, and only the tile of its results is kept. How far they reach is found by running
+A pass is cut into *steps* (codec/model.py and codec/descent.py say which). A step runs on windows
+of its sources that are larger than the tile by as far as its convolutions reach, and only the tile
+of its results is kept; a map between two steps is made as the second one goes down the image, and
+no more of its rows are held than that needs. How far they reach is found by running
 the step itself on a block of NaN: whatever depends on the block becomes NaN.
 """
 
@@ -97,23 +98,58 @@ class Map:
     def write(self, window: Window, values: Tensor) -> None:
         """Set a window; the first one also says how many channels there are, and of what."""
         if not self.values.numel():
-            cell = window.height // values.shape[2]
-            shape = (1, values.shape[1], self._whole.height // cell, self._whole.width // cell)
-            self.values = torch.empty(
-                shape,
-                dtype=values.dtype,
-                device=values.device,
-                memory_format=torch.channels_last,
-            )
+            self.values = _like(values, window, self._whole)
         part(self.values, self._whole, window).copy_(values)
 
     def add(self, window: Window, values: Tensor) -> None:
         """Add to a window that is set."""
         part(self.values, self._whole, window).add_(values)
 
+
+class Flow:
+    """A feature map that is made while it is read, a row of tiles at a time.
+
+    It has one reader, whose windows never go back up: rows above them are let go.
+
+    Args:
+        whole: the image's window.
+    """
+
+    def __init__(self, whole: Window) -> None:
+        self._held = Window(0, 0, 0, whole.right)  # the rows that are there
+        self._needed = 0  # the first of them that can be asked for again
+        self._values = torch.empty(0)  # (1, C, rows/cell, width/cell)
+        self._maker: Iterator[None] = iter(())
+
+    def made_by(self, maker: Iterator[None]) -> None:
+        """Name what writes a row of tiles at every step, see `Tiles.rows`."""
+        self._maker = maker
+
+    def write(self, window: Window, values: Tensor) -> None:
+        """Set a window of the next row of tiles."""
+        if window.bottom > self._held.bottom:
+            held = Window(self._needed, 0, window.bottom, self._held.right)
+            grown = _like(values, window, held)
+            if self._needed < self._held.bottom:
+                kept = Window(self._needed, 0, self._held.bottom, self._held.right)
+                part(grown, held, kept).copy_(part(self._values, self._held, kept))
+            self._held, self._values = held, grown
+        part(self._values, self._held, window).copy_(values)
+
     def read(self, window: Window) -> Tensor:
         """The values of a window."""
-        return part(self.values, self._whole, window)
+        while self._held.bottom < window.bottom:
+            next(self._maker, None)
+        self._needed = window.top
+        return part(self._values, self._held, window)
+
+
+def _like(values: Tensor, window: Window, larger: Window) -> Tensor:
+    """A map of a larger window, not yet set, of the kind of one of a window."""
+    cell = window.height // values.shape[2]
+    shape = (1, values.shape[1], larger.height // cell, larger.width // cell)
+    layout = torch.channels_last
+    return torch.empty(shape, dtype=values.dtype, device=values.device, memory_format=layout)
 
 
 class Tiles:
@@ -146,7 +182,14 @@ class Tiles:
         return [(start, min(start + step, length)) for start in range(0, length, step)]
 
     def run(self, name: str, step: Step, sources: Sequence[Source], sinks: Sequence[Sink]) -> None:
-        """Run a step on every tile.
+        """Run a step on every tile (see `rows`)."""
+        for _ in self.rows(name, step, sources, sinks):
+            pass
+
+    def rows(
+        self, name: str, step: Step, sources: Sequence[Source], sinks: Sequence[Sink]
+    ) -> Iterator[None]:
+        """Run a step on a row of tiles at every `next`, which at the last one ends the iterator.
 
         Args:
             name: of the step; steps that reach differently have different names.
@@ -158,6 +201,8 @@ class Tiles:
             ValueError: a result depends on places farther than `FARTHEST`.
         """
         for tile in self:
+            if tile.top and not tile.left:
+                yield
             window = tile
             if tile != self.whole:
                 if name not in self._reaches:
