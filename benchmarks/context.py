@@ -5,7 +5,8 @@
 Static: a table per stage and range of qualities. Neighbours: a table by how many of seven places
 (five around, the parent, the stage before) hold a code other than 0. Context: the model's own
 prior. All tables are fitted on crops of the training shards, the bits counted on whole images of
-the validation shards and of Kodak, with the indices that the encoder chooses at five qualities.
+the validation shards and of Kodak, with the indices that the encoder chooses at five qualities; and
+on crops, some of those that the model's prior was fitted on beside held-out ones of the same size.
 """
 
 import argparse
@@ -22,9 +23,11 @@ from bitstream.stream import ideal_bits
 from codec.model import CodecModel, load_model
 from codec.train.context import Sample, collect, smooth
 from codec.train.data import Crops, load_images
+from codec.train.export import FIRST
 
 QUALITIES = (10, 30, 50, 70, 90)
 RANGES = 5
+CROP, BATCH, BATCHES = 160, 8, 40  # pixels a side, crops a batch as in training; batches compared
 
 
 def neighbour_ids(
@@ -95,6 +98,14 @@ def count(
     }
 
 
+def cut(images: list[NDArray[np.uint8]], first: int) -> list[NDArray[np.uint8]]:
+    """Random crops of images, as training sees them, from the batch number `first` on."""
+    crops = Crops(images, CROP, BATCH, 0)
+    batches = torch.cat([crops(first + number) for number in range(BATCHES)])
+    pixels = batches.add(1).mul(127.5).round().byte().permute(0, 2, 3, 1)
+    return list(pixels.contiguous().numpy())
+
+
 def main() -> None:
     """Measure and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -107,20 +118,23 @@ def main() -> None:
     options = parser.parse_args()
 
     model = load_model(options.model, "cpu")
-    train = load_images(options.data, limit=2000)
-    sample = collect(model.networks, Crops(train, 160, 8, 1), options.batches, first=0)
+    train = load_images(options.data)
+    sample = collect(model.networks, Crops(train, CROP, BATCH, 1), options.batches, first=0)
     fits = {
         "static": tables(sample, model.cells, model.codes, neighbours=False),
         "neighbours": tables(sample, model.cells, model.codes, neighbours=True),
     }
     validation = load_images(options.data, "val-*.tar", limit=options.images)
     photos = photographs(options.kodak)
+    fitted, held_out = cut(train, FIRST), cut(validation, 0)
     result = {
         "meta": meta([*sorted(options.data.glob("val-*.tar")), *photos], model.fingerprint),
         "crops fitted on": len(sample),
         "qualities": QUALITIES,
         f"validation, {len(validation)} images": count(model, validation, fits),
         f"Kodak, {len(photos)} images": count(model, load_images(options.kodak), fits),
+        f"{len(fitted)} crops that the prior was fitted on": count(model, fitted, fits),
+        f"{len(held_out)} crops of the validation images": count(model, held_out, fits),
     }
     options.out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))

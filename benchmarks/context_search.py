@@ -43,6 +43,7 @@ from codec.train.export import as_model, context_prior, static_prior
 QUALITIES = (5, 20, 35, 50, 65, 80, 95)
 RANGE = 0.03, 0.35  # bits per pixel of the comparison
 EFFORT = 5
+WARMUP = 50  # steps of a fine-tuning's linear warm-up
 RESULT = Path("benchmarks/results/context_search.json")
 CACHE = 4096  # partial sums searched at once
 
@@ -221,15 +222,14 @@ def finetune(options: argparse.Namespace) -> None:
     for networks in (run.networks, run.average):
         lengths = Lengths(base.prior)
         ContextualQuantizer.adopt(networks, Search(sweeps=1), lengths, config.crop, config.crop)
-    first = run.step
     began = time.monotonic()
-    while run.step < first + options.steps:
-        # the learning rate of a run that is as far from its end
-        done = (run.step - first) / options.steps
-        run.config = replace(config, steps=int(run.step / max(done, 1e-9)), rate=options.rate)
+    for done in range(options.steps):  # the learning rate of a run that is as far from its end
+        peak = options.rate * min(1.0, (done + 1) / WARMUP)
+        steps = run.step * options.steps / max(done, 1e-9)
+        run.config = replace(config, steps=steps, rate=peak)
         loop.one_step(run, run.objective, crops, None)
         if run.step % 100 == 0:
-            print(run.step, round(time.monotonic() - began), flush=True)
+            print(done + 1, round(time.monotonic() - began), flush=True)
     prior = context_prior(run.average, crops, config)
     run.average.quantizer.__class__ = ResidualQuantizer
     as_model(run.average, prior).save(options.out / "model")
