@@ -216,8 +216,7 @@ class ContextState(PriorState):
 
 def _sum(array: IntArray) -> int:
     """Largest sum of absolute values that reaches one number of a context vector."""
-    wide = np.abs(array, dtype=np.int64)
-    return int(wide.reshape(-1, wide.shape[-1]).sum(axis=0).max())
+    return int(np.abs(array, dtype=np.int64).sum(axis=(0, 1)).max())
 
 
 def _most(array: IntArray) -> int:

@@ -60,7 +60,7 @@ class Encoder:
         if symbols.size and not (0 <= symbols.min() and symbols.max() < tables.symbols):
             raise ValueError(f"a symbol lies outside 0..{tables.symbols - 1}")
         order, slices = group(table_ids, len(tables))
-        in_order = np.ascontiguousarray(symbols[order], dtype=np.int32)
+        in_order = symbols[order]
         self._runs += [(in_order[start:stop], tables, table) for table, start, stop in slices]
         return symbols
 

@@ -101,8 +101,8 @@ class Reader:
         raise BitstreamError(f"{what} at byte {start} is longer than {MAX_VARINT_BYTES} bytes")
 
     def rest(self) -> bytes:
-        """Take all that is left."""
-        return self.take(len(self.data) - self.at, "the rest")
+        """Return all that is left."""
+        return self.data[self.at :]
 
 
 def read_header(reader: Reader) -> tuple[Header, int, bool]:

@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 
 from bitstream.entropy import Coder
 from bitstream.errors import CodecError
-from bitstream.tables import MAX_SYMBOLS, IntArray, Tables
+from bitstream.tables import IntArray, Tables
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -92,7 +92,7 @@ class Prior(ABC):
 
     Args:
         cells: pixels per side of each stage's cells, coarse to fine; 1..15 stages.
-        codes: K of each stage: its symbols are 0..K-1.
+        codes: K of each stage, 2..2**16: its symbols are 0..K-1.
     """
 
     kind: ClassVar[str]
@@ -106,8 +106,8 @@ class Prior(ABC):
             raise ValueError(
                 f"expected 1..{MAX_STAGES} stages, got {len(cells)} cells and {len(codes)} codes"
             )
-        if min(cells) < 1 or min(codes) < 2 or max(codes) > MAX_SYMBOLS:
-            raise ValueError(f"cells must be >= 1 and codes in 2..2**16, got {cells} and {codes}")
+        if min(cells) < 1:
+            raise ValueError(f"expected cells of 1 pixel or more, got {cells}")
         self.cells = cells
         self.codes = codes
 
@@ -151,7 +151,7 @@ class Prior(ABC):
                 f"{path} holds a prior of kind {kind!r}; known are {sorted(Prior._kinds)}"
             )
         for name, array in arrays.items():
-            if array.dtype.kind not in "iu":
+            if not np.issubdtype(array.dtype, np.integer):
                 raise CodecError(f"{path}: {name} is {array.dtype}, a prior holds integers only")
         try:
             return Prior._kinds[kind].from_arrays(arrays)
@@ -219,7 +219,7 @@ class StaticState(PriorState):
     def code_stage(self, stage: int, code: Coder, known: IntArray | None) -> IntArray:
         """See `PriorState.code_stage`."""
         rows, columns = self.shapes[stage]
-        table_ids = np.full(rows * columns, self._bucket, np.int32)
+        table_ids = np.full(rows * columns, self._bucket)
         symbols = code(table_ids, self._tables[stage], None if known is None else known.ravel())
         self.stages.append(symbols.reshape(rows, columns))
         return self.stages[-1]

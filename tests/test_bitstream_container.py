@@ -311,6 +311,12 @@ def test_header_fields_have_ranges(field, name, least, most):
             Header(**good | {field: value})
 
 
+def test_a_minor_version_stands_beside_the_stages():
+    later = Header(768, 512, quality=40, stages=10, fingerprint=b"mmmm", minor=15)
+    assert later.fields()[0] == 0xFA
+    assert parse(write(later, PAYLOAD)).header == later
+
+
 def test_a_fingerprint_has_4_bytes():
     with pytest.raises(ValueError, match="^the fingerprint length is 3, expected 4..4$"):
         Header(1, 1, quality=0, stages=1, fingerprint=b"abc")

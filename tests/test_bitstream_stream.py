@@ -1,5 +1,6 @@
 """The image data: round trips, golden bytes, prefixes, damage, overhead and hostile claims."""
 
+import itertools
 import time
 import tracemalloc
 
@@ -16,9 +17,9 @@ from bitstream_samples import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bitstream import Header, Prior, StaticPrior, ideal_bits, parse, write
+from bitstream import Header, Prior, StaticPrior, ideal_bits, parse, stream, write
 from bitstream.entropy import Decoder
-from bitstream.errors import BitstreamError, CodecError, ModelMismatchError, Truncated
+from bitstream.errors import BitstreamError, Checksum, CodecError, ModelMismatchError, Truncated
 from bitstream.stream import CHECK, decode_indices, encode_indices
 from bitstream.tables import frequencies_from_counts
 
@@ -123,11 +124,41 @@ def test_part_of_a_word_is_dropped_from_a_partial_image_only():
     indices = sample_indices(prior, head)
     payload = encode_indices(indices, prior, head)
     assert equal(decode_indices(payload + b"x", prior, head, allow_partial=True), indices)
-    for partial in (False, True):
-        with pytest.raises(Truncated, match="no whole number of words|holds no image data"):
-            decode_indices(b"xyz", prior, head, allow_partial=partial)
-    with pytest.raises(Truncated, match="holds no image data"):
-        decode_indices(b"", prior, head)
+    torn = "^the image data is no whole number of words: the file is cut or lengthened$"
+    empty = "^the file holds no image data: it is cut$"
+    for data, partial, says in ((b"xyz", 0, torn), (b"xyz", 1, empty), (b"", 0, empty)):
+        with pytest.raises(Truncated, match=says):
+            decode_indices(data, prior, head, allow_partial=bool(partial))
+
+
+@pytest.mark.parametrize(("wrong", "kept"), [(0, 0), (3, 0), (4, 1), (8, 5)])
+def test_a_wrong_check_takes_three_stages_with_it(wrong, kept, monkeypatch):
+    prior, head = PRIORS["static"], header(64, 64)
+    indices = sample_indices(prior, head)
+    code_check, count = stream._code_check, itertools.count()
+
+    def lie(code, value):
+        return code_check(code, (value + (next(count) == wrong)) % 4)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stream, "_code_check", lie)
+        payload = encode_indices(indices, prior, head)
+    says = f"^a check fails in stage {wrong + 1} of 10: the file is cut or damaged$"
+    with pytest.raises(Checksum, match=says):
+        decode_indices(payload, prior, head)
+    if kept:
+        assert equal(decode_indices(payload, prior, head, allow_partial=True), indices[:kept])
+    else:
+        with pytest.raises(Checksum, match=says):
+            decode_indices(payload, prior, head, allow_partial=True)
+
+
+def test_a_wrong_seal_is_named():
+    prior, head = PRIORS["static"], header(64, 64, stages=1)
+    payload = encode_indices(sample_indices(prior, head), prior, head)
+    says = "^the seal does not match in stage 1 of 1: the file is cut or damaged$"
+    with pytest.raises(BitstreamError, match=says):
+        decode_indices(payload, prior, Header(**vars(head) | {"minor": 1}))
 
 
 def test_appended_bytes_are_refused():
@@ -280,7 +311,7 @@ def test_bad_prior_files_are_refused(tmp_path):
             (0,),
             [[[2**23, 2**23]]],
             None,
-            "cells must be >= 1 and codes in 2..2**16, got (0,) and (2,)",
+            "expected cells of 1 pixel or more, got (0,)",
         ),
         ((8,), [[[2**23, 2**23]]], [0] * 100, "expected a bucket >= 0 for each of 101 qualities"),
         (

@@ -136,4 +136,12 @@ def test_group_refuses_ids_without_a_table(ids):
 
 
 def test_equal_remainders_go_to_the_lower_symbols():
+    counts = np.random.default_rng(0).integers(1, 3, 300)
+    total, rest = int(counts.sum()), TOTAL - 300
+    expected = [1 + int(count) * rest // total for count in counts]
+    order = sorted(range(300), key=lambda symbol: -(int(counts[symbol]) * rest % total))
+    for symbol in order[: TOTAL - sum(expected)]:
+        expected[symbol] += 1
+    found = frequencies_from_counts([counts])
+    assert (found.dtype, found[0].tolist()) == (np.uint32, expected)
     assert frequencies_from_counts([[1] * 100]).tolist() == [[167773] * 16 + [167772] * 84]
