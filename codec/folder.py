@@ -318,11 +318,10 @@ def encoded(source: Path, options: Options) -> tuple[bytes, float]:
 
 def decoded(source: Path, options: Options) -> tuple[bytes, float]:
     """Decode a file to "format" (other options: of `codec.decode`): bytes, and its bits a pixel."""
-    from codec import image_io, pipeline  # noqa: PLC0415
+    from codec import pipeline  # noqa: PLC0415
     from codec.files import read_coded  # noqa: PLC0415
 
     data = read_coded(source)
-    image = pipeline.decode(data, **{key: options[key] for key in options if key != "format"})
-    buffer = BytesIO()
-    image_io.save(image, buffer, options["format"])
+    buffer, wanted = BytesIO(), {key: options[key] for key in options if key != "format"}
+    pipeline.rendering(data, **wanted).write(buffer, options["format"])
     return buffer.getvalue(), pipeline.info(data).bpp

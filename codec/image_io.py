@@ -104,13 +104,14 @@ def load(source: ImageSource, keep: Collection[str] = METADATA) -> Picture:
         raise UnsupportedImageError(f"{name}: damaged image: {error}") from None
 
 
-def save(image: Image.Image, target: BinaryIO, file_format: str) -> None:
+def save(image: Image.Image, target: BinaryIO, file_format: str, **options: Any) -> None:
     """Write a decoded image with its metadata, at the format's best quality.
 
     Args:
         image: as `Picture.to_image` returns it.
         target: binary file object; some formats need it to be seekable.
         file_format: Pillow's name: "PNG", "JPEG", "TIFF", "WEBP", ...
+        options: keywords for Pillow's writer, beside those that are best.
 
     Raises:
         UnsupportedImageError: the format cannot hold the image or its metadata.
@@ -119,7 +120,7 @@ def save(image: Image.Image, target: BinaryIO, file_format: str) -> None:
         >>> save(Image.new("L", (2, 2)), BytesIO(), "PNG")
     """
     try:
-        image.save(target, format=file_format, **_options(image, file_format))
+        image.save(target, format=file_format, **_options(image, file_format) | options)
     except KeyError:
         raise UnsupportedImageError(f"Pillow cannot write {file_format} files") from None
     except MemoryError:
@@ -153,7 +154,6 @@ _BEST: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"lossless": True},
     "AVIF": {"quality": 95},
-    "PNG": {"compress_level": 4},  # half the time of the default for 2 % more bytes
 }
 
 

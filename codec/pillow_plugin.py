@@ -22,7 +22,8 @@ from codec.errors import BitstreamError, CodecError, LimitExceeded
 from codec.files import read_coded
 from codec.metadata import to_info
 from codec.options import DEFAULT_LIMITS, DecodeLimits
-from codec.pipeline import Model, decode, encode, metadata_of, mode_of
+from codec.pipeline import Model, decode, encode
+from codec.rendering import metadata_of, mode_of
 
 FORMAT = "BIBC"
 _CODING = ("quality", "target_bpp", "target_size", "seed", "effort")

@@ -6,17 +6,16 @@ from functools import lru_cache
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
 from PIL import Image
 
 from bitstream import container, stream
 from bitstream.container import Container
 from bitstream.header import MAJOR, Header
 from codec import image_io
-from codec.bands import Bands, Samples
+from codec.bands import Bands
 from codec.errors import CodecError, ModelMismatchError
 from codec.files import CodedSource, read_coded
-from codec.image_io import ImageSource, Picture
+from codec.image_io import ImageSource
 from codec.options import (
     DEFAULT_LIMITS,
     EFFORT,
@@ -28,15 +27,12 @@ from codec.options import (
     StreamInfo,
 )
 from codec.rate import best_within
+from codec.rendering import Rendering, chunks_of, mode_of
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from codec.model import CodecModel, Indices
 
 Model: TypeAlias = "str | PathLike[str] | CodecModel"
-
-_CHUNK_OF = {"icc": "iccp", "exif": "exif", "xmp": "xmp_"}
 
 
 def encode(
@@ -88,7 +84,7 @@ def encode(
     _check(quality, target_bpp, target_size, seed=seed, effort=effort, keep=keep)
     _check_tile(tile)
     picture = image_io.load(image, keep)  # takes 7 bytes a pixel for a moment: before torch comes
-    bands, chunks = Bands(picture.bands), _chunks(picture, seed)
+    bands, chunks = Bands(picture.bands), chunks_of(picture) | container.seed_chunk(seed)
     del picture
     height, width = bands.height, bands.width
     from codec import novelty  # noqa: PLC0415  (torch: not for `info`)
@@ -163,29 +159,40 @@ def decode(
         >>> decode(data, model=tiny_model())  # doctest: +ELLIPSIS
         <PIL.Image.Image image mode=L size=64x48 at ...>
     """
+    return rendering(
+        data,
+        realism=realism,
+        seed=seed,
+        model=model,
+        limits=limits,
+        allow_partial=allow_partial,
+        device=device,
+        tile=tile,
+    ).image()
+
+
+def rendering(
+    data: CodedSource,
+    *,
+    realism: float = 1.0,
+    seed: int | str = "stored",
+    model: Model = "default",
+    limits: DecodeLimits = DEFAULT_LIMITS,
+    allow_partial: bool = False,
+    device: str = "auto",
+    tile: int = TILE,
+) -> Rendering:
+    """Decode a file but for the picture itself (arguments and errors as of `decode`)."""
     if not 0 <= realism <= 1:
         raise ValueError(f"realism is {realism}: expected 0..1")
     _check_tile(tile)
     file = container.parse(read_coded(data), limits)
     number = _seed(seed, file.seed)
-    header = file.header
-    network = _matching(header, model, device)
+    network = _matching(file.header, model, device)
     indices = stream.decode_indices(
-        file.payload, network.prior, header, allow_partial=allow_partial
+        file.payload, network.prior, file.header, allow_partial=allow_partial
     )
-    samples = np.empty((header.height, header.width, 3), np.uint8)
-
-    def put(top: int, left: int, pixels: "Tensor") -> None:
-        if "grey" in file.chunks:
-            pixels = pixels.mean(dim=1, keepdim=True).expand_as(pixels)
-        height, width = pixels.shape[2:]
-        samples[top : top + height, left : left + width] = _to_samples(pixels)
-
-    size = (header.height, header.width)
-    network.render(indices, header.quality, *size, put, realism=realism, seed=number, tile=tile)
-    image = _picture(file, samples).to_image()
-    image.info |= {"stages": (len(indices), header.stages), "realism": realism, "seed": number}
-    return image
+    return Rendering(file, indices, network, realism, number, tile)
 
 
 def info(data: CodedSource, *, novelty: bool = False, model: Model = "default") -> StreamInfo:
@@ -244,16 +251,6 @@ def verify(
     if "alph" in file.chunks:
         image_io.unpack_alpha(file.chunks["alph"], file.header.height, file.header.width)
     return info(raw)
-
-
-def mode_of(file: Container) -> str:
-    """Pillow's mode of the image that a parsed file holds."""
-    return ("L" if "grey" in file.chunks else "RGB") + ("A" if "alph" in file.chunks else "")
-
-
-def metadata_of(file: Container) -> dict[str, bytes]:
-    """The metadata of a parsed file: verbatim bytes under "icc", "exif" and "xmp"."""
-    return {name: file.chunks[kind] for name, kind in _CHUNK_OF.items() if kind in file.chunks}
 
 
 @lru_cache(maxsize=2)
@@ -320,26 +317,3 @@ def _seed(wanted: int | str, stored: int) -> int:
 def _check_tile(tile: int) -> None:
     if tile < LEAST_TILE:
         raise ValueError(f"tile is {tile}: expected at least {LEAST_TILE} pixels a side")
-
-
-def _chunks(picture: Picture, seed: int) -> dict[str, bytes]:
-    chunks = {_CHUNK_OF[name]: data for name, data in picture.metadata.items()}
-    if picture.grey:
-        chunks["grey"] = b""
-    if picture.alpha is not None:
-        chunks["alph"] = image_io.pack_alpha(picture.alpha)
-    return chunks | container.seed_chunk(seed)
-
-
-def _picture(file: Container, samples: Samples) -> Picture:
-    alpha = None
-    if "alph" in file.chunks:
-        header = file.header
-        alpha = image_io.unpack_alpha(file.chunks["alph"], header.height, header.width)
-    return Picture([samples], "grey" in file.chunks, alpha, metadata_of(file))
-
-
-def _to_samples(pixels: "Tensor") -> Samples:
-    """float32 [1, 3, h, w] -> uint8 [h, w, 3], to the nearest, clipped to 0..1."""
-    rounded = (pixels[0] * 255).round_().clamp_(0, 255).byte()
-    return np.asarray(rounded.permute(1, 2, 0).cpu().numpy())

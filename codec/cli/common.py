@@ -1,5 +1,6 @@
 """What the verbs share: types of options, errors as one sentence, progress, paths."""
 
+import os
 import sys
 import traceback
 import warnings
@@ -150,8 +151,8 @@ def of_folder(
 
 
 def set_threads(threads: int | None) -> None:
-    """Limit torch to so many CPU threads."""
+    """Limit torch to so many CPU threads, now or once it is imported."""
     if threads is not None:
-        import torch  # noqa: PLC0415
-
-        torch.set_num_threads(threads)
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(threads)

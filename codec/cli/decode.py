@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-import codec
 from codec.cli.common import (
     Coded,
     Device,
@@ -125,27 +124,31 @@ def decode(
     with one_sentence(verbose, file), progress(f"decoding {file}", quiet):
         for path in outputs:
             refuse_overwrite(path, force)
-        from codec import image_io  # noqa: PLC0415  (Pillow: not for --help)
+        from codec import image_io, pipeline  # noqa: PLC0415  (Pillow: not for --help)
 
         wanted = image_io.format_name(file_format, Path(path))
         set_threads(threads)
         data = read_coded(sys.stdin.buffer if file == STDIO else file)
         for path in outputs:
             start = time.perf_counter()
-            image = codec.decode(data, seed=chosen, **options)
-            buffer = BytesIO()  # some formats seek, and a failure must leave nothing on a pipe
-            image_io.save(image, buffer, wanted)
+            picture = pipeline.rendering(data, seed=chosen, **options)
             with writing(path, force) as out:
-                out.write(buffer.getbuffer())
+                if is_device(path):  # some formats seek, and a failure must leave nothing on a pipe
+                    buffer = BytesIO()
+                    picture.write(buffer, wanted)
+                    out.write(buffer.getbuffer())
+                else:
+                    picture.write(out, wanted)
             if not quiet:
+                header, stages = picture.file.header, picture.stages
                 say(
-                    f"{file} -> {path}: {image.width}x{image.height} {image.mode}, "
-                    f"{image.info['stages'][0]} of {image.info['stages'][1]} stages, "
-                    f"realism {image.info['realism']:g}, seed {image.info['seed']}, "
+                    f"{file} -> {path}: {header.width}x{header.height} {picture.mode}, "
+                    f"{stages[0]} of {stages[1]} stages, "
+                    f"realism {picture.realism:g}, seed {picture.seed}, "
                     f"{time.perf_counter() - start:.2f} s"
                 )
             if chosen != "random":
-                chosen = (image.info["seed"] + 1) % 2**64
+                chosen = (picture.seed + 1) % 2**64
 
 
 def seed_option(text: str) -> int | str:
@@ -155,6 +158,11 @@ def seed_option(text: str) -> int | str:
     if text.isascii() and text.isdigit() and int(text) < 2**64:
         return int(text)
     raise typer.BadParameter(f"--seed {text}: expected stored, random or 0..{2**64 - 1}")
+
+
+def is_device(path: str) -> bool:
+    """Whether what is written to a path cannot be taken back: standard output, a pipe."""
+    return path == STDIO or (Path(path).exists() and not Path(path).is_file())
 
 
 def numbered(path: str, number: int) -> str:
