@@ -87,7 +87,7 @@ def check(plan: Plan) -> None:
             raise CodecError("a foreign codec needs its folders of decoded images and of files")
         return
     if bool(plan.qualities) == bool(plan.targets):
-        raise CodecError("give qualities or targets in bits per pixel, one of the two")
+        raise CodecError("give qualities (-q) or targets in bits per pixel (--target-bpp)")
     if not all(0 < target < float("inf") for target in plan.targets):
         raise CodecError(f"targets {plan.targets}: expected more than 0 bits per pixel")
     allowed = range(101) if plan.codec == OURS else peers.load(plan.codec).qualities

@@ -307,14 +307,14 @@ def test_jobs_give_what_one_process_gives(folder, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ([], "give qualities or targets"),
-        (["-q", "5", "--target-bpp", "0.1"], "give qualities or targets"),
+        ([], "give qualities (-q) or targets"),
+        (["-q", "5", "--target-bpp", "0.1"], "give qualities (-q) or targets"),
         (["-q", "101"], "no quality 101: expected 0..100"),
         (["-q", "0", "--codec", "jpeg"], "no quality 0: expected 1..100"),
         (["-q", "5", "--realism", "2"], "expected 0..1"),
         (["--target-bpp", "0"], "expected more than 0"),
         (["-q", "5", "--lpips", "nowhere.pt"], "nowhere.pt: No such file"),
-        (["-q", "5", "--dists", __file__], "test_evaluate.py: no weights of torchvision's VGG16"),
+        (["-q", "5", "--dists", __file__], "test_evaluate.py: no weights of VGG16"),
         (["-q", "5", "--fid", __file__], "test_evaluate.py: no weights of FID's Inception-v3"),
         (["-q", "5", "-m", "nowhere"], "no model in nowhere"),
     ],
@@ -325,6 +325,14 @@ def test_what_cannot_be_run_is_one_sentence(folder, tmp_path, options, said):
     assert done.exit_code == 1
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+    assert os.listdir(tmp_path) == []
+
+
+def test_lists_that_are_none_are_named(folder, tmp_path):
+    out = str(tmp_path / "out.json")
+    done = CliRunner().invoke(app, ["eval", str(folder), "-o", out, "-q", "5,ten"])
+    assert done.exit_code == 2
+    assert "--quality 5,ten: expected numbers with commas" in " ".join(done.stderr.split())
     assert os.listdir(tmp_path) == []
 
 

@@ -71,15 +71,23 @@ def evaluate(
     ] = None,
     lpips: Annotated[
         Path | None,
-        typer.Option("--lpips", metavar="FILE", help="Weights of SqueezeNet 1.1, for LPIPS 0.1."),
+        typer.Option(
+            "--lpips", metavar="FILE", help="Measure LPIPS 0.1, with weights of its SqueezeNet."
+        ),
     ] = None,
     dists: Annotated[
         Path | None,
-        typer.Option("--dists", metavar="FILE", help="Weights of torchvision's VGG16, for DISTS."),
+        typer.Option(
+            "--dists", metavar="FILE", help="Measure DISTS, with torchvision's vgg16-397923af.pth."
+        ),
     ] = None,
     fid: Annotated[
         Path | None,
-        typer.Option("--fid", metavar="FILE", help="Weights of Inception-v3, for FID/256."),
+        typer.Option(
+            "--fid",
+            metavar="FILE",
+            help="Measure FID/256, with pt_inception-2015-12-05-6726825d.pth.",
+        ),
     ] = None,
     model: Model = "default",
     device: On = Device.CPU,
@@ -91,6 +99,8 @@ def evaluate(
     """Measure a codec over a folder: rate, distortion and realism. A killed run can go on."""
     if (decoded is None) != (coded is None):
         raise typer.BadParameter("give both --decoded and --bytes, or none of them")
+    levels = numbers(qualities, "--quality", int)
+    rates, shares = numbers(targets, "--target-bpp", float), numbers(realisms, "--realism", float)
     errors: dict[str, str] = {}
     with one_sentence(verbose):
         refuse_overwrite(str(output), force)
@@ -99,9 +109,9 @@ def evaluate(
 
         plan = Plan(
             codec=FOREIGN if decoded else codec.value,
-            qualities=numbers(qualities, "--quality", int),
-            targets=numbers(targets, "--target-bpp", float),
-            realisms=numbers(realisms, "--realism", float),
+            qualities=levels,
+            targets=rates,
+            realisms=shares,
             samples=samples,
             model=model,
             device=device.value,

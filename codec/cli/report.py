@@ -25,13 +25,16 @@ def report(
         typer.Argument(metavar="JSON...", help="What `eval` wrote; files of published curves."),
     ],
     *,
-    output: Annotated[str, typer.Option("-o", "--output", metavar="OUT")] = "report.html",
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="OUT", help="HTML file of the page.")
+    ] = "report.html",
     images: Annotated[
         Path | None,
         typer.Option("--images", metavar="DIR", help="Photos to code and to show, three at most."),
     ] = None,
     anchor: Annotated[
-        str | None, typer.Option("--anchor", metavar="NAME", help="Codec for BD-rates.")
+        str | None,
+        typer.Option("--anchor", metavar="NAME", help="Codec that BD-rates compare with."),
     ] = None,
     png: Annotated[
         str | None, typer.Option("--png", metavar="OUT", help="The curves as a figure, too.")

@@ -19,6 +19,8 @@ from codec.errors import CodecError
 from codec.import_torchvision import import_torchvision
 from codec.metrics import weights
 
+FILE = "torchvision's vgg16-397923af.pth"
+
 
 class Dists:
     """The distance as a function of two images: 0 for the same, lower is better.
@@ -39,7 +41,7 @@ class Dists:
             raise CodecError(
                 "DISTS needs torchmetrics and torchvision: pip install 'bibcodec[metrics]'"
             ) from error
-        with weights.state(path, "torchvision's VGG16") as state, torch.device("meta"):
+        with weights.state(path, "VGG16", FILE) as state, torch.device("meta"):
             vgg = torchvision.models.vgg16(weights=None)
             prefix = "features."  # the classifier's are not needed
             kept = {key: value for key, value in state.items() if key.startswith(prefix)}

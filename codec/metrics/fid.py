@@ -24,6 +24,7 @@ from codec.metrics import weights
 SIZE = 256  # pixels a side of a window
 DIMENSIONS = 2048
 BATCH = 8  # windows
+FILE = "pytorch-fid's pt_inception-2015-12-05-6726825d.pth"
 
 
 def windows(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
@@ -67,7 +68,9 @@ class Fid:
             raise CodecError(
                 "FID needs torch-fidelity and torchvision: pip install 'bibcodec[metrics]'"
             ) from error
-        with weights.state(path, "FID's Inception-v3"):  # it holds no code: the package loads it
+        with weights.state(
+            path, "FID's Inception-v3", FILE
+        ):  # it holds no code: the package loads it
             self._network = FeatureExtractorInceptionV3(
                 "inception", [str(DIMENSIONS)], feature_extractor_weights_path=path
             )

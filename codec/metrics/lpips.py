@@ -64,7 +64,9 @@ class Lpips(nn.Module):
             nn.ModuleDict({"model": nn.ModuleDict({"1": nn.Conv2d(c, 1, 1, bias=False)})})
             for c in CHANNELS
         )
-        with weights.state(path, "LPIPS 0.1 on SqueezeNet 1.1") as state:
+        with weights.state(
+            path, "LPIPS 0.1 on SqueezeNet 1.1", "the network's state dict"
+        ) as state:
             self.load_state_dict(state)
         self.eval().requires_grad_(False)
 

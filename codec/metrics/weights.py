@@ -14,12 +14,13 @@ from codec.errors import CodecError
 
 
 @contextmanager
-def state(path: str | Path, what: str) -> Iterator[dict[str, Tensor]]:
+def state(path: str | Path, what: str, expected: str) -> Iterator[dict[str, Tensor]]:
     """The state dict of a file of `torch.save`, for a network to take within this context.
 
     Args:
         path: the file; no code that it may hold is run.
-        what: whose weights are expected, for the error.
+        what: whose weights they should be, for the error.
+        expected: a file that holds them, for the error.
 
     Raises:
         CodecError: the file holds no state dict, or the network does not take it.
@@ -31,4 +32,4 @@ def state(path: str | Path, what: str) -> Iterator[dict[str, Tensor]]:
             raise TypeError(f"{type(found).__name__}, expected a state dict")
         yield found
     except (RuntimeError, AttributeError, TypeError, EOFError, pickle.UnpicklingError) as error:
-        raise CodecError(f"{path}: no weights of {what}") from error
+        raise CodecError(f"{path}: no weights of {what}: expected {expected}") from error
