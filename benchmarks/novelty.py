@@ -3,8 +3,9 @@
     python benchmarks/novelty.py KODAK_FOLDER
 
 AUROC of each kind of image (benchmarks/unusual_images.py) against the validation photographs of the
-model's calibration, each of these judged by the others; the share of images that `encode` warns of,
-and of Kodak's photographs, which it should not; and what the judgement costs.
+model's calibration, each of these judged by the others, by the code and by the error; the share of
+images that each of the two and `encode`, by the larger one, warns of, and of Kodak's photographs,
+which they should not; and what the judgement costs.
 """
 
 import argparse
@@ -36,20 +37,30 @@ def auroc(usual: NDArray[np.float64], unusual: NDArray[np.float64]) -> float:
 
 
 def judge(network: CodecModel, pictures: list[Pixels], qualities: list[int]) -> dict[str, Any]:
-    """AUROC and share of warnings of a set of pictures at each quality."""
+    """AUROC and share of warnings of a set of pictures at each quality, by each score."""
     calibration = calibrated(network)
-    table = np.stack([measure(network, picture, qualities) for picture in pictures], 1)
+    measured = [measure(network, picture, qualities) for picture in pictures]
+    scores = {"code": calibration.code, "error": calibration.error}
     found: dict[str, Any] = {"images": len(pictures)}
-    for quality, x in zip(qualities, table, strict=True):
-        percentiles = [calibration.percentile(row, quality) for row in x]
-        row = {"warned": round(float(np.mean(np.array(percentiles) >= UNUSUAL)), 4)}
+    for k, quality in enumerate(qualities):
+        both = [calibration.percentile(code[k], error[k], quality) for code, error in measured]
+        row: dict[str, Any] = {"warned": share(np.array(both) >= UNUSUAL)}
         if quality in calibration.qualities:
             at = calibration.qualities.index(quality)
-            mean, covariance = calibration.mean[at], calibration.covariance[at]
-            far = distance(x, np.array(mean), np.array(covariance))
-            row["auroc"] = round(auroc(np.array(calibration.distances[at]), far), 4)
+            for number, (name, score) in enumerate(scores.items()):
+                x = np.stack([statistics[number][k] for statistics in measured])
+                far = distance(x, np.array(score.mean[at]), np.array(score.covariance[at]))
+                alone = [score.percentile(row, at, at, 0.0) for row in x]
+                row[name] = {
+                    "auroc": round(auroc(np.array(score.distances[at]), far), 4),
+                    "warned": share(np.array(alone) >= UNUSUAL),
+                }
         found[f"quality {quality}"] = row
     return found
+
+
+def share(which: NDArray[np.bool_]) -> float:
+    return round(float(which.mean()), 4)
 
 
 def calibrated(network: CodecModel) -> Calibration:
@@ -61,8 +72,10 @@ def calibrated(network: CodecModel) -> Calibration:
 def cost(network: CodecModel, picture: Pixels) -> dict[str, float]:
     """Seconds of encoding a picture, and of judging it: medians of five."""
     data = codec.encode(picture, model=network)
-    planes = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float().div(255)
-    indices = network.quantise(network.analyse(planes), 50)
+    planes = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None]
+    analysis = network.analyse(planes)
+    energy: list[list[float]] = []
+    indices = network.quantise(analysis, 50, energy=energy)
     height, width = picture.shape[:2]
     header = Header(width, height, 50, len(indices), network.fingerprint)
     whole, own = [], []
@@ -71,7 +84,7 @@ def cost(network: CodecModel, picture: Pixels) -> dict[str, float]:
         codec.encode(picture, model=network)
         whole.append(time.perf_counter() - start)
         start = time.perf_counter()
-        percentile(network, indices, header, len(data))
+        percentile(network, indices, header, len(data), energy)
         own.append(time.perf_counter() - start)
     seconds, extra = float(np.median(whole)), float(np.median(own))
     return {
@@ -86,7 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("kodak", type=Path)
     parser.add_argument("-m", "--model", default="default")
-    parser.add_argument("--count", type=int, default=16, help="images of each kind")
+    parser.add_argument("--count", type=int, default=32, help="images of each kind")
     parser.add_argument("-q", "--quality", type=int, nargs="+", default=[50])
     parser.add_argument("-o", "--out", type=Path, default=Path("benchmarks/results/novelty.json"))
     options = parser.parse_args()
@@ -101,7 +114,7 @@ def main() -> None:
         print(kind, found[kind], flush=True)
     result = {
         "meta": meta(paths, network.fingerprint),
-        "statistics": len(network.cells) + 1,
+        "statistics": {"code": len(network.cells) + 1, "error": len(network.config.levels)},
         "photographs": calibrated(network).photographs,
         "threshold": UNUSUAL,
         "sets": found,

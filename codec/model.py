@@ -241,19 +241,27 @@ class CodecModel:
 
     @torch.inference_mode()
     def quantise(
-        self, analysis: Analysis, quality: int, finer: float = 0.0, effort: int = EFFORT
+        self,
+        analysis: Analysis,
+        quality: int,
+        finer: float = 0.0,
+        effort: int = EFFORT,
+        energy: list[list[float]] | None = None,
     ) -> Indices:
         """Indices of an image at a quality 0..100, all stages, coarse to fine.
 
         A level's codes are searched jointly for least ‖e − Σ c‖² + λ·bits, see
         `ResidualQuantizer.search`. λ is that of the quality, or of one higher by `finer`: for file
-        sizes between those of two qualities. Effort 1..9 widens the search.
+        sizes between those of two qualities. Effort 1..9 widens the search. `energy`
+        gets, for each level, the means of ‖e − Σ c‖² and ‖e‖² over its cells.
         """
         quantizer = self.networks.quantizer
         lam = self.config.lagrange(quality + finer)
         height, width = analysis.height, analysis.width
         indices = [np.zeros(grid_shape(height, width, cell), np.int32) for cell in self.cells]
         tiles = self._tiles(height, width, analysis.tile)
+        if energy is not None:
+            energy[:] = [[0.0, 0.0] for _ in analysis.latents]
 
         def search(level: int, window: Window, prediction: Tensor) -> None:
             stages = quantizer.of_level(level)
@@ -267,6 +275,10 @@ class CodecModel:
             codes = quantizer.search(stages, e.contiguous(), biases, beam(effort, level))
             for stage, grid in zip(stages, codes.T.cpu().numpy(), strict=True):
                 indices[stage][rows, columns] = grid.reshape(inside)
+            if energy is not None:
+                rest = e - quantizer.centroids(stages, codes)
+                for k, vectors in enumerate((rest, e)):
+                    energy[level][k] += vectors.square().sum().item() / indices[stages[0]].size
 
         with self._autocast():
             descent = self._descent(tiles, quality, len(indices), indices)
@@ -420,7 +432,7 @@ def load_model(name: str | Path = "default", device: str = "auto") -> CodecModel
     for file in FILES:
         digest.update((folder / file).read_bytes())
     fingerprint = digest.digest()[:4]
-    calibration = load_calibration(folder, fingerprint, len(stages))
+    calibration = load_calibration(folder, fingerprint, len(stages), len(networks.config.levels))
     place = torch.device(device)
     return CodecModel(networks, prior, fingerprint, place, detail, calibration=calibration)
 

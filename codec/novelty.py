@@ -1,10 +1,13 @@
-"""How far an image is from the photographs that a model knows, by its code alone.
+"""How far an image is from the photographs that a model knows, by its code and by its error.
 
 The code length under the prior says what the model expected: per stage the mean of −log2 p_j over
 the cells (p_j: the shares of the codes at that quality, I_Q of the paper), and over all stages what
-the contexts saved of it. Photographs of a quality have a mean and a covariance of the logarithms
-of these; an image's Mahalanobis distance from them, as a percentile among validation photographs,
-is its novelty. Both too many and too few bits count, and so do bits at the wrong stages.
+the contexts saved of it. The error says what it could not express: per level of the pyramid the
+share of the energy that the codes left, ‖e − Σ c‖² / ‖e‖², which the encoder knows without
+decoding. Photographs of a quality have a mean and a covariance of the logarithms of these; an
+image's Mahalanobis distance from them, as a percentile among validation photographs, is its
+novelty: by its code alone for a file, the larger of the two in `encode`. Both too much and too
+little count, and so does what is at the wrong stages.
 
 `python -m codec.train.novelty` calibrates a model.
 """
@@ -34,65 +37,95 @@ FILE = "novelty.json"  # in a model's folder
 LEAST_SIDE = 256  # pixels: the cells of a smaller image are too few to judge by
 UNUSUAL = 99.0  # percentile from which an image is warned of
 FLOOR = 0.02  # bits a cell that an unused stage is taken to have
+ENERGY = 0.01  # squared error a cell (pixels in [-1, 1]) that is taken to be always there
 SHRINKAGE = 0.05  # of the covariance towards its diagonal
 NOISE = 1e-3  # variance added to each logarithm
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """What codes of photographs look like to a model, at some qualities.
+class Spread:
+    """How some statistics of photographs lie, at each calibrated quality.
 
     Attributes:
-        fingerprint: of the model, 8 hexadecimal digits.
-        photographs: how many there were.
-        qualities: ascending.
-        mean: per quality, of the statistics (S + 1 each).
-        covariance: per quality (S + 1 by S + 1).
+        mean: per quality, of the F statistics.
+        covariance: per quality (F, F).
         distances: per quality, of each photograph from the others, ascending.
     """
 
-    fingerprint: str
-    photographs: int
-    qualities: list[int]
     mean: list[list[float]]
     covariance: list[list[list[float]]]
     distances: list[list[float]]
 
-    def percentile(self, x: Floats, quality: int) -> float:
-        """Percentile, above 0 and below 100, of statistics (S + 1,) among the photographs'.
-
-        Between two calibrated qualities, mean, covariance and distances are interpolated.
-        """
-        low = min(int(np.searchsorted(self.qualities, quality)), len(self.qualities) - 1)
-        low, high = max(low - 1, 0), low
-        gap = self.qualities[high] - self.qualities[low]
-        share = min(max((quality - self.qualities[low]) / gap, 0.0), 1.0) if gap else 0.0
+    def percentile(self, x: Floats, low: int, high: int, share: float) -> float:
+        """Percentile of statistics (F,) at `share` of the way between two calibrated qualities."""
 
         def at(table: Sequence[Any]) -> Floats:
             return (1 - share) * np.asarray(table[low]) + share * np.asarray(table[high])
 
-        far = distance(x, at(self.mean), at(self.covariance))
-        rank = int(np.searchsorted(at(self.distances), far))
-        return 100 * (rank + 0.5) / (self.photographs + 1)
+        distances = at(self.distances)
+        rank = int(np.searchsorted(distances, distance(x, at(self.mean), at(self.covariance))))
+        return 100 * (rank + 0.5) / (len(distances) + 1)
 
-    def check(self, stages: int) -> None:
-        """Raise ValueError, TypeError or LinAlgError if the tables are not those of S stages."""
-        count, size = len(self.qualities), stages + 1
-        in_range("photographs", self.photographs, 1, 10**6)
-        for quality in self.qualities:
-            in_range("quality", quality, 0, 100)
+    def check(self, qualities: int, features: int, photographs: int) -> None:
+        """Raise ValueError, TypeError or LinAlgError if the tables are not of these sizes."""
         shapes = {
-            "mean": (count, size),
-            "covariance": (count, size, size),
-            "distances": (count, self.photographs),
+            "mean": (qualities, features),
+            "covariance": (qualities, features, features),
+            "distances": (qualities, photographs),
         }
         for name, shape in shapes.items():
             table = np.asarray(getattr(self, name), np.float64)
             if table.shape != shape or not np.isfinite(table).all():
                 raise ValueError(f"{name} has the shape {table.shape}, expected {shape}, finite")
         np.linalg.cholesky(np.asarray(self.covariance))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What photographs look like to a model, at some qualities.
+
+    Attributes:
+        fingerprint: of the model, 8 hexadecimal digits.
+        photographs: how many there were.
+        qualities: ascending.
+        code: of `code_statistics`.
+        error: of `error_statistics`.
+    """
+
+    fingerprint: str
+    photographs: int
+    qualities: list[int]
+    code: Spread
+    error: Spread
+
+    def percentile(self, code: Floats, error: Floats | None, quality: int) -> float:
+        """Percentile, above 0 and below 100, among the photographs': the larger one of the two.
+
+        Between two calibrated qualities everything is interpolated.
+
+        Args:
+            code: `code_statistics` (S + 1,).
+            error: `error_statistics` (L,); None if only the file is known.
+            quality: of the code.
+        """
+        high = min(int(np.searchsorted(self.qualities, quality)), len(self.qualities) - 1)
+        low = max(high - 1, 0)
+        gap = self.qualities[high] - self.qualities[low]
+        share = min(max((quality - self.qualities[low]) / gap, 0.0), 1.0) if gap else 0.0
+        found = self.code.percentile(code, low, high, share)
+        if error is not None:
+            found = max(found, self.error.percentile(error, low, high, share))
+        return found
+
+    def check(self, stages: int, levels: int) -> None:
+        """Raise ValueError, TypeError or LinAlgError if the tables are not those of a model."""
+        in_range("photographs", self.photographs, 1, 10**6)
+        for quality in self.qualities:
+            in_range("quality", quality, 0, 100)
         if not self.qualities or self.qualities != sorted(self.qualities):
             raise ValueError(f"the qualities are {self.qualities}, expected ascending ones")
+        self.code.check(len(self.qualities), stages + 1, self.photographs)
+        self.error.check(len(self.qualities), levels, self.photographs)
 
     def save(self, folder: Path) -> None:
         """Write novelty.json, numbers to five digits."""
@@ -101,7 +134,9 @@ class Calibration:
         (folder / FILE).write_text(json.dumps(rounded) + "\n")
 
 
-def load_calibration(folder: Path, fingerprint: bytes, stages: int) -> Calibration | None:
+def load_calibration(
+    folder: Path, fingerprint: bytes, stages: int, levels: int
+) -> Calibration | None:
     """A model folder's calibration; None if it has none, or that of other weights.
 
     Raises:
@@ -111,14 +146,16 @@ def load_calibration(folder: Path, fingerprint: bytes, stages: int) -> Calibrati
     if not path.is_file():
         return None
     try:
-        found = Calibration(**json.loads(read_text(path)))
-        found.check(stages)
-    except (ValueError, TypeError, np.linalg.LinAlgError) as error:
-        raise CodecError(f"{path} is no calibration of novelty: {error}") from error
+        table = json.loads(read_text(path))
+        table |= {name: Spread(**table[name]) for name in ("code", "error")}
+        found = Calibration(**table)
+        found.check(stages, levels)
+    except (ValueError, TypeError, KeyError, np.linalg.LinAlgError) as error:
+        raise CodecError(f"{path} is no calibration of novelty, delete it: {error}") from error
     return found if found.fingerprint == fingerprint.hex() else None
 
 
-def statistics(
+def code_statistics(
     network: CodecModel, indices: Sequence[NDArray[np.int32]], quality: int, payload: int
 ) -> Floats:
     """Logarithms of each stage's bits a cell, and of the share that the contexts left of them.
@@ -137,6 +174,21 @@ def statistics(
     cells = [grid.size for grid in indices]
     stages = np.log(np.divide(bits, cells) + FLOOR)
     return np.append(stages, np.log(8 * payload / sum(bits)))
+
+
+def error_statistics(energy: Sequence[Sequence[float]]) -> Floats:
+    """Logarithms of the share of each level's energy that its codes left: (L,) float64.
+
+    Args:
+        energy: per level the means of ‖e − Σ c‖² and ‖e‖² over its cells, see
+            `CodecModel.quantise`.
+
+    Example:
+        >>> error_statistics([[1.0, 4.0], [0.0, 0.0]]).round(2).tolist()
+        [-1.38, 0.0]
+    """
+    rest, whole = np.array(energy, np.float64).T + ENERGY
+    return np.asarray(np.log(rest / whole), np.float64)
 
 
 def distance(x: Floats, mean: Floats, covariance: Floats) -> Floats:
@@ -158,16 +210,21 @@ def gaussian(x: Floats) -> tuple[Floats, Floats]:
 
 
 def percentile(
-    network: CodecModel, indices: Sequence[NDArray[np.int32]], header: Header, payload: int
+    network: CodecModel,
+    indices: Sequence[NDArray[np.int32]],
+    header: Header,
+    payload: int,
+    energy: Sequence[Sequence[float]] | None = None,
 ) -> float | None:
-    """Percentile among photographs of a coded image, above 0 and below 100, see `statistics`.
+    """Percentile among photographs of a coded image, see `Calibration.percentile`.
 
     None if the image is below `LEAST_SIDE` or the model has no calibration.
     """
     if network.calibration is None or min(header.height, header.width) < LEAST_SIDE:
         return None
-    x = statistics(network, indices, header.quality, payload)
-    return network.calibration.percentile(x, header.quality)
+    code = code_statistics(network, indices, header.quality, payload)
+    error = None if energy is None else error_statistics(energy)
+    return network.calibration.percentile(code, error, header.quality)
 
 
 def warn_if_unusual(percentile: float | None) -> None:

@@ -94,23 +94,25 @@ def encode(
 
     percentiles: dict[bytes, float | None] = {}
 
+    energy: list[list[float]] = []  # what the last code left of it, see `CodecModel.quantise`
+
     def file_of(indices: "Indices", quality: int) -> bytes:  # int32 grids, coarse to fine
         header = Header(width, height, quality, len(indices), network.fingerprint)
         payload = stream.encode_indices(indices, network.prior, header)
         data = container.write(header, payload, chunks)
-        percentiles[data] = novelty.percentile(network, indices, header, len(payload))
+        percentiles[data] = novelty.percentile(network, indices, header, len(payload), energy)
         return data
 
     if target_bpp is not None:
         target_size = int(target_bpp * width * height / 8)
     if target_size is None:
-        indices = network.quantise(analysis, int(quality), effort=effort)
+        indices = network.quantise(analysis, int(quality), effort=effort, energy=energy)
         del analysis  # 3 bytes a pixel, which the entropy coder can use
         data = file_of(indices, int(quality))
     else:
 
         def file_at(quality: int, finer: float) -> bytes:
-            return file_of(network.quantise(analysis, quality, finer, effort), quality)
+            return file_of(network.quantise(analysis, quality, finer, effort, energy), quality)
 
         data = best_within(file_at, target_size)
     novelty.warn_if_unusual(percentiles[data])

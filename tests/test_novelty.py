@@ -14,7 +14,15 @@ from bitstream.errors import CodecError
 from codec.cli import app
 from codec.errors import UnusualImageWarning
 from codec.model import load_model, tiny_model
-from codec.novelty import FILE, Calibration, distance, gaussian, load_calibration
+from codec.novelty import (
+    FILE,
+    Calibration,
+    Spread,
+    distance,
+    error_statistics,
+    gaussian,
+    load_calibration,
+)
 from codec.train.novelty import calibrate, measure
 
 SIDE = 256
@@ -50,8 +58,8 @@ def calibrated(tmp_path_factory):
     return folder
 
 
-def made(count=200, features=3, qualities=(0, 100)):
-    """A calibration on Gaussian statistics whose spread doubles from quality 0 to 100."""
+def gaussians(count, features, qualities):
+    """The spread of Gaussian statistics whose deviation doubles from quality 0 to 100."""
     rng = np.random.default_rng(0)
     mean, covariance, distances = [], [], []
     for k in range(len(qualities)):
@@ -60,20 +68,65 @@ def made(count=200, features=3, qualities=(0, 100)):
         mean.append(m.tolist())
         covariance.append(c.tolist())
         distances.append(np.sort(distance(x, m, c)).tolist())
-    return Calibration("00" * 4, count, list(qualities), mean, covariance, distances)
+    return Spread(mean, covariance, distances)
+
+
+def made(count=200, qualities=(0, 100)):
+    """A calibration on three Gaussian statistics of the code and two of the error."""
+    spreads = [gaussians(count, features, qualities) for features in (3, 2)]
+    return Calibration("00" * 4, count, list(qualities), *spreads)
 
 
 def test_percentiles_of_like_samples_are_even_and_of_others_are_high():
     calibration, rng = made(count=1000), np.random.default_rng(1)
     for quality, middle, scale in ((0, 0, 1), (100, 10, 2), (50, 5, 1.5)):
         like = middle + scale * rng.normal(size=(1000, 3))
-        found = np.array([calibration.percentile(x, quality) for x in like])
+        found = np.array([calibration.percentile(x, None, quality) for x in like])
         # a mean of 1,000 even percentiles has a standard error of 0.9
         assert abs(found.mean() - 50) < 8
         assert 0 < found.min() < found.max() < 100
         assert (found >= 99).mean() < 0.03
         far = middle + scale * np.array([[6.0, 0, 0], [-6.0, 0, 0]])  # too much and too little
-        assert all(calibration.percentile(x, quality) > 99 for x in far)
+        assert all(calibration.percentile(x, None, quality) > 99 for x in far)
+
+
+def test_the_larger_percentile_counts():
+    calibration, usual, far = made(count=1000), np.ones(3), np.array([0.0, 6.0])
+    alone = calibration.percentile(usual, None, 0)
+    assert calibration.percentile(usual, np.zeros(2), 0) == alone < 90
+    assert calibration.percentile(usual, far, 0) > 99
+    assert calibration.percentile(usual + 6, np.zeros(2), 0) > 99
+
+
+def test_energy_is_what_the_codes_left(calibrated, monkeypatch):
+    """In whole images and in tiles: means over the cells of ‖e − Σ c‖² and ‖e‖²."""
+    network = load_model(calibrated)
+    quantizer, seen = network.networks.quantizer, {}
+
+    def search(stages, latent, *more):
+        codes = type(quantizer).search(quantizer, stages, latent, *more)
+        rest = latent - quantizer.centroids(stages, codes)
+        seen[quantizer.stages[stages[0]].level] = [
+            part.square().sum(1).mean().item() for part in (rest, latent)
+        ]
+        return codes
+
+    analysis = network.analyse(torch.from_numpy(smooth(1).copy()).permute(2, 0, 1)[None])
+    energy = [[7.0]]
+    plain = network.quantise(analysis, 50)
+    with monkeypatch.context() as patch:
+        patch.setattr(quantizer, "search", search)
+        found = network.quantise(analysis, 50, energy=energy)
+    assert all(np.array_equal(a, b) for a, b in zip(plain, found, strict=True))
+    np.testing.assert_allclose(energy, [seen[level] for level in range(3)], rtol=1e-5)
+    shares = [rest / whole for rest, whole in energy]
+    np.testing.assert_allclose(np.exp(error_statistics(energy)), shares, rtol=0.05)
+
+    wide = torch.from_numpy(np.tile(smooth(2), (3, 3, 1))).permute(2, 0, 1)[None]  # 768 x 768
+    whole, tiled = [], []
+    network.quantise(network.analyse(wide), 50, energy=whole)
+    network.quantise(network.analyse(wide, tile=512), 50, energy=tiled)
+    np.testing.assert_allclose(tiled, whole, rtol=1e-4)
 
 
 def test_novelty_is_information_about_the_file(calibrated):
@@ -128,11 +181,11 @@ def test_calibration_is_of_one_model(calibrated, tmp_path):
     network = load_model(calibrated)
     again = network.calibration
     assert again is not None
-    x = measure(network, smooth(5), [50])[0]
-    assert 0 < again.percentile(x, 50) < 100
-    stages = len(network.cells)
-    assert load_calibration(calibrated, b"else", stages) is None
-    assert load_calibration(tmp_path, network.fingerprint, stages) is None
+    code, error = (part[0] for part in measure(network, smooth(5), [50]))
+    assert 0 < again.percentile(code, error, 50) < 100
+    sizes = len(network.cells), len(network.config.levels)
+    assert load_calibration(calibrated, b"else", *sizes) is None
+    assert load_calibration(tmp_path, network.fingerprint, *sizes) is None
     with pytest.raises(CodecError, match="expected 50 photographs or more"):
         calibrate(network, [smooth(0)] * 49)
 
@@ -140,19 +193,23 @@ def test_calibration_is_of_one_model(calibrated, tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"mean": [[0.0]]},
+        {"code": {"mean": [[0.0]]}},
         {"photographs": 10**9},
-        {"covariance": None},
+        {"error": {"covariance": None}},
         {"qualities": ["a"]},
-        {"distances": [[float("nan")] * 60] * 5},
+        {"error": {"distances": [[float("nan")] * 60] * 5}},
+        {"code": {"more": 1}},
+        {"error": 1},
         {"more": 1},
         None,
     ],
 )
 def test_broken_calibrations_are_refused(change, calibrated, tmp_path):
     table = json.loads((calibrated / FILE).read_text())
-    text = "{" if change is None else json.dumps(table | change)
+    for name, value in (change or {}).items():
+        table[name] = table[name] | value if isinstance(value, dict) else value
+    text = "{" if change is None else json.dumps(table)
     (tmp_path / FILE).write_text(text)
     network = load_model(calibrated)
     with pytest.raises(CodecError, match="no calibration of novelty"):
-        load_calibration(tmp_path, network.fingerprint, len(network.cells))
+        load_calibration(tmp_path, network.fingerprint, len(network.cells), 3)

@@ -21,15 +21,25 @@ from bitstream import stream
 from bitstream.errors import CodecError
 from bitstream.header import Header
 from codec.model import CodecModel, load_model
-from codec.novelty import Calibration, Floats, distance, gaussian, statistics
+from codec.novelty import (
+    Calibration,
+    Floats,
+    Spread,
+    code_statistics,
+    distance,
+    error_statistics,
+    gaussian,
+)
 from codec.train.data import load_images
 
 QUALITIES = (0, 25, 50, 75, 100)
 FOLDS = 10
 
 
-def measure(network: CodecModel, image: NDArray[np.uint8], qualities: Sequence[int]) -> Floats:
-    """Statistics of an image's code at each quality: (Q, S + 1).
+def measure(
+    network: CodecModel, image: NDArray[np.uint8], qualities: Sequence[int]
+) -> tuple[Floats, Floats]:
+    """Statistics of an image's code and of its error at each quality: (Q, S + 1) and (Q, L).
 
     Args:
         network: the model.
@@ -38,26 +48,21 @@ def measure(network: CodecModel, image: NDArray[np.uint8], qualities: Sequence[i
     """
     planes = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float().div(255)
     analysis = network.analyse(planes)
-    rows = []
+    code, error = [], []
     for quality in qualities:
-        indices = network.quantise(analysis, quality)
+        energy: list[list[float]] = []
+        indices = network.quantise(analysis, quality, energy=energy)
         height, width = image.shape[:2]
         header = Header(width, height, quality, len(indices), network.fingerprint)
         payload = stream.encode_indices(indices, network.prior, header)
-        rows.append(statistics(network, indices, quality, len(payload)))
-    return np.stack(rows)
+        code.append(code_statistics(network, indices, quality, len(payload)))
+        error.append(error_statistics(energy))
+    return np.stack(code), np.stack(error)
 
 
-def calibrate(network: CodecModel, images: Sequence[NDArray[np.uint8]]) -> Calibration:
-    """What the codes of photographs look like.
-
-    Raises:
-        CodecError: there are too few images to say.
-    """
-    if len(images) < 5 * FOLDS:
-        raise CodecError(f"got {len(images)} images: expected {5 * FOLDS} photographs or more")
-    table = np.stack([measure(network, image, QUALITIES) for image in images], 1)  # (Q, N, S + 1)
-    fold = np.arange(len(images)) % FOLDS
+def spread(table: Floats) -> Spread:
+    """How statistics (Q, N, F) of N photographs lie; each one's distance is from the others'."""
+    fold = np.arange(table.shape[1]) % FOLDS
     mean, covariance, distances = [], [], []
     for x in table:
         found = gaussian(x)
@@ -67,8 +72,21 @@ def calibrate(network: CodecModel, images: Sequence[NDArray[np.uint8]]) -> Calib
         for k in range(FOLDS):
             apart[fold == k] = distance(x[fold == k], *gaussian(x[fold != k]))
         distances.append(np.sort(apart).tolist())
+    return Spread(mean, covariance, distances)
+
+
+def calibrate(network: CodecModel, images: Sequence[NDArray[np.uint8]]) -> Calibration:
+    """What photographs look like to a model.
+
+    Raises:
+        CodecError: there are too few images to say.
+    """
+    if len(images) < 5 * FOLDS:
+        raise CodecError(f"got {len(images)} images: expected {5 * FOLDS} photographs or more")
+    measured = [measure(network, image, QUALITIES) for image in images]
+    code, error = (spread(np.stack(part, 1)) for part in zip(*measured, strict=True))
     fingerprint = network.fingerprint.hex()
-    return Calibration(fingerprint, len(images), list(QUALITIES), mean, covariance, distances)
+    return Calibration(fingerprint, len(images), list(QUALITIES), code, error)
 
 
 def main() -> None:
