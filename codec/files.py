@@ -49,6 +49,16 @@ def read_coded(source: CodedSource) -> bytes:
 
 
 @contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Errors of the operating system in the block name this file, the one that the user knows."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = path, None
+        raise
+
+
+@contextmanager
 def writing(path: str, force: bool) -> Iterator[BinaryIO]:
     """A binary file to fill: it takes its name only when the block ends well.
 
@@ -63,7 +73,7 @@ def writing(path: str, force: bool) -> Iterator[BinaryIO]:
         CodecError: the file exists (now, or by the time the block ends) and `force` is not set.
         OSError: the file cannot be written.
     """
-    try:
+    with naming(path):
         if path == STDIO:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
@@ -82,9 +92,6 @@ def writing(path: str, force: bool) -> Iterator[BinaryIO]:
                 temporary.replace(target)
             else:
                 _place(temporary, target, path)
-    except OSError as error:
-        error.filename, error.filename2 = path, None  # the name that the user knows
-        raise
 
 
 @contextmanager

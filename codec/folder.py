@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from codec.errors import CodecError, sentence
-from codec.files import writing
+from codec.files import naming, writing
 
 Record = dict[str, Any]
 Options = Mapping[str, Any]
@@ -147,8 +147,9 @@ class Manifest:
     def add(self, record: Record) -> None:
         """One file more."""
         self.records[record["file"]] = record
-        self._file.write(_line(record))
-        self._file.flush()
+        with naming(str(self.path)):
+            self._file.write(_line(record))
+            self._file.flush()
 
     def close(self) -> None:
         """No more files."""
@@ -226,6 +227,7 @@ def run(
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+        _clear(left)  # what a process that was killed was writing
 
 
 def _take(

@@ -24,6 +24,7 @@ from codec.decoder import Decoder, Mean
 from codec.descent import Descent
 from codec.detail import Detail, DetailConfig
 from codec.encoder import Encoder
+from codec.files import writing
 from codec.layers import BlockAnalysis, BlockTransform, Transforms, channels_last
 from codec.model_files import in_range, read_state, read_text
 from codec.novelty import Calibration, load_calibration
@@ -363,21 +364,29 @@ class CodecModel:
         return image
 
     def save(self, folder: Path) -> None:
-        """Write config.json, the prior and the weights (float16, as safetensors)."""
+        """Write config.json, the prior and the weights (float16, as safetensors), each file whole.
+
+        Raises:
+            CodecError, OSError: a file cannot be written.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.json").write_text(self.config.to_json())
+        with writing(str(folder / "config.json"), force=True) as file:
+            file.write(self.config.to_json().encode())
         state = {
             name: (tensor if name == "quantizer.shares" else tensor.half()).contiguous().cpu()
             for name, tensor in self.networks.state_dict().items()
         }
-        save_file(state, folder / "weights.safetensors")
-        self.prior.save(folder / "prior.safetensors")
-        written = list(FILES)
-        if self.detail:
-            save_detail(self.detail, folder / DETAIL)
-            written.append(DETAIL)
-        for file in written:
-            (folder / file).chmod(0o644)  # safetensors writes files that only their owner reads
+        written = ["weights.safetensors", "prior.safetensors"]
+        try:
+            save_file(state, folder / "weights.safetensors")
+            self.prior.save(folder / "prior.safetensors")
+            if self.detail:
+                save_detail(self.detail, folder / DETAIL)
+                written.append(DETAIL)
+        except SafetensorError as error:
+            raise CodecError(f"the model cannot be written to {folder}: {error}") from error
+        for name in written:
+            (folder / name).chmod(0o644)  # safetensors writes files that only their owner reads
 
 
 def save_detail(detail: Detail, path: Path) -> None:

@@ -4,6 +4,7 @@ A line of JSON in starts a run: argv, and what to do to it. A line out answers w
 {"wait": pid} answers with its exit code (minus the signal's number if a signal killed it).
 """
 
+import importlib
 import json
 import os
 import resource
@@ -36,6 +37,10 @@ def pause_at(name: str, scratch: str) -> None:
     setattr(owner, attribute, paused)
 
 
+if "PAUSE_WORKERS" in os.environ:  # this is a worker of a folder run, see `run`
+    pause_at(*json.loads(os.environ["PAUSE_WORKERS"]))
+
+
 def run(argv, stdin="/dev/null", stdout="/dev/null", stderr="/dev/null", **options) -> None:
     """In the fork: streams and limits, then the command, to the interpreter's own end."""
     for number, path in enumerate((stdin, stdout, stderr)):
@@ -43,6 +48,9 @@ def run(argv, stdin="/dev/null", stdout="/dev/null", stderr="/dev/null", **optio
         os.dup2(os.open(path, flags, 0o644), number)
     if "pause" in options:
         pause_at(options["pause"], options["scratch"])
+    if "pause_workers" in options:
+        place = [options["pause_workers"], options["scratch"]]
+        os.environ["PAUSE_WORKERS"] = json.dumps(place)
     if "file_bytes" in options:
         resource.setrlimit(resource.RLIMIT_FSIZE, (options["file_bytes"],) * 2)
     if "memory_bytes" in options:
@@ -53,7 +61,9 @@ def run(argv, stdin="/dev/null", stdout="/dev/null", stderr="/dev/null", **optio
 
 
 def serve() -> None:
-    """Import what takes seconds, then answer."""
+    """Import what takes seconds, then answer; the arguments are names of further modules."""
+    for name in sys.argv[1:]:
+        importlib.import_module(name)
     torch.set_num_threads(1)
     for line in sys.stdin:
         request = json.loads(line)

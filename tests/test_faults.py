@@ -1,99 +1,31 @@
 """When the machine fails: nothing half-written, nothing lost, and the right exit code."""
 
-import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fault_runs import SIGNALS, Runs, Server
 
 import codec
 from bitstream import Header, encode_indices, write
 from bitstream.prior import grid_shape
 from codec.errors import CodecError
 
-SECONDS = 200  # that a run may take to reach a place
-
-
-class Server:
-    """The process of fault_server.py."""
-
-    def __init__(self) -> None:
-        script = Path(__file__).with_name("fault_server.py")
-        environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-            "OMP_NUM_THREADS": "1",
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, str(script)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-
-    def ask(self, **request) -> int:
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        return int(self.process.stdout.readline())
-
 
 @pytest.fixture(scope="module")
 def server():
     server = Server()
     yield server
-    server.process.stdin.close()
-    assert server.process.wait(SECONDS) == 0
+    server.close()
 
 
 @pytest.fixture
 def run(server, tmp_path, model_dir):
-    """Start the command in tmp_path/in; `said` is its stderr, `folder` is where it writes."""
-
-    class Run:
-        folder = tmp_path / "out"
-        scratch = tmp_path / "scratch"
-
-        def __call__(self, *argv, **options) -> int:
-            return self.wait(self.start(*argv, **options))
-
-        def start(self, *argv, **options) -> int:
-            command = [str(part) for part in argv]
-            if command[0] in ("encode", "decode"):
-                command += ["-m", str(model_dir)]
-            streams = {"stderr": str(self.scratch / "stderr")}
-            return server.ask(argv=command, scratch=str(self.scratch), **(streams | options))
-
-        def wait(self, pid) -> int:
-            return server.ask(wait=pid)
-
-        def reach(self, *pids) -> None:
-            limit = time.monotonic() + SECONDS
-            while not all((self.scratch / f"at{pid}").exists() for pid in pids):
-                assert time.monotonic() < limit, self.said()
-                time.sleep(0.01)
-
-        def go(self) -> None:
-            (self.scratch / "go").touch()
-
-        def said(self) -> str:
-            path = self.scratch / "stderr"
-            return path.read_text() if path.exists() else ""
-
-        def files(self) -> list[str]:
-            return sorted(path.name for path in self.folder.iterdir())
-
-    Run.folder.mkdir()
-    Run.scratch.mkdir()
-    return Run()
+    return Runs(server, tmp_path, model_dir)
 
 
 @pytest.fixture
@@ -106,11 +38,6 @@ def source(tmp_path, photo, coded):
 
 VERBS = {"encode": "a.bibc", "decode": "a.png"}
 EARLY = {"encode": "reading", "decode": "decoding"}
-SIGNALS = {
-    signal.SIGINT: 128 + signal.SIGINT,
-    signal.SIGTERM: 128 + signal.SIGTERM,
-    signal.SIGKILL: -signal.SIGKILL,
-}
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -1,8 +1,7 @@
-"""Training: the linear start, the step, and a run that is killed and resumed."""
+"""Training: settings, schedule, search, and several processes; see also test_train_faults.py."""
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,7 +13,6 @@ import torch
 from PIL import Image
 
 from bitstream.errors import CodecError
-from codec.model import load_model
 from codec.quantizer import ResidualQuantizer, Stage, least
 from codec.train.config import load_config
 from codec.train.data import Crops
@@ -75,38 +73,6 @@ def start(
 def curve(out: Path) -> list[tuple[int, float]]:
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     return [(line["step"], line["loss"]) for line in lines]
-
-
-@pytest.mark.timeout(240)
-def test_killed_run_resumes_with_the_same_loss_curve(photographs: Path, tmp_path: Path) -> None:
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    assert start(photographs, whole).wait() == 0
-    expected = curve(whole)
-    assert [step for step, _ in expected] == list(range(1, 31))
-
-    killed = 0
-    for reach in (7, 19):
-        run = start(photographs, cut, "--resume")
-        log = cut / "log.jsonl"
-        while run.poll() is None and not (log.exists() and log.read_text().count("\n") >= reach):
-            time.sleep(0.01)
-        run.send_signal(signal.SIGKILL)
-        killed += run.wait() == -signal.SIGKILL
-    assert killed == 2, "the run ended before it could be killed"
-    with (cut / "log.jsonl").open("a") as log_file:
-        log_file.write('{"step": 99')  # what a kill in the middle of a line leaves
-    assert start(photographs, cut, "--resume").wait() == 0
-    assert curve(cut) == expected
-    one, other = load_model(whole / "model", "cpu"), load_model(cut / "model", "cpu")
-    assert one.fingerprint == other.fingerprint
-
-
-def test_a_run_is_not_overwritten(photographs: Path, tmp_path: Path) -> None:
-    (tmp_path / "checkpoint.pt").write_bytes(b"precious")
-    run = start(photographs, tmp_path)
-    assert run.wait() != 0
-    assert b"--resume" in (run.stderr.read() if run.stderr else b"")
-    assert (tmp_path / "checkpoint.pt").read_bytes() == b"precious"
 
 
 def test_settings_are_checked() -> None:

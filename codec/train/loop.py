@@ -14,7 +14,7 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from bitstream.errors import CodecError
-from codec.files import writing
+from codec.files import naming, writing
 from codec.layers import channels_last
 from codec.model import Networks
 from codec.quantizer import RANGES
@@ -224,8 +224,9 @@ class Log:
         line: dict[str, float] = {"step": step}
         line |= {name: round(total / steps, 6) for name, total in self._sums.items()}
         line |= {"seconds": round((now - self._mark) / steps, 4), "rate": rate}
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+        with naming(self._file.name):
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
         if self._board:
             for name, value in line.items():
                 self._board.add_scalar(name, value, step)
