@@ -40,10 +40,10 @@ def test_round_trip_also_through_the_reference(
 
 @pytest.mark.parametrize(
     ("cells", "width", "height"),
-    [((8, 1), 11, 150), ((8, 8, 1), 1, 70), ((3,), 9, 9), ((16, 2), 300, 5)],
+    [((8, 1), 11, 150), ((8, 8, 1), 1, 70), ((3,), 9, 9), ((16, 2), 300, 5), ((1,), 64, 40)],
 )
 def test_pyramids_of_other_steps(cells, width: int, height: int, tmp_path: Path) -> None:
-    """Ratios of 8, grids of several bands, one stage alone: as the reference reads it."""
+    """Ratios of 8, several bands and many rows of vectors, one stage: as the reference reads it."""
     prior = context_prior(2, cells, symbols=5, tables=4)
     prior.save(tmp_path / "prior.safetensors")
     head = Header(width, height, quality=9, stages=len(cells), fingerprint=FINGERPRINT)
