@@ -66,16 +66,11 @@ class Descent:
             finish: makes pixels of the decoder's pass.
             sink: takes them.
         """
-        last = len(self._transforms) - 1
 
-        def step(
-            window: Window, remainder: Tensor, pixels: Tensor, *hidden: Tensor
-        ) -> list[Tensor]:
-            features, coded = self._absorb(last, remainder, pixels, hidden)
-            pixels = pixels + self._transforms[last].synthesis(coded)
-            return [finish(window, self._decoder.render(pixels, features, self._c))]
+        def step(window: Window, pixels: Tensor, hidden: Tensor) -> list[Tensor]:
+            return [finish(window, self._decoder.render(pixels, hidden, self._c))]
 
-        sources: list[Source] = [partial(self._remainder, last), *self._above(last)]
+        sources = self._above(len(self._transforms))
         self._tiles.run(f"render {name}", step, sources, [sink])
 
     def _above(self, level: int) -> list[Source]:
@@ -83,7 +78,7 @@ class Descent:
 
         The linear part, 12 bytes a pixel, is made again wherever a window of it is needed.
         """
-        coded: list[Source] = []  # of each coarser level, what was coded of its latent
+        coded: list[Callable[[], Source]] = []  # what was coded of each latent, for a new reader
         features: list[Source] = []
         for coarser in range(level):
             remainder = partial(self._remainder, coarser)
@@ -99,19 +94,19 @@ class Descent:
             rows = self._tiles.rows(f"absorb {coarser}", step, sources, sinks)
             hidden.made_by(rows)
             own.made_by(rows)
-            features = [hidden.read]
-            coded.append(own.read if coarser else remainder)
+            features = [hidden.reader()]
+            coded.append(own.reader if coarser else partial(partial, self._remainder, coarser))
         return [self._linear(coded), *features]
 
-    def _linear(self, coded: Sequence[Source]) -> Source:
+    def _linear(self, coded: Sequence[Callable[[], Source]]) -> Source:
         """The linear part of the image, of some levels: (1, 3, height, width) of a window."""
-        levels = list(zip(self._transforms, coded, strict=False))
+        levels = [(t, reader()) for t, reader in zip(self._transforms, coded, strict=False)]
 
         def pixels(window: Window) -> Tensor:
             total = torch.zeros((1, 3, window.height, window.width), device=self._c.device)
-            for transform, source in levels:
+            for transform, read in levels:
                 wider = window.rounded(transform.cell)
-                total = total + part(transform.synthesis(source(wider)), wider, window)
+                total = total + part(transform.synthesis(read(wider)), wider, window)
             return total
 
         return pixels

@@ -235,7 +235,7 @@ class CodecModel:
                 sinks: list[Sink] = [own, features.write] if level else [own]
                 rows = tiles.rows(f"correct {level}", partial(correct, level), [source], sinks)
                 features.made_by(rows)
-                source = features.read
+                source = features.reader()
             for _ in rows:  # the coarsest level's, which asks for the others'
                 pass
         return Analysis(tuple(latent.values for latent in latents), height, width, tile)

@@ -109,7 +109,7 @@ class Map:
 class Flow:
     """A feature map that is made while it is read, a row of tiles at a time.
 
-    It has one reader, whose windows never go back up: rows above them are let go.
+    The windows of each of its readers never go back up: rows above them all are let go.
 
     Args:
         whole: the image's window.
@@ -117,7 +117,7 @@ class Flow:
 
     def __init__(self, whole: Window) -> None:
         self._held = Window(0, 0, 0, whole.right)  # the rows that are there
-        self._needed = 0  # the first of them that can be asked for again
+        self._needed: list[int] = []  # the first that can be asked for again, by reader
         self._values = torch.empty(0)  # (1, C, rows/cell, width/cell)
         self._maker: Iterator[None] = iter(())
 
@@ -128,20 +128,27 @@ class Flow:
     def write(self, window: Window, values: Tensor) -> None:
         """Set a window of the next row of tiles."""
         if window.bottom > self._held.bottom:
-            held = Window(self._needed, 0, window.bottom, self._held.right)
+            top = min(self._needed)
+            held = Window(top, 0, window.bottom, self._held.right)
             grown = _like(values, window, held)
-            if self._needed < self._held.bottom:
-                kept = Window(self._needed, 0, self._held.bottom, self._held.right)
+            if top < self._held.bottom:
+                kept = Window(top, 0, self._held.bottom, self._held.right)
                 part(grown, held, kept).copy_(part(self._values, self._held, kept))
             self._held, self._values = held, grown
         part(self._values, self._held, window).copy_(values)
 
-    def read(self, window: Window) -> Tensor:
-        """The values of a window."""
-        while self._held.bottom < window.bottom:
-            next(self._maker, None)
-        self._needed = window.top
-        return part(self._values, self._held, window)
+    def reader(self) -> Source:
+        """A new reader, who is to begin before anything is let go."""
+        number = len(self._needed)
+        self._needed.append(0)
+
+        def read(window: Window) -> Tensor:
+            self._needed[number] = window.top
+            while self._held.bottom < window.bottom:
+                next(self._maker, None)
+            return part(self._values, self._held, window)
+
+        return read
 
 
 def _like(values: Tensor, window: Window, larger: Window) -> Tensor:

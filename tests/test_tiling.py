@@ -6,8 +6,9 @@ import torch
 from PIL import Image
 
 import codec
+from codec.bands import Bands
 from codec.model import load_model, tiny_model
-from codec.tiling import Tiles, reach
+from codec.tiling import Flow, Tiles, reach
 
 WHOLE = 1 << 20  # a tile that holds any image here
 
@@ -30,7 +31,7 @@ def scene():
 def mixing():
     """A small model whose random weights mix all places that its convolutions reach."""
     model = tiny_model()
-    for parameter in model.networks.parameters():
+    for parameter in [*model.networks.parameters(), *model.detail.parameters()]:
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.1)
     return model
@@ -91,7 +92,7 @@ def test_smaller_margins_would_not_do(mixing, scene, monkeypatch):
     image = scene[:, :, :600, :600]
     assert same(mixing, image, 512, quality=50, realism=1.0)
     found = dict(mixing._reaches)
-    for name in ("correct 2", "absorb 1", "expect 2", "render detail"):
+    for name in ("correct 2", "absorb 1", "expect 2", "absorb 2", "render detail"):
         monkeypatch.setitem(mixing._reaches, name, found[name] // 2 // 16 * 16)
         assert not same(mixing, image, 512, quality=50, realism=1.0), name
         monkeypatch.undo()
@@ -104,6 +105,45 @@ def test_reach_is_found_whatever_the_step():
         assert reach(lambda _, x, far=far: [far(x)], [block], unit=8) == 4 * step
     with pytest.raises(ValueError, match="cannot be tiled"):
         reach(lambda _, x: [x - x.mean()], [torch.zeros(1, 2, 4, 4)], unit=32)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_no_more_rows_are_held_than_readers_need(count):
+    tiles, blur = Tiles(4096, 512, 32, 512, {}), torch.nn.Conv2d(1, 1, 5, padding=2)
+    image, held = torch.rand(1, 1, 512, 64), []
+
+    def source(window):
+        return image[:, :, window.top // 8 : window.bottom // 8, window.left // 8 :]
+
+    def sink(window, values):
+        held.append(flow._held.height)
+        results[:, :, window.top // 8 : window.bottom // 8] = values
+
+    flow, results = Flow(tiles.whole), torch.empty_like(image)
+    flow.made_by(tiles.rows("blur", lambda _, x: [blur(x)], [source], [flow.write]))
+    readers = [flow.reader() for _ in range(count)]
+    with torch.inference_mode():
+        tiles.run("again", lambda _, *maps: [blur(sum(maps))], readers, [sink])
+        assert torch.allclose(results, blur(count * blur(image)), atol=1e-5)
+    assert len(held) == 8
+    assert max(held) <= (1 + count) * 512 + 32
+
+
+def test_rows_are_let_go_as_they_are_analysed(scene):
+    rows = scene[0].permute(1, 2, 0).numpy()
+    bands = Bands([rows[top : top + 100].copy() for top in range(0, len(rows), 100)])
+    sizes = []
+    model, crop = tiny_model(), bands.read
+
+    def read(*where):
+        sizes.append(sum(band.nbytes for band in bands._bands))
+        return crop(*where)
+
+    bands.read = read
+    analysis = model.analyse(bands, 512)
+    assert sizes[-1] < rows.nbytes / 2
+    for latent, expected in zip(analysis.latents, model.analyse(scene).latents, strict=True):
+        assert torch.equal(latent, expected)
 
 
 @pytest.mark.parametrize(
