@@ -157,8 +157,25 @@ def test_a_wrong_seal_is_named():
     prior, head = PRIORS["static"], header(64, 64, stages=1)
     payload = encode_indices(sample_indices(prior, head), prior, head)
     says = "^the seal does not match in stage 1 of 1: the file is cut or damaged$"
-    with pytest.raises(BitstreamError, match=says):
+    with pytest.raises(Truncated, match=says):
         decode_indices(payload, prior, Header(**vars(head) | {"minor": 1}))
+    with pytest.raises(Checksum, match=says):
+        decode_indices(payload + b"more", prior, head)
+
+
+def test_a_cut_takes_the_last_stage_only():
+    prior, head = PRIORS["static"], header(64, 64)
+    indices = sample_indices(prior, head)
+    payload = encode_indices(indices, prior, head)
+    assert equal(decode_indices(payload[:-8], prior, head, allow_partial=True), indices[:9])
+
+
+def test_the_smallest_image_data_is_a_word():
+    prior, head = StaticPrior((8,), [[[2**24 - 1, 1]]]), header(8, 8, stages=1)
+    indices = [np.zeros((1, 1), np.int32)]
+    payload = encode_indices(indices, prior, head)
+    assert len(payload) == 4
+    assert equal(decode_indices(payload, prior, head), indices)
 
 
 def test_appended_bytes_are_refused():
