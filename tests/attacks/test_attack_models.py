@@ -268,7 +268,7 @@ ATTACKS = {
     ),
     "a cell of zero": (
         prior(lambda p: p.update(cells=np.array([0, 16, 16, 8], np.int32))),
-        "cells must be >= 1",
+        "expected cells of 1 pixel or more, got (0, 16, 16, 8)",
     ),
     "cells that wrap": (
         prior(lambda p: p.update(cells=np.array([2**32 + 32, 16, 16, 8]))),
@@ -358,7 +358,7 @@ CONTEXT_ATTACKS = {
     ),
     "long contexts": (
         put("centres.0", np.zeros((16, 43))),
-        "own.0 has shape (5, 6, 5), expected (5, 6, 43)",
+        "expected 1..42 numbers of a context, got 43",
     ),
     "cells that grow": (put("cells", [8, 32] * 5), "do not form a pyramid"),
     "cells that do not divide": (put("cells", [32] * 9 + [7]), "do not form a pyramid"),
