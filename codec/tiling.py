@@ -9,6 +9,8 @@ the step itself on a block of NaN: whatever depends on the block becomes NaN.
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -151,6 +153,13 @@ class Flow:
         return read
 
 
+def _give_back() -> None:
+    """Return freed memory to the system: glibc keeps what lies below a piece that is in use."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim:
+        trim(0)
+
+
 def _like(values: Tensor, window: Window, larger: Window) -> Tensor:
     """A map of a larger window, not yet set, of the kind of one of a window."""
     cell = window.height // values.shape[2]
@@ -209,6 +218,7 @@ class Tiles:
         """
         for tile in self:
             if tile.top and not tile.left:
+                _give_back()
                 yield
             window = tile
             if tile != self.whole:
