@@ -60,8 +60,8 @@ def encode(
         effort: 1..9, how widely the encoder searches for codes; 5 is what the model is trained for.
         keep: which of "icc", "exif" and "xmp" to carry along.
         device: "auto", "cpu" or "cuda"; where the model is loaded, if it is not loaded.
-        tile: pixels a side, at least 512, of what the networks see at once. It bounds their memory,
-            about 200 bytes a pixel of a tile, and does not change the file.
+        tile: pixels a side, at least 512, of what the networks see at once. It bounds their memory
+            and does not change the file.
 
     Returns:
         The file.
