@@ -1,8 +1,10 @@
 """Large images and many: seconds and peak memory by megapixels, files a second by processes.
 
-Images are mosaics of the given photographs, each turned, mirrored and changed in brightness at
-random, so that no two tiles are equal. Encode and decode are processes; their processor
-seconds stand beside the wall seconds, which other work on the machine stretches.
+Images are mosaics of the given photographs, each mirrored and changed in brightness at random, so
+that no two tiles are equal. Encode and decode are processes; their processor seconds stand beside
+the wall seconds, which other work on the machine stretches. Seconds a megapixel are processor
+seconds without those of an image of 32 x 32 pixels, which say what the start takes. How much memory
+`import torch` alone takes differs between torch's builds, and is listed too.
 
     python benchmarks/scale.py KODAK_FOLDER                   # -> benchmarks/results/scale.json
     python benchmarks/scale.py KODAK_FOLDER --only sizes --megapixels 1 4
@@ -23,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image, ImageEnhance, ImageOps
 from provenance import meta, photographs
 
@@ -44,13 +47,13 @@ print(json.dumps([os.waitstatus_to_exitcode(status), wall, cpu, usage.ru_maxrss 
 """
 
 
-def process(*arguments: str) -> dict[str, float]:
-    """Wall and processor seconds and peak memory in MB of one run of the command."""
-    launch = [sys.executable, "-S", "-c", LAUNCHER, *COMMAND, *arguments]
+def process(*arguments: str, command: Sequence[str] = COMMAND) -> dict[str, float]:
+    """Wall and processor seconds and peak memory in MB of one run of a command."""
+    launch = [sys.executable, "-S", "-c", LAUNCHER, *command, *arguments]
     done = subprocess.run(launch, check=True, stdout=subprocess.PIPE)
     code, wall, cpu, peak = json.loads(done.stdout)
     if code:
-        raise SystemExit(f"bibcodec {' '.join(arguments)}: exit code {code}")
+        raise SystemExit(f"{' '.join([*command, *arguments])}: exit code {code}")
     figures = {"seconds": wall, "processor_seconds": cpu, "peak_mb": peak / 1e6}
     return {name: round(value, 2) for name, value in figures.items()}
 
@@ -82,26 +85,35 @@ def sizes(
     paths: Sequence[Path], megapixels: Sequence[int], threads: int, tile: int
 ) -> dict[str, Any]:
     """Encode and decode, as processes."""
+    start = verbs(Image.new("RGB", (32, 32)), threads, tile)
     rows = {}
     for number in megapixels:
-        with tempfile.TemporaryDirectory() as folder:
-            photo, coded, out = (str(Path(folder) / name) for name in ("p.png", "p.bibc", "o.png"))
-            with mosaic(paths, number) as image:
-                width, height = image.size
-                image.save(photo, compress_level=1)
-            common = ("--quiet", "--threads", str(threads), "--tile", str(tile))
-            rows[str(number)] = row = {
-                "width": width,
-                "height": height,
-                "encode": process("encode", photo, "-o", coded, *common),
-                "decode": process("decode", coded, "-o", out, *common),
-                "decode_mean": process("decode", coded, "-o", out, "-f", "--realism", "0", *common),
-                "bpp": round(codec.info(coded).bpp, 4),
-                "tile": tile,
-                "load": round(os.getloadavg()[0], 1),
-            }
-            print(number, json.dumps(row), flush=True)
-    return rows
+        with mosaic(paths, number) as image:
+            rows[str(number)] = row = verbs(image, threads, tile)
+            row |= {"width": image.width, "height": image.height}
+        row["seconds_per_megapixel"] = {
+            verb: round(
+                (row[verb]["processor_seconds"] - start[verb]["processor_seconds"]) / number, 3
+            )
+            for verb in ("encode", "decode", "decode_mean")
+        }
+        print(number, json.dumps(row), flush=True)
+    return {"start": start, "megapixels": rows}
+
+
+def verbs(image: Image.Image, threads: int, tile: int) -> dict[str, Any]:
+    """Encode an image, and decode it at realism 1 and 0."""
+    common = ("--quiet", "--threads", str(threads), "--tile", str(tile))
+    with tempfile.TemporaryDirectory() as folder:
+        photo, coded, out = (str(Path(folder) / name) for name in ("p.png", "p.bibc", "o.png"))
+        image.save(photo, compress_level=1)
+        return {
+            "encode": process("encode", photo, "-o", coded, *common),
+            "decode": process("decode", coded, "-o", out, *common),
+            "decode_mean": process("decode", coded, "-o", out, "-f", "--realism", "0", *common),
+            "bpp": round(codec.info(coded).bpp, 4),
+            "load": round(os.getloadavg()[0], 1),
+        }
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -165,6 +177,7 @@ def main() -> None:
     parser.add_argument("--megapixels", type=int, nargs="+", default=MEGAPIXELS)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--tile", type=int, default=options.TILE)
+    parser.add_argument("--name", default="sizes", help="of the sizes' results, before the tile")
     parser.add_argument("--photos", type=int, default=PHOTOS)
     parser.add_argument("--processes", type=int, nargs="+", default=(1, 2))
     arguments = parser.parse_args()
@@ -176,8 +189,10 @@ def main() -> None:
     about = meta(paths, codec.load_model("default", "cpu").fingerprint)
     about["threads"] = arguments.threads
     if arguments.only != "folder":
+        imported = process("import torch", command=[sys.executable, "-c"])
+        build = {"torch": torch.__version__, "torch_import_mb": imported["peak_mb"]}
         rows = sizes(paths, arguments.megapixels, arguments.threads, arguments.tile)
-        result[f"sizes_tile_{arguments.tile}"] = {"megapixels": rows, "meta": about}
+        result[f"{arguments.name}_tile_{arguments.tile}"] = {**rows, **build, "meta": about}
     if arguments.only != "sizes":
         figures = folder(paths, arguments.photos, arguments.processes)
         result["folder"] = figures | {"meta": about}
