@@ -87,8 +87,11 @@ def test_running_out_is_noticed():
     assert decoder.has_more()  # 11 of 16 bytes were read, the state holds the rest
     decoder.code(ids[:1], tables)
     assert not decoder.has_more()
-    with pytest.raises(Truncated, match="ran out"):
+    with pytest.raises(Truncated, match="^the image data ran out$"):
         decoder.code(ids[:1], tables)
+    Decoder(bytes.fromhex("80000000")).code(ids[:0], tables)  # the least seal is left
+    with pytest.raises(Truncated):
+        Decoder(bytes.fromhex("7fffffff")).code(ids[:0], tables)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +100,8 @@ def test_running_out_is_noticed():
 )
 def test_more_is_left_from_33_bits_on(words, more):
     assert Decoder(bytes.fromhex(words)).has_more() is more
+    reference = AnsDecoder(words_of(bytes.fromhex(words)))
+    assert (reference.state >= 2**32, len(reference.words)) == (more, max(len(words) // 8 - 2, 0))
 
 
 def test_an_empty_batch_costs_nothing():
