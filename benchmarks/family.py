@@ -1,25 +1,28 @@
-"""Every objective of the family on scikit-learn's digits: benchmarks/results/family.json.
+"""Every objective of the family on two sets of real images: benchmarks/results/family.json.
 
     pip install scikit-learn
-    python benchmarks/family.py --steps 350 --fit-steps 150 --seeds 1    # a minute of one core
-    python benchmarks/family.py                                          # a quarter of an hour
+    python benchmarks/family.py PHOTOGRAPHS              # a folder of train-*.tar and val-*.tar
+    python benchmarks/family.py PHOTOGRAPHS --only digits        # the other set's figures stay
 
-The digits are 8x8 images in 0..1; 1,437 train, 360 test, drawn anew by each seed. After training,
-each term is measured on the test digits, whether or not the objective has it; a row has the mean
-over seeds and, under "sd", the standard deviation:
+Digits: scikit-learn's, 8x8 in 0..1; 1,437 train, 360 test, drawn anew by each seed. Photographs:
+64x64 crops of training photographs, grey, halved to 32x32, 1,536 of them, and 512 crops of the
+validation photographs to test on; no labels, so the supervised objective has no row. After
+training, each term is measured on the test images, whether or not the objective has it; a row has
+the mean over seeds and, under "sd", the standard deviation:
 
 - A, C, the rate H(Ẑ), the classifier's accuracy and the mean squared error as they are;
-- B and D as KL by new critics, fitted on training digits: bounds from below, up to the noise of
-  360 samples, and far below where the two sides hardly overlap (B above about 4). D is taken once
-  of images decoded from the prior (a quantised code: from indices drawn at their own frequencies,
-  one group at a time) and once of reconstructions;
-- I(X;Z) from the Gaussian posteriors of all 1,797 digits, with no critic. A − B is to agree with
-  it as long as both are well below its limit, log 1797 = 7.5 nats.
+- B and D as KL by new critics, fitted on training images: bounds from below, up to the noise of
+  the test samples, and far below where the two sides hardly overlap (B above about 4). D is taken
+  once of images decoded from the prior (a quantised code: from indices drawn at their own
+  frequencies, one group at a time) and once of reconstructions;
+- I(X;Z) from the Gaussian posteriors of all images, with no critic. A − B is to agree with it as
+  long as both are well below its limit, the logarithm of their number (about 7.5 nats).
 
-Fréchet distance and MMD between test digits and as many generated or reconstructed ones are on the
-last hidden layer (32 units) of a classifier trained on the training digits.
+Fréchet distance and MMD between test images and as many generated or reconstructed ones are on 32
+features: of the digits, the last hidden layer of a classifier trained on the training digits; of
+photographs, the main axes of EfficientNet-Lite0's features, averaged over the image.
 
-The quantised pair is trained a second time with a wide likelihood (σ = 1) and β = 8, where term D
+The quantised pair is trained a second time with a wide likelihood and a larger β, where term D
 weighs more against term C; at the common σ it hardly counts.
 """
 
@@ -27,8 +30,9 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +42,7 @@ from provenance import meta
 from sklearn.datasets import load_digits  # type: ignore[import-untyped, import-not-found]
 from sklearn.neural_network import MLPClassifier  # type: ignore[import-untyped, import-not-found]
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from codec.lagrangian import (
     OBJECTIVES,
@@ -54,19 +59,58 @@ from codec.lagrangian import (
     Term,
     mixture_information,
 )
+from codec.train import features as deep
+from codec.train.data import Crops, load_images
 from codec.train.family import Family, FamilyConfig, perceptron, train_family
 
-TRAIN = 1437
-SWEEPS = {"beta-vae": (0.1, 0.3, 1.0, 10.0), "shannon-ae": (0.3, 3.0)}  # β besides the declared
-WIDE = (8.0, 1.0)  # β and σ
 Features = Callable[[Tensor], Tensor]
+Run = tuple[str, float, float]  # objective, β and σ
 
 
-def feature_space(x: Tensor, label: Tensor, seed: int) -> tuple[Features, float]:
-    """Features (N, 32) of images by a classifier of the training images, and its accuracy."""
+@dataclass(frozen=True)
+class Images:
+    """Images (N, ...) of one seed, the first `train` of which are for training."""
+
+    x: Tensor
+    label: Tensor | None
+    train: int
+    features: Features
+    accuracy: float | None = None  # of the classifier whose features these are
+
+
+@dataclass(frozen=True)
+class Set:
+    """What is run on one set of images."""
+
+    data: str
+    labels: bool
+    load: Callable[[int], Images]
+    config: FamilyConfig
+    fit_steps: int  # of each new critic
+    swept: dict[str, Sequence[float]]  # β besides the declared
+    wide: tuple[float, float]  # β and σ of the second quantised pair
+
+    def runs(self) -> list[Run]:
+        """Every objective at its β, then other β of some, then the quantised pair."""
+        sigma = self.config.sigma
+        table = [
+            (name, objective.beta, sigma)
+            for name, objective in OBJECTIVES.items()
+            if self.labels or "S" not in objective.coefficients()
+        ]
+        swept = [(name, beta, sigma) for name, betas in self.swept.items() for beta in betas]
+        return table + swept + [(name, *self.wide) for name in ("shannon-ae", "gc-ae")]
+
+
+def digits(seed: int) -> Images:
+    """The digits in an order that the seed draws, and features of a classifier of them."""
+    data = load_digits()
+    order = torch.randperm(len(data.target), generator=torch.Generator().manual_seed(seed))
+    x = torch.tensor(data.images / 16, dtype=torch.float32)[order]
+    label, train = torch.tensor(data.target)[order], 1437
     network = MLPClassifier((64, 32), max_iter=400, random_state=seed)
-    network.fit(x[:TRAIN].flatten(1).numpy(), label[:TRAIN].numpy())
-    accuracy = network.score(x[TRAIN:].flatten(1).numpy(), label[TRAIN:].numpy())
+    network.fit(x[:train].flatten(1).numpy(), label[:train].numpy())
+    accuracy = network.score(x[train:].flatten(1).numpy(), label[train:].numpy())
     layers = [
         (torch.tensor(weight, dtype=torch.float32), torch.tensor(bias, dtype=torch.float32))
         for weight, bias in zip(network.coefs_[:-1], network.intercepts_[:-1], strict=True)
@@ -78,7 +122,47 @@ def feature_space(x: Tensor, label: Tensor, seed: int) -> tuple[Features, float]
             h = (h @ weight + bias).relu()
         return h
 
-    return features, float(accuracy)
+    return Images(x, label, train, features, float(accuracy))
+
+
+def photographs(folder: Path, seed: int) -> Images:
+    """Crops that the seed draws, and the 32 main axes of the deep features of training crops."""
+    train = Crops(load_images(folder, "train-*.tar", 300), 64, 1536, seed)(0)
+    test = Crops(load_images(folder, "val-*.tar"), 64, 512, seed)(0)
+    x = avg_pool2d(torch.cat([train, test]).mean(1), 2).add(1).div(2).contiguous()
+    network = deep.Features().eval()
+
+    @torch.no_grad()
+    def pooled(images: Tensor) -> Tensor:
+        pixels = images.clamp(0, 1)[:, None].expand(-1, 3, -1, -1) * 2 - 1
+        return torch.cat([tap.mean((2, 3)) for tap in network(pixels)], 1)
+
+    axes = torch.linalg.eigh(pooled(x[: len(test)]).T.cov()).eigenvectors[:, -32:]
+    return Images(x, None, len(train), lambda images: pooled(images) @ axes)
+
+
+def sets(folder: Path) -> dict[str, Set]:
+    """The digits, and the photographs of a folder."""
+    return {
+        "digits": Set(
+            "scikit-learn digits, 8x8 in 0..1, 1437 train, 360 test",
+            labels=True,
+            load=digits,
+            config=FamilyConfig(steps=350),
+            fit_steps=150,
+            swept={"beta-vae": (0.1, 0.3, 1.0, 10.0), "shannon-ae": (0.3, 3.0)},
+            wide=(8.0, 1.0),
+        ),
+        "photographs": Set(
+            "64x64 crops of photographs, grey, halved to 32x32, in 0..1, 1536 train, 512 test",
+            labels=False,
+            load=partial(photographs, folder),
+            config=FamilyConfig(steps=100, sigma=0.5, critic_steps=1),
+            fit_steps=30,
+            swept={"beta-vae": (0.3,)},
+            wide=(8.0, 2.0),
+        ),
+    }
 
 
 def generate(family: Family, code: Code) -> Tensor:
@@ -113,17 +197,15 @@ def show(family: Family, x: Tensor, make: str) -> Draw:
     return replace(shown, generated=made)
 
 
-def measure(
-    family: Family, x: Tensor, label: Tensor, features: Features, steps: int
-) -> dict[str, float]:
+def measure(family: Family, images: Images, steps: int) -> dict[str, float]:
     """All figures of a trained model on the test images; only those that it has."""
-    train, test = x[:TRAIN], x[TRAIN:]
+    train, test = images.x[: images.train], images.x[images.train :]
     encoded = family.objective.encoder != "prior"
     quantised = family.objective.encoder == "quantised"
     row: dict[str, float] = {}
     width = family.config.width
     with torch.no_grad():
-        shown, whole = show(family, test, "prior"), family.encoder(x)
+        shown, whole = show(family, test, "prior"), family.encoder(images.x)
     if encoded and "C" in family.objective.coefficients():
         row["C"] = GaussianLikelihood(family.config.sigma).value(shown).item()
         row["mse"] = (shown.output - test).square().mean().item()
@@ -144,10 +226,10 @@ def measure(
         d = DataDivergence(KullbackLeibler(perceptron(test[0].numel(), width, 1)))
         fitted(d, family, train, steps, "prior" if name == "generated" else "output")
         row[f"D {name}"] = d.value(replace(shown, generated=made)).item()
-        row |= quality(features(test), features(made), name)
-    if family.classifier is not None:
+        row |= quality(images.features(test), images.features(made), name)
+    if family.classifier is not None and images.label is not None:
         guess = family.classifier(shown.code.z).argmax(1)
-        row["accuracy"] = (guess == label[TRAIN:]).float().mean().item()
+        row["accuracy"] = (guess == images.label[images.train :]).float().mean().item()
     return row
 
 
@@ -160,22 +242,6 @@ def quality(real: Tensor, made: Tensor, name: str) -> dict[str, float]:
     }
 
 
-def runs() -> list[tuple[str, float, float]]:
-    """Name, β and σ: every objective at its β, then other β of some, then the quantised pair."""
-    sigma = FamilyConfig().sigma
-    table = [(name, objective.beta, sigma) for name, objective in OBJECTIVES.items()]
-    swept = [(name, beta, sigma) for name, betas in SWEEPS.items() for beta in betas]
-    return table + swept + [(name, *WIDE) for name in ("shannon-ae", "gc-ae")]
-
-
-def digits(seed: int) -> tuple[Tensor, Tensor]:
-    """The digits and their labels, in an order that the seed draws: the first 1,437 train."""
-    data = load_digits()
-    order = torch.randperm(len(data.target), generator=torch.Generator().manual_seed(seed))
-    x = torch.tensor(data.images / 16, dtype=torch.float32)
-    return x[order], torch.tensor(data.target)[order]
-
-
 def spread(rows: list[dict[str, float]]) -> dict[str, Any]:
     """Mean of each figure over seeds, and the standard deviations under "sd"."""
     columns = {key: [row[key] for row in rows] for key in rows[0]}
@@ -184,48 +250,58 @@ def spread(rows: list[dict[str, float]]) -> dict[str, Any]:
     return mean | {"sd": sd}
 
 
-def main() -> None:
-    """Train, measure and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=1500, help="training steps of each objective")
-    parser.add_argument("--fit-steps", type=int, default=600, help="steps of each new critic")
-    parser.add_argument("--seeds", type=int, default=3, help="runs of everything")
-    parser.add_argument("-o", "--out", type=Path, default=Path("benchmarks/results/family.json"))
-    options = parser.parse_args()
-
+def run(images_of: Set, seeds: int) -> dict[str, Any]:
+    """Train and measure every run of a set with every seed."""
     start = time.process_time()
     base, accuracies = [], []
-    measured: dict[tuple[str, float, float], list[dict[str, float]]] = {run: [] for run in runs()}
-    for seed in range(options.seeds):
-        x, label = digits(seed)
-        features, accuracy = feature_space(x, label, seed)
-        accuracies.append(accuracy)
-        base.append(quality(features(x[TRAIN:]), features(x[:360]), "train"))
+    measured: dict[Run, list[dict[str, float]]] = {key: [] for key in images_of.runs()}
+    for seed in range(seeds):
+        images = images_of.load(seed)
+        train, test = images.x[: images.train], images.x[images.train :]
+        base.append(quality(images.features(test), images.features(train[: len(test)]), "train"))
+        accuracies += [] if images.accuracy is None else [images.accuracy]
+        label = None if images.label is None else images.label[: images.train]
         for (name, beta, sigma), rows in measured.items():
-            config = FamilyConfig(steps=options.steps, seed=seed, sigma=sigma)
-            trained = train_family(OBJECTIVES[name], x[:TRAIN], label[:TRAIN], config, beta)
+            config = replace(images_of.config, seed=seed, sigma=sigma)
+            trained = train_family(OBJECTIVES[name], train, label, config, beta)
             torch.manual_seed(seed)
-            rows.append(measure(trained.family, x, label, features, options.fit_steps))
+            rows.append(measure(trained.family, images, images_of.fit_steps))
             print(seed, name, beta, sigma, f"{time.process_time() - start:.0f} s", flush=True)
     whole = meta([], b"")
     kept = ("date", "commit", "machine", "threads", "load", "python", "versions")
-    config = FamilyConfig(steps=options.steps)
-    result = {
+    found = {
         "meta": {key: whole[key] for key in kept},
-        "data": "scikit-learn digits, 8x8 in 0..1, 1437 train, 360 test",
-        "config": asdict(config) | {"fit_steps": options.fit_steps, "seeds": options.seeds},
+        "data": images_of.data,
+        "config": asdict(images_of.config) | {"fit_steps": images_of.fit_steps, "seeds": seeds},
         "cpu_seconds": round(time.process_time() - start),
-        "units": "A, B, C, D, R, I(X;Z) in nats per image; B and D are lower bounds by critics",
-        "features": {
-            "classifier": "MLP 64-64-32-10",
-            "accuracy": round(statistics.mean(accuracies), 4),
-        },
         "train against test": spread(base),
         "rows": [
             {"objective": name, "loss": str(OBJECTIVES[name]), "beta": beta, "sigma": sigma}
             | spread(rows)
             for (name, beta, sigma), rows in measured.items()
         ],
+    }
+    if accuracies:
+        found["classifier of the features: accuracy"] = round(statistics.mean(accuracies), 4)
+    return found
+
+
+def main() -> None:
+    """Train, measure and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("photographs", type=Path)
+    parser.add_argument("--seeds", type=int, default=1, help="runs of everything")
+    parser.add_argument("--only", choices=("digits", "photographs"), help="keep the other set")
+    parser.add_argument("-o", "--out", type=Path, default=Path("benchmarks/results/family.json"))
+    options = parser.parse_args()
+    found = json.loads(options.out.read_text())["sets"] if options.only else {}
+    for name, images_of in sets(options.photographs).items():
+        if options.only in (None, name):
+            found[name] = run(images_of, options.seeds)
+    result = {
+        "units": "A, B, C, D, R, I(X;Z) in nats per image; B and D are lower bounds by critics",
+        "cpu_seconds": sum(part["cpu_seconds"] for part in found.values()),
+        "sets": found,
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")

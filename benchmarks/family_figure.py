@@ -4,6 +4,7 @@ python benchmarks/family_figure.py
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+
+from codec.lagrangian import OBJECTIVES
 
 COLOURS = plt.get_cmap("tab20")
 
@@ -22,7 +25,9 @@ def rate(row: dict[str, Any]) -> float | None:
     return bound
 
 
-def point(axes: Axes, row: dict[str, Any], x: tuple[str, float], y: str, colour: Any) -> None:
+def point(
+    axes: Axes, row: dict[str, Any], x: tuple[str, float], y: str, colour: Any, *, wide: bool
+) -> None:
     """A dot with its spread over seeds; named if its colour is not enough."""
     key, value = x
     sd = row.get("sd", {})
@@ -31,26 +36,25 @@ def point(axes: Axes, row: dict[str, Any], x: tuple[str, float], y: str, colour:
     )
     if row["objective"] == "beta-vae":
         name = f"β {row['beta']:g}"
-    elif row["sigma"] == 1:
+    elif wide:
         name = f"{row['objective']}, wide"
     else:
         return  # the colour says which
     axes.annotate(name, (value, row[y]), (4, 3), textcoords="offset points", fontsize=7)
 
 
-def main() -> None:
-    """Rate against error, error against perception, and what comes out of the prior."""
-    result = json.loads(Path("benchmarks/results/family.json").read_text())
-    rows = result["rows"]
-    names = list(dict.fromkeys(row["objective"] for row in rows))
-    colour = {name: COLOURS(2 * k % 20 + (2 * k >= 20)) for k, name in enumerate(names)}
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4.2), layout="constrained")
+def panels(axes: Sequence[Axes], part: dict[str, Any], colour: dict[str, Any]) -> None:
+    """Rate against error, error against perception, and samples of the prior, of one set."""
+    rows, (left, middle, right) = part["rows"], axes
+    sigma = part["config"]["sigma"]
     for row in rows:
         shade, bound = colour[row["objective"]], rate(row)
+        wide = row["sigma"] != sigma
         if "mse" in row and bound is not None:
-            point(left, row, ("R" if "R" in row else "A", bound), "mse", shade)
+            point(left, row, ("R" if "R" in row else "A", bound), "mse", shade, wide=wide)
         if "mse" in row:
-            point(middle, row, ("mse", row["mse"]), "frechet reconstructed", shade)
+            measured = ("mse", row["mse"])
+            point(middle, row, measured, "frechet reconstructed", shade, wide=wide)
     curve = sorted((row["A"], row["mse"]) for row in rows if row["objective"] == "beta-vae")
     left.plot(*zip(*curve, strict=True), color=colour["beta-vae"], linewidth=0.8)
     left.set_xlabel("bound of I(X;Z): A or H(Ẑ), nats")
@@ -58,7 +62,8 @@ def main() -> None:
     middle.set_yscale("log")
     middle.set_xlabel("mean squared error")
     middle.set_ylabel("Fréchet distance of reconstructions")
-    made = [row for row in rows[: len(names)] if "frechet generated" in row]
+    declared = list({row["objective"]: row for row in reversed(rows)}.values())
+    made = [row for row in declared if "frechet generated" in row]
     made.sort(key=lambda row: float(row["frechet generated"]))
     right.barh(
         [row["objective"] for row in made],
@@ -66,9 +71,21 @@ def main() -> None:
         xerr=[row.get("sd", {}).get("frechet generated", 0) for row in made],
         color=[colour[row["objective"]] for row in made],
     )
-    floor = result["train against test"]["frechet train"]
+    floor = part["train against test"]["frechet train"]
     right.axvline(floor, color="black", linewidth=0.8, linestyle=":")
-    right.set_xlabel("Fréchet distance of samples (dotted: other digits)")
+    right.set_xlabel("Fréchet distance of samples (dotted: others)")
+
+
+def main() -> None:
+    """A row of panels for each set."""
+    parts = json.loads(Path("benchmarks/results/family.json").read_text())["sets"]
+    colour = {name: COLOURS(2 * k % 20 + (2 * k >= 20)) for k, name in enumerate(OBJECTIVES)}
+    figure, grid = plt.subplots(
+        len(parts), 3, figsize=(13, 4.2 * len(parts)), layout="constrained", squeeze=False
+    )
+    for axes, (name, part) in zip(grid, parts.items(), strict=True):
+        panels(axes, part, colour)
+        axes[0].set_title(name, loc="left")
     figure.savefig("docs/family.png", dpi=110)
 
 
