@@ -59,6 +59,7 @@ def prepare(folder: Path) -> None:
     shutil.copy(ROOT / "tests" / "bitstream_samples.py", folder / "tests")
     (folder / "tests" / "conftest.py").write_text(CONFTEST)
     (folder / "pyproject.toml").write_text(CONFIG)
+    (folder / "commit").write_text(commit())
     mutmut(folder, ["bitstream.header.x_crc8__mutmut_1"])
     path = folder / "mutants" / "mutmut-stats.json"
     known = json.loads(path.read_text())
@@ -84,13 +85,15 @@ def exit_codes(folder: Path) -> dict[str, int | None]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="mutation testing of bitstream/")
     parser.add_argument("--sample", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1, help="of the sample")
     parser.add_argument("--folder", type=Path, required=True)
     options = parser.parse_args()
     if not (options.folder / "mutants").exists():
         prepare(options.folder)
     names = list(exit_codes(options.folder))
-    random.seed(0)
-    sample = random.sample(names, options.sample)
+    random.seed(options.seed)
+    random.shuffle(names)
+    sample = names[: options.sample]  # of a larger sample the first ones are the same
     codes = exit_codes(options.folder)
     if left := [name for name in sample if codes[name] is None]:
         mutmut(options.folder, left)
@@ -99,10 +102,11 @@ def main() -> None:
     result: dict[str, Any] = {
         "mutants": len(names),
         "sample": len(sample),
+        "seed": options.seed,
         "killed": len(sample) - len(survivors),
         "survivors": survivors,
         "meta": {
-            "commit": commit(),
+            "commit": (options.folder / "commit").read_text(),
             "machine": cpu(),
             "python": sys.version.split()[0],
             "mutmut": installed("mutmut"),
