@@ -99,7 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("kodak", type=Path)
     parser.add_argument("-m", "--model", default="default")
-    parser.add_argument("--count", type=int, default=32, help="images of each kind")
+    parser.add_argument("--count", type=int, default=16, help="images of each kind")
     parser.add_argument("-q", "--quality", type=int, nargs="+", default=[50])
     parser.add_argument("-o", "--out", type=Path, default=Path("benchmarks/results/novelty.json"))
     options = parser.parse_args()
