@@ -1,8 +1,7 @@
-"""Entry of `bibcodec train`; also `python -m codec.train.cli`, for torchrun."""
+"""What `bibcodec train` does; under torchrun, `-m codec.cli train`."""
 
 from __future__ import annotations
 
-import argparse
 import os
 from pathlib import Path
 
@@ -47,22 +46,3 @@ def run(
     if resume:
         raise CodecError(f"a run of {objective} has no checkpoints: start it without --resume")
     train_folder(objective, configured(FamilyConfig(), config, overrides), data, out)
-
-
-def main() -> None:
-    """Parse the command line and train; an error is one line and exit code 1."""
-    parser = argparse.ArgumentParser(description="train a bibcodec model")
-    parser.add_argument("--objective", default="codec")
-    parser.add_argument("--config", type=Path)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--set", action="append", default=[], dest="overrides")
-    try:
-        run(**vars(parser.parse_args()))
-    except CodecError as error:
-        raise SystemExit(f"error: {error}") from error
-
-
-if __name__ == "__main__":
-    main()
