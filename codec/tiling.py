@@ -228,6 +228,9 @@ class Tiles:
             results = step(window, *(source(window) for source in sources))
             for sink, values in zip(sinks, results, strict=True):
                 sink(tile, part(values, window, tile))
+        if tile.top:
+            del results, values
+            _give_back()
 
     def _reach(self, step: Step, sources: Sequence[Source]) -> int:
         corner = Window(0, 0, self._cell, self._cell)
