@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from provenance import commit, cpu
 
 from codec.files import writing
+from codec.loading import load_model
 from codec.metrics.distances import Comparison
 from codec.metrics.lpips import Lpips
 from codec.metrics.realism import features
-from codec.model import CodecModel, load_model
+from codec.model import CodecModel
 from codec.train.config import configured
 from codec.train.data import load_images
 from codec.train.detail import DetailTraining, train_detail

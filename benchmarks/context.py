@@ -20,7 +20,8 @@ from provenance import meta, photographs
 
 from bitstream.header import Header
 from bitstream.stream import ideal_bits
-from codec.model import CodecModel, load_model
+from codec.loading import load_model
+from codec.model import CodecModel
 from codec.train.context import Sample, collect, smooth
 from codec.train.data import Crops, load_images
 from codec.train.export import FIRST

@@ -23,7 +23,8 @@ from torch.nn.functional import cross_entropy, interpolate
 
 from bitstream.header import Header
 from bitstream.stream import ideal_bits
-from codec.model import CodecModel, load_model
+from codec.loading import load_model
+from codec.model import CodecModel
 from codec.train.coding import quantising
 from codec.train.data import Crops, load_images
 

@@ -31,7 +31,9 @@ from bitstream import container, stream
 from bitstream.context import CLIP, ContextPrior
 from bitstream.header import Header
 from bitstream.prior import Prior
-from codec.model import CodecModel, Networks, load_model
+from codec.loading import load_model
+from codec.model import CodecModel
+from codec.networks import Networks
 from codec.quantizer import ResidualQuantizer, least
 from codec.report.bjontegaard import bd_rate
 from codec.train import loop

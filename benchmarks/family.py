@@ -157,7 +157,7 @@ def sets(folder: Path) -> dict[str, Set]:
             "64x64 crops of photographs, grey, halved to 32x32, in 0..1, 1536 train, 512 test",
             labels=False,
             load=partial(photographs, folder),
-            config=FamilyConfig(steps=100, sigma=0.5, critic_steps=1),
+            config=FamilyConfig(steps=200, sigma=0.5, critic_steps=1),
             fit_steps=30,
             swept={"beta-vae": (0.3,)},
             wide=(8.0, 2.0),

@@ -23,7 +23,8 @@ from unusual_images import KINDS, images
 
 import codec
 from bitstream.header import Header
-from codec.model import CodecModel, load_model
+from codec.loading import load_model
+from codec.model import CodecModel
 from codec.novelty import UNUSUAL, Calibration, distance, percentile
 from codec.train.novelty import measure
 

@@ -27,7 +27,8 @@ from provenance import meta
 from torch import Tensor
 from unusual_images import KINDS, images
 
-from codec.model import CodecModel, load_model
+from codec.loading import load_model
+from codec.model import CodecModel
 from codec.novelty import distance, error_statistics
 from codec.train.data import load_images
 from codec.train.losses import Judge, Weights

@@ -16,7 +16,8 @@ import torch
 from provenance import meta
 from torch import Tensor
 
-from codec.model import CodecModel, load_model
+from codec.loading import load_model
+from codec.model import CodecModel
 from codec.train.data import load_images
 
 QUALITIES = (35, 55, 75)

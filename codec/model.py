@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -12,116 +10,29 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
-from safetensors import SafetensorError, safe_open
+from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from bitstream.errors import CodecError
-from bitstream.prior import MAX_STAGES, Prior, StaticPrior, grid_shape
+from bitstream.prior import Prior, grid_shape
 from codec.bands import Bands
-from codec.decoder import Decoder, Mean
+from codec.decoder import Mean
 from codec.descent import Descent
-from codec.detail import Detail, DetailConfig
-from codec.encoder import Encoder
+from codec.detail import Detail
 from codec.files import writing
-from codec.layers import BlockAnalysis, BlockTransform, Transforms, channels_last
-from codec.model_files import in_range, read_state, read_text
-from codec.novelty import Calibration, load_calibration
+from codec.layers import channels_last
+from codec.networks import Networks
+from codec.novelty import Calibration
 from codec.options import EFFORT, TILE
-from codec.quantizer import ResidualQuantizer, Stage, beam
+from codec.quantizer import beam
 from codec.tiling import Flow, Map, Sink, Source, Tiles, Window, part
 
 Indices = list[NDArray[np.int32]]
 
 FILES = ("config.json", "weights.safetensors", "prior.safetensors")
 DETAIL = "detail.safetensors"  # beside them, if the model synthesises detail
-
-
-@dataclass(frozen=True)
-class Level:
-    """One grid of the pyramid."""
-
-    cell: int  # pixels a side of a cell: one latent vector each
-    dim: int  # length of a latent vector: about what the bits of a cell can describe
-    stages: int  # residual stages, log2(codes) bits each at the most
-    codes: int = 256  # centroids a stage; 256 keeps tables small and symbols in a byte
-
-    def __post_init__(self) -> None:
-        in_range("dim", self.dim, 1, 256)
-        in_range("stages", self.stages, 1, MAX_STAGES)
-        in_range("codes", self.codes, 2, 4096)
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """Shape of a model; saved as config.json beside the weights."""
-
-    levels: tuple[Level, ...] = (Level(32, 64, 4), Level(16, 64, 7), Level(8, 32, 4))
-    encoder: tuple[int, int, int, int] = (64, 128, 192, 192)  # channels at 1/4, 1/8, 1/16, 1/32
-    decoder: tuple[int, int, int, int] = (64, 128, 192, 192)
-    lambda_coarse: float = 6.0  # λ at quality 0, squared error (pixels in [-1, 1]) per bit
-    lambda_fine: float = 0.015  # λ at quality 100
-
-    def __post_init__(self) -> None:
-        if [level.cell for level in self.levels] != [32, 16, 8]:
-            raise ValueError("the levels have other cells than 32, 16 and 8")
-        in_range("the number of stages", sum(level.stages for level in self.levels), 3, MAX_STAGES)
-        for channels in (self.encoder, self.decoder):
-            in_range("the number of widths", len(channels), 4, 4)
-            for width in channels:
-                in_range("a width", width, 1, 512)
-        if not 0 < self.lambda_fine <= self.lambda_coarse < math.inf:
-            raise ValueError("expected 0 < lambda_fine <= lambda_coarse")
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        """Stages in coding order, coarse to fine."""
-        return tuple(
-            Stage(number, level.cell, level.dim, level.codes)
-            for number, level in enumerate(self.levels)
-            for _ in range(level.stages)
-        )
-
-    def lagrange(self, quality: float) -> float:
-        """λ of a quality in 0..100: geometric between `lambda_coarse` and `lambda_fine`."""
-        return self.lambda_coarse * (self.lambda_fine / self.lambda_coarse) ** (quality / 100)
-
-    def condition(self, quality: float, stages: int) -> list[float]:
-        """What the decoder knows: quality in [-1, 1] and the share of each level's stages."""
-        left = stages
-        shares = []
-        for level in self.levels:
-            here = min(left, level.stages)
-            shares.append(here / level.stages)
-            left -= here
-        return [quality / 50 - 1, *shares]
-
-    def to_json(self) -> str:
-        """The text of config.json."""
-        return json.dumps(asdict(self), indent=1)
-
-    @classmethod
-    def from_json(cls, text: str) -> ModelConfig:
-        """The configuration of a config.json; KeyError, TypeError or ValueError if it is none."""
-        raw = json.loads(text)
-        raw["levels"] = tuple(Level(**level) for level in raw["levels"])
-        raw["encoder"], raw["decoder"] = tuple(raw["encoder"]), tuple(raw["decoder"])
-        return cls(**raw)
-
-
-class Networks(nn.Module):
-    """Encoder, quantizer and decoder: all that is trained by gradient or by statistics."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.config = config
-        levels = [(level.cell, level.dim) for level in config.levels]
-        analyses = Transforms(BlockAnalysis(*level) for level in levels)
-        self.encoder = Encoder(analyses, config.encoder)
-        self.quantizer = ResidualQuantizer(config.stages)
-        transforms = Transforms(BlockTransform(*level) for level in levels)
-        self.decoder = Decoder(transforms, config.decoder)
 
 
 @dataclass(frozen=True)
@@ -393,76 +304,3 @@ def save_detail(detail: Detail, path: Path) -> None:
     """Write a detail network: weights in float16, its shape as metadata."""
     state = {n: tensor.half().contiguous().cpu() for n, tensor in detail.state_dict().items()}
     save_file(state, path, {"config": json.dumps(asdict(detail.config))})
-
-
-def load_detail(path: Path, config: ModelConfig) -> Detail:
-    """Read a detail network that belongs to a model of this shape (errors as `load_file`'s)."""
-    with safe_open(path, "pt") as file:
-        shape = json.loads((file.metadata() or {})["config"])
-    detail = Detail(
-        DetailConfig(**{name: tuple(value) for name, value in shape.items()}),
-        (config.decoder[1], config.decoder[0]),
-    )
-    detail.load_state_dict(read_state(path, detail))
-    return detail
-
-
-def load_model(name: str | Path = "default", device: str = "auto") -> CodecModel:
-    """Load a model: "default" is the one in the package, anything else is a folder.
-
-    Args:
-        name: "default", or a folder with config.json, weights.safetensors, prior.safetensors and,
-            for synthesised detail, detail.safetensors; novelty.json is read if it is there.
-        device: "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:N".
-
-    Raises:
-        CodecError: the folder lacks a file or one of them is not valid.
-    """
-    folder = Path(__file__).parent / "models" / "default" if name == "default" else Path(name)
-    missing = [file for file in FILES if not (folder / file).is_file()]
-    if missing:
-        raise CodecError(f"no model in {folder}: {', '.join(missing)} missing")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        networks = Networks(ModelConfig.from_json(read_text(folder / "config.json")))
-        networks.load_state_dict(read_state(folder / "weights.safetensors", networks))
-        path = folder / DETAIL
-        detail = load_detail(path, networks.config) if path.is_file() else None
-    except (SafetensorError, ValueError, TypeError, KeyError, RuntimeError) as error:
-        raise CodecError(
-            f"the model in {folder} is not valid: {str(error).splitlines()[0]}"
-        ) from error
-    prior = Prior.load(folder / "prior.safetensors")
-    stages = [(stage.cell, stage.codes) for stage in networks.config.stages]
-    if list(zip(prior.cells, prior.codes, strict=True)) != stages:
-        raise CodecError(f"the model in {folder} is not valid: its prior is one of other stages")
-    digest = hashlib.sha256()
-    for file in FILES:
-        digest.update((folder / file).read_bytes())
-    fingerprint = digest.digest()[:4]
-    calibration = load_calibration(folder, fingerprint, len(stages), len(networks.config.levels))
-    place = torch.device(device)
-    return CodecModel(networks, prior, fingerprint, place, detail, calibration=calibration)
-
-
-def tiny_model(seed: int = 0) -> CodecModel:
-    """A small model with random weights and uniform tables: codes any image, badly; for tests."""
-    torch.manual_seed(seed)
-    config = ModelConfig(
-        levels=(Level(32, 16, 1, 16), Level(16, 16, 2, 16), Level(8, 8, 1, 16)),
-        encoder=(8, 8, 8, 8),
-        decoder=(8, 8, 8, 8),
-    )
-    networks = Networks(config)
-    for number, stage in enumerate(config.stages):
-        book = torch.randn(stage.codes, stage.dim) * stage.cell / (4 * (1 + number))
-        book[0] *= number == 0
-        networks.quantizer.codebook(number).copy_(book)
-    tables: list[ArrayLike] = [
-        np.full((1, s.codes), 2**24 // s.codes, np.uint32) for s in config.stages
-    ]
-    prior = StaticPrior(tuple(s.cell for s in config.stages), tables)
-    detail = Detail(DetailConfig((8, 8, 8), (1, 1, 1), (4, 2, 2)), (8, 8))
-    nn.init.normal_(detail.out.weight, std=0.05)
-    return CodecModel(networks, prior, b"tiny", torch.device("cpu"), detail)

@@ -76,7 +76,7 @@ def encode(
         OSError: the image file cannot be read.
 
     Example:
-        >>> from codec.model import tiny_model
+        >>> from codec.loading import tiny_model
         >>> data = encode(Image.new("RGB", (64, 48), "teal"), quality=30, model=tiny_model())
         >>> info(data).width, info(data).quality
         (64, 30)
@@ -156,7 +156,7 @@ def decode(
         OSError: the file cannot be read.
 
     Example:
-        >>> from codec.model import tiny_model
+        >>> from codec.loading import tiny_model
         >>> data = encode(Image.new("L", (64, 48), 90), model=tiny_model())
         >>> decode(data, model=tiny_model())  # doctest: +ELLIPSIS
         <PIL.Image.Image image mode=L size=64x48 at ...>
@@ -260,7 +260,7 @@ def loaded(model: str, device: str) -> "CodecModel":
     """A model by name or folder; the last two asked for are kept."""
     import torch  # noqa: PLC0415  (not for `info`)
 
-    from codec.model import load_model  # noqa: PLC0415
+    from codec.loading import load_model  # noqa: PLC0415
 
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise CodecError("no CUDA device was found: use the device cpu, or auto")

@@ -7,7 +7,7 @@ from PIL import Image
 
 @pytest.fixture(scope="session")
 def model():
-    from codec.model import tiny_model
+    from codec.loading import tiny_model
 
     return tiny_model()
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 import codec
 from bitstream import container, stream
-from codec.model import load_model
+from codec.loading import load_model
 
 ROOT = Path(__file__).parent.parent
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 import codec
 from codec.detail import CELLS
-from codec.model import load_model, tiny_model
+from codec.loading import load_model, tiny_model
 from codec.noise import noise
 
 CPU = torch.device("cpu")

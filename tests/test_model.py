@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from codec.errors import CodecError
-from codec.model import CodecModel, ModelConfig, Networks, load_model, tiny_model
+from codec.loading import load_model, tiny_model
+from codec.model import CodecModel
+from codec.networks import ModelConfig, Networks
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import codec
 from bitstream.errors import CodecError
 from codec.cli import app
 from codec.errors import UnusualImageWarning
-from codec.model import load_model, tiny_model
+from codec.loading import load_model, tiny_model
 from codec.novelty import (
     FILE,
     Calibration,

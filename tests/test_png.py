@@ -9,8 +9,8 @@ from PIL import Image, PngImagePlugin
 
 import codec
 from codec import image_io
+from codec.loading import tiny_model
 from codec.metadata import to_info
-from codec.model import tiny_model
 from codec.pipeline import rendering
 from codec.png import ROWS, PngFile
 

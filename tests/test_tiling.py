@@ -7,7 +7,7 @@ from PIL import Image
 
 import codec
 from codec.bands import Bands
-from codec.model import load_model, tiny_model
+from codec.loading import load_model, tiny_model
 from codec.tiling import Flow, Tiles, reach
 
 WHOLE = 1 << 20  # a tile that holds any image here

@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from bitstream.errors import CodecError
-from codec.model import load_model, tiny_model
+from codec.loading import load_model, tiny_model
 from codec.train.config import configured
 from codec.train.detail import DetailTraining, train_detail
 from codec.train.discriminator import LeCam

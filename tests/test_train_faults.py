@@ -16,7 +16,7 @@ from test_train import TOY
 from typer.testing import CliRunner
 
 from codec.cli import app
-from codec.model import load_model
+from codec.loading import load_model
 
 DETAIL = {
     "detail.widths": [8, 8, 8],

@@ -11,7 +11,8 @@ from PIL import Image
 import codec
 from codec import peers
 from codec.errors import CodecError
-from codec.model import CodecModel, load_model
+from codec.loading import load_model
+from codec.model import CodecModel
 from codec.pipeline import Model
 from codec.report.pictures import Version, psnr
 from codec.report.results import Result

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from codec.decoder import Code
-from codec.model import Networks
+from codec.networks import Networks
 from codec.options import EFFORT
 from codec.quantizer import beam
 

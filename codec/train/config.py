@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bitstream.errors import CodecError
-from codec.model import ModelConfig
+from codec.networks import ModelConfig
 from codec.options import EFFORT
 
 Config = TypeVar("Config")

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from bitstream.context import CLIP, COARSE_PARTS, OWN_PARTS, ContextPrior, StageContext
 from bitstream.prior import QUALITIES
 from bitstream.tables import IntArray, Tables, frequencies_from_counts
-from codec.model import Networks
+from codec.networks import Networks
 from codec.quantizer import Stage
 from codec.train.coding import quantising
 from codec.train.data import Crops

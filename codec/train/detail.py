@@ -12,7 +12,8 @@ from torch import Tensor
 from codec.decoder import Mean
 from codec.detail import Detail, DetailConfig
 from codec.layers import channels_last
-from codec.model import CodecModel, load_model
+from codec.loading import load_model
+from codec.model import CodecModel
 from codec.train.checkpoint import Checkpoint, has_checkpoint
 from codec.train.clock import Clock
 from codec.train.coding import quantising

@@ -10,7 +10,8 @@ import torch
 from bitstream.context import ContextPrior
 from bitstream.prior import QUALITIES, Prior, StaticPrior
 from bitstream.tables import frequencies_from_counts
-from codec.model import CodecModel, Networks
+from codec.model import CodecModel
+from codec.networks import Networks
 from codec.quantizer import quality_range
 from codec.train.config import TrainConfig
 from codec.train.context import Fit, collect

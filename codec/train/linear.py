@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from codec.lagrangian import self_information
-from codec.model import Networks
+from codec.networks import Networks
 from codec.train.data import Crops
 from cuda_ext import nearest
 

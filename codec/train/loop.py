@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 from bitstream.errors import CodecError
 from codec.files import naming, writing
 from codec.layers import channels_last
-from codec.model import Networks
+from codec.networks import Networks
 from codec.quantizer import RANGES
 from codec.train.checkpoint import Checkpoint, has_checkpoint
 from codec.train.clock import Clock

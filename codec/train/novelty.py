@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from bitstream import stream
 from bitstream.errors import CodecError
 from bitstream.header import Header
-from codec.model import CodecModel, load_model
+from codec.loading import load_model
+from codec.model import CodecModel
 from codec.novelty import (
     Calibration,
     Floats,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from codec.lagrangian import squared_error
-from codec.model import Networks
+from codec.networks import Networks
 from codec.quantizer import beam, quality_range
 
 START = 4.0  # uses of each code that the running means begin with

@@ -17,7 +17,8 @@ from test_attack_files import SECONDS, memory_of
 import codec
 from bitstream import Prior, StaticPrior
 from bitstream.errors import Checksum, CodecError, Truncated
-from codec.model import CodecModel, load_model
+from codec.loading import load_model
+from codec.model import CodecModel
 
 MEGABYTES = 20
 DETAIL = "detail.safetensors"

@@ -148,7 +148,7 @@ TARGETS = {"bitstream": bitstream, "symbols": symbols, "command": command}
 @cache
 def tiny_folder() -> str:
     """A folder with the tiny model."""
-    from codec.model import tiny_model
+    from codec.loading import tiny_model
 
     folder = tempfile.mkdtemp(prefix="bibcodec-fuzz-")
     tiny_model().save(Path(folder))
@@ -158,7 +158,7 @@ def tiny_folder() -> str:
 @cache
 def tiny():
     """The model of that folder, loaded once."""
-    from codec.model import load_model
+    from codec.loading import load_model
 
     return load_model(tiny_folder(), "cpu")
 
