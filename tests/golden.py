@@ -11,6 +11,7 @@ import numpy as np
 DATA = Path(__file__).parent / "data"
 INDEX = DATA / "v1_index.json"
 PRIOR = DATA / "v1_prior.safetensors"
+PACKAGED = DATA / "packaged.json"  # of files of the packaged model, which `make_packaged.py` makes
 GRID = 4  # the image is summed up as means over GRID x GRID areas
 
 

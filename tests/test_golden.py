@@ -3,19 +3,18 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from golden import DATA, INDEX, PRIOR, hash_of, means
+from golden import DATA, INDEX, PACKAGED, PRIOR, hash_of, means
 
 import codec
 from bitstream import container, reference, stream
 from bitstream.prior import Prior
 
-DEFAULT = Path(codec.__file__).parent / "models" / "default"
-GOLDEN = json.loads(INDEX.read_text()) if INDEX.exists() else {}
+GOLDEN = json.loads(INDEX.read_text())
+PACKAGED_FILES = json.loads(PACKAGED.read_text())
 PIXEL_STEPS = 1.0  # means over areas may differ by so much between machines
 
 
@@ -30,9 +29,9 @@ def indices_of(name, prior):
 
 
 def test_golden_files_are_complete():
-    """Nothing below may be skipped because a file is missing."""
+    """Nothing below is left out because a file is missing."""
     assert sorted(GOLDEN) == sorted(path.name for path in DATA.glob("v1_*.bibc"))
-    assert GOLDEN or not DEFAULT.exists(), "the model is there: run tests/make_golden.py"
+    assert sorted(PACKAGED_FILES) == sorted(path.name for path in DATA.glob("packaged_*.bibc"))
 
 
 @pytest.mark.parametrize("name", GOLDEN)
@@ -68,11 +67,13 @@ def test_header(name):
     assert [about.width, about.height] == GOLDEN[name]["size"]
 
 
-@pytest.mark.parametrize("name", GOLDEN)
-def test_pixels_while_the_model_is_the_same(name):
-    if codec.info(DATA / name).model != codec.load_model("default", "cpu").fingerprint.hex():
-        pytest.skip("the default model has changed since; the indices are tested all the same")
-    image = codec.decode(DATA / name)
-    assert [image.mode, list(image.size)] == [GOLDEN[name]["mode"], GOLDEN[name]["size"]]
-    difference = np.abs(np.subtract(means(image), GOLDEN[name]["means"])).max()
+@pytest.mark.parametrize("realism", ["0", "1"])
+@pytest.mark.parametrize("name", PACKAGED_FILES)
+def test_pixels_of_the_packaged_model(name, realism):
+    model = codec.load_model("default", "cpu")
+    assert codec.info(DATA / name).model == model.fingerprint.hex(), "run tests/make_packaged.py"
+    image = codec.decode(DATA / name, realism=float(realism), model=model)
+    expected = PACKAGED_FILES[name]
+    assert [image.mode, list(image.size)] == [expected["mode"], expected["size"]]
+    difference = np.abs(np.subtract(means(image), expected["means"][realism])).max()
     assert difference <= PIXEL_STEPS
