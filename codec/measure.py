@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -18,7 +19,7 @@ from PIL import Image
 
 import codec
 from codec import image_io, peers
-from codec.errors import CodecError, RateTargetError
+from codec.errors import CodecError, RateTargetError, UnusualImageWarning
 from codec.metrics import fidelity
 
 Samples = NDArray[np.uint8]
@@ -220,10 +221,12 @@ def _ours(plan: Plan, image: Image.Image) -> Iterator[Coded]:
     settings = [(quality, None) for quality in plan.qualities]
     for quality, target in [(0, target) for target in plan.targets] or settings:
         start = time.perf_counter()
-        try:
-            data = encode(quality=quality, target_bpp=target)
-        except RateTargetError:
-            data = encode(quality=0)  # the smallest there is
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnusualImageWarning)  # here the detail is measured
+            try:
+                data = encode(quality=quality, target_bpp=target)
+            except RateTargetError:
+                data = encode(quality=0)  # the smallest there is
         seconds = time.perf_counter() - start
 
         def decoded(realism: float, seed: int, data: bytes = data) -> Samples:
