@@ -19,6 +19,7 @@ from typing import Any
 
 import gpu_timing
 import torch
+from nearest_cases import KINDS, make, reference, wrong
 from torch import Tensor
 
 from cuda_ext import nearest, nearest_stages
@@ -26,7 +27,6 @@ from cuda_ext.compiler import DEPTHS, TENSOR_DEPTHS, Variant, nvrtc
 from cuda_ext.driver import driver
 from cuda_ext.launch import Kernels, kernels_for, run
 from cuda_ext.search import search
-from tests.nearest_cases import KINDS, make, reference, wrong
 
 SECONDS = 570
 DTYPES = (torch.float32, torch.float16, torch.bfloat16)

@@ -10,5 +10,5 @@ set -euo pipefail
 
 cd "$(dirname "$0")/.."
 output=${1:-${OUT:-benchmarks/results}/nearest_centroid_gpu.json}
-export PYTHONPATH=".${PYTHONPATH:+:$PYTHONPATH}"
+export PYTHONPATH=".:tests${PYTHONPATH:+:$PYTHONPATH}"
 exec timeout 595 "${PYTHON:-python3}" benchmarks/gpu_checks.py "$output"

@@ -9,10 +9,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nearest_cases import KINDS, make, reference, wrong
 
 from cuda_ext import canonical, nearest, nearest_stages
 from cuda_ext import search as search_module
-from tests.nearest_cases import KINDS, make, reference, wrong
 
 
 def check(x, codebook, bias):

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from nearest_cases import make
+from test_nearest_kernel import build
 
 from cuda_ext.compiler import SOURCE, Variant
 from cuda_ext.search import search
-from tests.nearest_cases import make
-from tests.test_nearest_kernel import build
 
 pytestmark = pytest.mark.skipif(
     shutil.which("g++") is None, reason="g++ is not installed: it builds the emulated kernels"

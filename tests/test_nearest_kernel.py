@@ -13,13 +13,13 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
+from cuda_emulation.mutants import ANY, MUTANTS, SIMT, TENSOR
+from nearest_cases import KINDS, Case, make, reference, wrong
 
 from cuda_ext import launch, operator
 from cuda_ext.compiler import SOURCE, Variant
 from cuda_ext.driver import Device, Driver, DriverError
 from cuda_ext.launch import Kernels, run
-from tests.cuda_emulation.mutants import ANY, MUTANTS, SIMT, TENSOR
-from tests.nearest_cases import KINDS, Case, make, reference, wrong
 
 EMULATION = Path(__file__).with_name("cuda_emulation")
 pytestmark = pytest.mark.skipif(
