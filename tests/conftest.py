@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from fault_runs import Runs, Server
 from PIL import Image
 
 
@@ -54,3 +55,17 @@ def inception_weights(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "inception.pt"
     weights_samples.inception(path)
     return path
+
+
+@pytest.fixture(scope="module")
+def server():
+    """The command in a process of its own, for faults."""
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def run(server, tmp_path, model_dir):
+    """Runs of the command that fail or are stopped at a place."""
+    return Runs(server, tmp_path, model_dir)

@@ -8,24 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fault_runs import SIGNALS, Runs, Server
+from fault_runs import SIGNALS
 
 import codec
 from bitstream import Header, encode_indices, write
 from bitstream.prior import grid_shape
 from codec.errors import CodecError
-
-
-@pytest.fixture(scope="module")
-def server():
-    server = Server()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def run(server, tmp_path, model_dir):
-    return Runs(server, tmp_path, model_dir)
 
 
 @pytest.fixture

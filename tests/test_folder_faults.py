@@ -5,7 +5,7 @@ import signal
 
 import numpy as np
 import pytest
-from fault_runs import SIGNALS, Runs, Server, disk
+from fault_runs import SIGNALS, disk
 from PIL import Image
 from test_folder import records
 
@@ -14,18 +14,6 @@ from bitstream import Header, encode_indices, write
 from bitstream.prior import grid_shape
 
 COUNT = 9
-
-
-@pytest.fixture(scope="module")
-def server():
-    server = Server()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def run(server, tmp_path, model_dir):
-    return Runs(server, tmp_path, model_dir)
 
 
 @pytest.fixture(scope="module")
