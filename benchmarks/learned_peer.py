@@ -37,6 +37,7 @@ LATENTS = 128, 192  # N and M, as CompressAI has them for its lower rates
 HEADER = struct.Struct("<HHII")
 MULTIPLE = 64  # pixels that sides are padded to
 PEAK, CLIP = 255.0**2, 1.0
+DECAY = 0.4  # share of the steps over which the rate of learning falls, linearly
 
 
 def network() -> Any:
@@ -73,15 +74,16 @@ def train(arguments: argparse.Namespace) -> None:
     auxiliary = torch.optim.Adam(tables, lr=1e-3)
     state = {"net": net, "main": main, "auxiliary": auxiliary}
     settings = {k: getattr(arguments, k) for k in ("lmbda", "steps", "batch", "crop", "rate")}
-    step, seconds = resume(folder, state, settings)
+    before = start(arguments.start, state) if arguments.start else {}
+    step, seconds = resume(folder, state, settings | {"start": before})
     batches = Crops(load_images(arguments.data), arguments.crop, arguments.batch, arguments.seed)
     bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
     saved = logged = time.monotonic()
     sums: list[tuple[float, float]] = []
     while step < arguments.steps:
-        share = step / arguments.steps
+        left = 1 - step / arguments.steps
         for group in main.param_groups:
-            group["lr"] = arguments.rate * (0.05 + 0.95 * (1 + math.cos(math.pi * share)) / 2)
+            group["lr"] = arguments.rate * min(1, max(left / DECAY, 0.02))
         torch.manual_seed(2**32 * arguments.seed + step)  # of the noise: as if never interrupted
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
             bpp, mse = rate_and_error(net, batches(step).add(1).div(2))
@@ -112,7 +114,15 @@ def train(arguments: argparse.Namespace) -> None:
             print(line, flush=True)
         if now - saved > arguments.save_seconds or step == arguments.steps:
             saved = now
-            save(folder, state, settings, step, seconds)
+            save(folder, state, settings | {"start": before}, step, seconds)
+
+
+def start(run: Path, state: dict[str, Any]) -> dict[str, Any]:
+    """Load another run's network and optimisers: what that run was, and its work."""
+    found = torch.load(run / CHECKPOINT, weights_only=True)
+    for name, part in state.items():
+        part.load_state_dict(found[name])
+    return found["settings"] | {"step": found["step"], "seconds": round(found["seconds"])}
 
 
 def save(
@@ -217,7 +227,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     training.add_argument("--steps", type=int, default=20_000)
     training.add_argument("--batch", type=int, default=8)
     training.add_argument("--crop", type=int, default=192, help="a multiple of 64")
-    training.add_argument("--rate", type=float, default=2e-4, help="of Adam, cosine decay")
+    training.add_argument("--rate", type=float, default=2e-4, help="of Adam")
+    training.add_argument("--start", type=Path, help="a run to take up, e.g. of another λ")
     training.add_argument("--seed", type=int, default=0)
     training.add_argument("--log-steps", type=int, default=50)
     training.add_argument("--save-seconds", type=float, default=300)

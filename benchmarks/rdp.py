@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from provenance import commit
 
-from codec.evaluate import identity, photographs, result, run
+from codec.evaluate import identity, photographs, processes, result, run
 from codec.files import writing
 from codec.measure import Plan
 from codec.metrics.lpips import Lpips
@@ -121,7 +121,7 @@ def main() -> None:
             plan,
             images,
             arguments.cache / f"{plan.codec}-{key}.jsonl",
-            jobs=arguments.jobs,
+            spread=partial(processes, jobs=arguments.jobs),
             done=partial(tell, plan.codec),
         )
         if errors:

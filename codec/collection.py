@@ -1,14 +1,17 @@
-"""Collections beyond one machine: Ray Data spreads the encoding over a cluster (extra `ray`).
+"""Collections beyond one machine: Ray Data spreads the work over a cluster (extra `ray`).
 
-Images and results are on any file system that fsspec knows (a folder all nodes see, s3://, gs://).
-Workers keep the model loaded, read and write by themselves, and are replaced when they or their
-node die. The process that calls `encode` is the only one that writes the manifest: a parquet file
-for every so many files, with the columns of `codec.folder`'s records, each file once.
+`evaluate` is `bibcodec eval` on a cluster, for a folder that all nodes see. For `encode`, images and
+results are on any file system that fsspec knows (such a folder, s3://, gs://). Its workers keep the
+model loaded, read and write by themselves, and are replaced when they or their node die. The process
+that calls `encode` is the only one that writes the manifest: a parquet file for every so many files,
+with the columns of `codec.folder`'s records, each file once.
 """
 
+import json
 import posixpath
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import fsspec
@@ -18,8 +21,10 @@ import pyarrow.parquet as pq
 import ray
 
 from codec.errors import CodecError
+from codec.evaluate import Attempt, Done, attempt, photographs, to_file
 from codec.folder import Record, record_of
 from codec.image_io import suffixes
+from codec.measure import Plan
 
 MANIFEST = "manifest"  # folder of the parquet files, in the folder of the results
 SCHEMA = pa.schema(
@@ -76,26 +81,76 @@ def encode(
     earlier = manifest.encoded()
     left = [{"name": name} for name in names if name not in earlier]
     failed = 0
-    if left:
-        blocks = min(len(left), 16 * workers)
-        encoded = ray.data.from_items(left, override_num_blocks=blocks).map_batches(
-            Worker,
-            fn_constructor_args=(source, out, dict(options or {}), max(int(cpus), 1)),
-            batch_size=8,
-            concurrency=workers,
-            num_cpus=cpus,
-            num_gpus=gpus,
-        )
-        pending: list[Record] = []
-        for record in encoded.iter_rows():
-            pending.append(record)
-            done(record)
-            failed += record["error"] is not None
-            if len(pending) >= part:
-                manifest.write(pending)
-                pending = []
-        manifest.write(pending)
+    encoder = Encoder, source, out, dict(options or {}), max(int(cpus), 1)
+    pending: list[Record] = []
+    for record in _mapped(left, encoder, workers, cpus, gpus):
+        pending.append(record)
+        done(record)
+        failed += record["error"] is not None
+        if len(pending) >= part:
+            manifest.write(pending)
+            pending = []
+    manifest.write(pending)
     return len(names) - failed, failed
+
+
+def evaluate(
+    folder: str,
+    output: str,
+    plan: Plan,
+    *,
+    workers: int,
+    cpus: float = 1,
+    gpus: float = 0,
+    force: bool = False,
+    done: Done = lambda path, error: None,
+) -> dict[str, Any]:
+    """Measure a codec over a folder on a Ray cluster; a run that was stopped goes on.
+
+    Only this process writes: what is done to a journal beside `output`, each image once.
+
+    Args:
+        folder: with the images; a path that every node sees, as those in `plan`.
+        output: the result file, as `bibcodec eval` writes it.
+        plan: what to measure.
+        workers: processes on the whole cluster.
+        cpus: of each worker; as many threads as that.
+        gpus: of each worker.
+        force: replace `output`.
+        done: called with each image's path and what was wrong with it, or None.
+
+    Returns:
+        What is in the file; ["meta"]["errors"] says what was wrong with which image.
+
+    Raises:
+        CodecError: there are no images, the plan cannot be carried out, or nothing was measured.
+    """
+
+    def spread(plan: Plan, images: Sequence[Path]) -> Iterator[Attempt]:
+        paths = {str(path.resolve()): path for path in images}
+        measurer = Measurer, plan, max(int(cpus), 1)
+        for row in _mapped([{"path": path} for path in paths], measurer, workers, cpus, gpus):
+            yield paths[row["path"]], json.loads(row["record"]), row["error"]
+
+    images = photographs(Path(folder))
+    return to_file(plan, images, Path(output), force=force, spread=spread, done=done)
+
+
+def _mapped(
+    rows: list[dict[str, str]], worker: tuple[Any, ...], workers: int, cpus: float, gpus: float
+) -> Iterator[dict[str, Any]]:
+    """Rows as a worker class, given with its arguments, makes them of others, as they are made."""
+    if not rows:
+        return
+    data = ray.data.from_items(rows, override_num_blocks=min(len(rows), 16 * workers))
+    yield from data.map_batches(
+        worker[0],
+        fn_constructor_args=worker[1:],
+        batch_size=8,
+        concurrency=workers,
+        num_cpus=cpus,
+        num_gpus=gpus,
+    ).iter_rows()
 
 
 class Manifest:
@@ -127,7 +182,7 @@ class Manifest:
             put(self._files, path, buffer.getvalue().to_pybytes())
 
 
-class Worker:
+class Encoder:
     """Encodes batches of names; Ray keeps it and its model (see `encode` for the arguments)."""
 
     def __init__(self, source: str, out: str, options: dict[str, Any], threads: int) -> None:
@@ -158,6 +213,30 @@ class Worker:
             return data, pipeline.info(data).bpp
 
         return record_of(name, output, work)
+
+
+class Measurer:
+    """Measures batches of images; Ray keeps it and what it has loaded.
+
+    Args:
+        plan: what to measure.
+        threads: of torch.
+    """
+
+    def __init__(self, plan: Plan, threads: int) -> None:
+        import torch  # noqa: PLC0415
+
+        torch.set_num_threads(threads)
+        self._plan = plan
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list[str]]:
+        """The images' records as JSON, "null" with an "error"."""
+        attempts = [attempt(self._plan, Path(str(path))) for path in batch["path"]]
+        return {
+            "path": [str(path) for path, _, _ in attempts],
+            "record": [json.dumps(record, allow_nan=False) for _, record, _ in attempts],
+            "error": [error for _, _, error in attempts],
+        }
 
 
 def put(files: fsspec.AbstractFileSystem, path: str, data: bytes) -> None:

@@ -9,16 +9,17 @@ import hashlib
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import codec
 from codec import peers
 from codec.errors import CodecError
+from codec.files import refuse_overwrite, writing
 from codec.measure import (
     FOREIGN,
     OURS,
@@ -32,6 +33,10 @@ from codec.measure import (
 from codec.summary import NOTES, provenance, summarise, versions
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".avif")
+
+Attempt: TypeAlias = tuple[Path, Record | None, str]  # an image, its record or what was wrong
+Spread: TypeAlias = Callable[[Plan, Sequence[Path]], Iterable[Attempt]]  # in any order
+Done: TypeAlias = Callable[[Path, str | None], None]
 
 
 def photographs(folder: Path) -> list[Path]:
@@ -103,6 +108,94 @@ def check(plan: Plan) -> None:
         raise CodecError(f"{plan.samples} samples: expected one or more")
 
 
+def to_file(
+    plan: Plan,
+    images: Sequence[Path],
+    output: Path,
+    *,
+    force: bool = False,
+    spread: Spread | None = None,
+    done: Done = lambda path, error: None,
+) -> dict[str, Any]:
+    """Measure images and write the result file; a run that was killed goes on (see `run`).
+
+    Args:
+        plan: what to measure.
+        images: the originals, at least one.
+        output: the result file; until it is written, `.NAME.journal` beside it has what is done.
+        force: replace the file.
+        spread: how the work is spread, see `run`.
+        done: is told of every image, see `run`.
+
+    Returns:
+        What was written.
+
+    Raises:
+        CodecError: the plan cannot be carried out, or no image could be measured.
+        OSError: a file cannot be written.
+    """
+    refuse_overwrite(str(output), force)
+    journal = output.with_name(f".{output.name}.journal")
+    records, errors = run(plan, images, journal, spread=spread, done=done)
+    if not records:
+        raise CodecError(f"{images[0].parent}: no image could be measured, nothing is written")
+    written = result(plan, images, records, errors)
+    with writing(str(output), force) as file:
+        file.write((json.dumps(written, indent=1, allow_nan=False) + "\n").encode())
+    journal.unlink()
+    return written
+
+
+def run(
+    plan: Plan,
+    images: Sequence[Path],
+    journal: Path,
+    *,
+    spread: Spread | None = None,
+    done: Done = lambda path, error: None,
+) -> tuple[list[Record], dict[str, str]]:
+    """Measure images, but for those that the journal has.
+
+    Args:
+        plan: what to measure.
+        images: the originals.
+        journal: file to add finished images to; made anew if it is of another plan.
+        spread: how the work is spread, if not over this process alone: see `processes`.
+        done: is told of every image that is finished, and of what was wrong with it.
+
+    Returns:
+        The records in the order of `images`, and what was wrong with those that have none.
+
+    Raises:
+        CodecError: the plan cannot be carried out at all.
+        OSError: the journal cannot be written.
+    """
+    check(plan)
+    known = identity(plan)
+    load_networks(plan)
+    finished = _read(journal, known)
+    records: dict[Path, Record] = {}
+    errors: dict[str, str] = {}
+    left = []
+    for path in images:
+        digest = _digest(path)
+        if digest is not None and digest in finished:
+            records[path] = finished[digest] | {"file": path.name}
+            done(path, None)
+        else:
+            left.append(path)
+    with journal.open("a") as file:
+        for path, record, error in (spread or processes)(plan, left):
+            if record is None:
+                errors[path.name] = error
+            else:
+                records[path] = record
+                file.write(json.dumps(record, allow_nan=False) + "\n")
+                file.flush()
+            done(path, error or None)
+    return [records[path] for path in images if path in records], errors
+
+
 def result(
     plan: Plan, images: Sequence[Path], records: Sequence[Record], errors: dict[str, str]
 ) -> dict[str, Any]:
@@ -131,67 +224,19 @@ def result(
     return {"name": name, "description": about["description"], **summary, "meta": shown}
 
 
-def run(
-    plan: Plan,
-    images: Sequence[Path],
-    journal: Path,
-    *,
-    jobs: int = 1,
-    done: Callable[[Path, str | None], None] = lambda path, error: None,
-) -> tuple[list[Record], dict[str, str]]:
-    """Measure images, but for those that the journal has.
-
-    Args:
-        plan: what to measure.
-        images: the originals.
-        journal: file to add finished images to; made anew if it is of another plan.
-        jobs: processes.
-        done: is told of every image that is finished, and of what was wrong with it.
-
-    Returns:
-        The records in the order of `images`, and what was wrong with those that have none.
+def processes(plan: Plan, images: Sequence[Path], jobs: int = 1) -> Iterator[Attempt]:
+    """Measure images in so many processes, which share the cores.
 
     Raises:
-        CodecError: the plan cannot be carried out at all.
-        OSError: the journal cannot be written.
+        CodecError: a process died.
     """
-    check(plan)
-    known = identity(plan)
-    load_networks(plan)
-    finished = _read(journal, known)
-    records: dict[Path, Record] = {}
-    errors: dict[str, str] = {}
-    left = []
-    for path in images:
-        digest = _digest(path)
-        if digest is not None and digest in finished:
-            records[path] = finished[digest] | {"file": path.name}
-            done(path, None)
-        else:
-            left.append(path)
-    with journal.open("a") as file:
-        for path, record, error in _measured(plan, left, jobs):
-            if record is None:
-                errors[path.name] = error
-            else:
-                records[path] = record
-                file.write(json.dumps(record, allow_nan=False) + "\n")
-                file.flush()
-            done(path, error or None)
-    return [records[path] for path in images if path in records], errors
-
-
-def _measured(
-    plan: Plan, images: Sequence[Path], jobs: int
-) -> Iterator[tuple[Path, Record | None, str]]:
-    """Each image with its record, or with what was wrong; in any order."""
     if jobs == 1 or len(images) < 2:
-        yield from (_try(plan, path) for path in images)
+        yield from (attempt(plan, path) for path in images)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(jobs, len(images)), context, _share_cores, (jobs,)) as pool:
         try:
-            futures = [pool.submit(_try, plan, path) for path in images]
+            futures = [pool.submit(attempt, plan, path) for path in images]
             yield from (future.result() for future in as_completed(futures))
         except BrokenProcessPool:
             raise CodecError(
@@ -207,7 +252,8 @@ def _share_cores(jobs: int) -> None:
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))
 
 
-def _try(plan: Plan, path: Path) -> tuple[Path, Record | None, str]:
+def attempt(plan: Plan, path: Path) -> Attempt:
+    """Measure one image, whatever is wrong with it."""
     try:
         return path, measure(plan, path), ""
     except Exception as error:  # codecs raise nearly anything, and the other images go on

@@ -1,5 +1,6 @@
 """Ray: two worker nodes, one of them killed half-way: nothing lost, nothing twice."""
 
+import json
 import threading
 import time
 
@@ -11,8 +12,9 @@ from PIL import Image
 from ray.cluster_utils import Cluster
 
 import codec
-from codec import collection
+from codec import collection, evaluate
 from codec.errors import CodecError
+from codec.measure import Plan
 
 PHOTOS = 48
 
@@ -29,16 +31,24 @@ def photos(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def cluster():
+@pytest.fixture(scope="module")
+def head():
     cluster = Cluster(
         initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
     )
-    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
     ray.init(address=cluster.address, log_to_driver=False)
-    yield cluster, nodes
+    yield cluster
     ray.shutdown()
     cluster.shutdown()
+
+
+@pytest.fixture
+def cluster(head):
+    nodes = [head.add_node(num_cpus=1) for _ in range(2)]
+    yield head, nodes
+    for node in nodes:
+        if node in head.list_all_nodes():
+            head.remove_node(node, allow_graceful=False)
 
 
 def listed(out):
@@ -83,6 +93,34 @@ def test_a_node_dies_half_way(cluster, photos, tmp_path, model_dir, monkeypatch)
     )
     names = [record["file"] for record in listed(tmp_path / "out") if record["error"] is None]
     assert len(names) == len(set(names)) == PHOTOS + 1
+
+
+@pytest.mark.timeout(600)
+def test_a_node_dies_half_way_in_measuring(cluster, photos, tmp_path, model_dir):
+    cluster, nodes = cluster
+    (photos / "0/broken.png").write_bytes(b"no picture")
+    plan = Plan(qualities=(10, 60), model=str(model_dir))
+    seen = []
+
+    def done(path, error):
+        seen.append(path.name)
+        if len(seen) == 4:
+            cluster.remove_node(nodes[1], allow_graceful=False)
+
+    result = collection.evaluate(
+        str(photos / "0"), str(tmp_path / "ray.json"), plan, workers=2, done=done
+    )
+    images = evaluate.photographs(photos / "0")
+    assert sorted(seen) == [path.name for path in images]  # each once
+    assert list(result["meta"]["errors"]) == ["broken.png"]
+    assert json.loads((tmp_path / "ray.json").read_text()) == result
+    assert [path.name for path in tmp_path.iterdir()] == ["ray.json"]
+    alone = evaluate.to_file(plan, images, tmp_path / "alone.json")
+    for key, values in alone["results"].items():
+        if not key.endswith("_time"):  # sums over threads may round another way
+            assert result["results"][key] == (
+                values if None in values else pytest.approx(values, rel=1e-6)
+            ), key
 
 
 def test_no_images(tmp_path):

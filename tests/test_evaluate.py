@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -296,7 +297,8 @@ def test_jobs_give_what_one_process_gives(folder, tmp_path):
     images = evaluate.photographs(folder)
     found = []
     for jobs in (1, 2):
-        records, errors = evaluate.run(plan, images, tmp_path / f"journal{jobs}", jobs=jobs)
+        spread = partial(evaluate.processes, jobs=jobs)
+        records, errors = evaluate.run(plan, images, tmp_path / f"journal{jobs}", spread=spread)
         results = evaluate.result(plan, images, records, errors)["results"]
         found.append({key: v for key, v in results.items() if not key.endswith("_time")})
     assert list(found[0]) == list(found[1])

@@ -1,10 +1,10 @@
 """The verb `eval`."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -20,8 +20,7 @@ from codec.cli.common import (
     one_sentence,
     say,
 )
-from codec.errors import CodecError
-from codec.files import refuse_overwrite, writing
+from codec.files import refuse_overwrite
 
 T = TypeVar("T", int, float)
 Done = Callable[[Path, str | None], None]
@@ -122,18 +121,13 @@ def evaluate(
             coded=str(coded) if coded else None,
         )
         images = evaluation.photographs(folder)
-        journal = output.with_name(f".{output.name}.journal")
+        spread = partial(evaluation.processes, jobs=jobs)
         with progress(len(images), quiet) as done:
-            records, errors = evaluation.run(plan, images, journal, jobs=jobs, done=done)
-        if not records:
-            raise CodecError(f"{folder}: no image could be measured, nothing is written")
-        result = evaluation.result(plan, images, records, errors)
-        text = json.dumps(result, indent=1, allow_nan=False) + "\n"
-        with writing(str(output), force) as file:
-            file.write(text.encode())
-        journal.unlink()
+            result = evaluation.to_file(plan, images, output, force=force, spread=spread, done=done)
+        errors = result["meta"]["errors"]
     if not quiet:
-        say(f"{folder} -> {output}: {result['name']}, {len(records)} of {len(images)} images")
+        measured = f"{len(images) - len(errors)} of {len(images)} images"
+        say(f"{folder} -> {output}: {result['name']}, {measured}")
     if errors:
         raise typer.Exit(1)
 
