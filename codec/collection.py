@@ -1,10 +1,10 @@
 """Collections beyond one machine: Ray Data spreads the work over a cluster (extra `ray`).
 
-`evaluate` is `bibcodec eval` on a cluster, for a folder that all nodes see. For `encode`, images and
-results are on any file system that fsspec knows (such a folder, s3://, gs://). Its workers keep the
-model loaded, read and write by themselves, and are replaced when they or their node die. The process
-that calls `encode` is the only one that writes the manifest: a parquet file for every so many files,
-with the columns of `codec.folder`'s records, each file once.
+`evaluate` is `bibcodec eval` on a cluster, for a folder that all nodes see. For `encode`, images
+and results are on any file system that fsspec knows (such a folder, s3://, gs://). Its workers keep
+the model loaded, read and write by themselves, and are replaced when they or their node die. The
+process that calls `encode` is the only one that writes the manifest: a parquet file for every so
+many files, with the columns of `codec.folder`'s records, each file once.
 """
 
 import json
