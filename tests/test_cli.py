@@ -57,6 +57,21 @@ def test_quality_and_seed_are_stored(folder, command):
     assert "chunks      seed 8 bytes\n" in text
 
 
+def test_samples_are_the_pictures_of_seeds_in_turn(folder, command, model_dir):
+    command("encode", "photo.png", "--seed", 2**64 - 1)
+    said = command("decode", "photo.bibc", "-o", "out.png", "--samples", 3).stderr
+    seeds = [2**64 - 1, 0, 1]
+    assert all(f"seed {n}," in line for n, line in zip(seeds, said.splitlines(), strict=True))
+    for number, seed in enumerate(seeds, 1):
+        with Image.open(f"out-{number}.png") as sample:
+            expected = codec.decode("photo.bibc", seed=seed, model=model_dir)
+            assert np.array_equal(sample, expected)
+    assert not (folder / "out.png").exists()
+    said = command("decode", "photo.bibc", "-o", "r.png", "--samples", 2, "--seed", "random").stderr
+    drawn = [line.split("seed ")[1].split(",")[0] for line in said.splitlines()]
+    assert drawn[0] != drawn[1]
+
+
 def test_default_quality_is_50(folder, command):
     command("encode", "photo.png")
     assert codec.info("photo.bibc").quality == 50

@@ -1,7 +1,9 @@
 """The verb `decode`."""
 
+import secrets
 import sys
 import time
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any
@@ -129,9 +131,9 @@ def decode(
         wanted = image_io.format_name(file_format, Path(path))
         set_threads(threads)
         data = read_coded(sys.stdin.buffer if file == STDIO else file)
+        start = time.perf_counter()
+        picture = pipeline.rendering(data, seed=chosen, **options)
         for path in outputs:
-            start = time.perf_counter()
-            picture = pipeline.rendering(data, seed=chosen, **options)
             with writing(path, force) as out:
                 if is_device(path):  # some formats seek, and a failure must leave nothing on a pipe
                     buffer = BytesIO()
@@ -147,8 +149,9 @@ def decode(
                     f"realism {picture.realism:g}, seed {picture.seed}, "
                     f"{time.perf_counter() - start:.2f} s"
                 )
-            if chosen != "random":
-                chosen = (picture.seed + 1) % 2**64
+            start = time.perf_counter()
+            number = secrets.randbits(64) if chosen == "random" else (picture.seed + 1) % 2**64
+            picture = replace(picture, seed=number)
 
 
 def seed_option(text: str) -> int | str:
