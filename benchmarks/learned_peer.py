@@ -5,10 +5,11 @@ hyperprior, N = 128, M = 192); photographs, crops and their order are those of o
 loss is λ·255²·MSE + bits per pixel, one network a λ. A run can be killed and started again.
 
     python benchmarks/learned_peer.py train SHARDS runs/peer-0.0018 --lmbda 0.0018 --steps 20000
-    python benchmarks/learned_peer.py measure KODAK_FOLDER runs/peer-* -o runs/peer.json
+    python benchmarks/learned_peer.py measure KODAK_FOLDER runs/peer-* --name kodak
 
-`measure` writes what `bibcodec eval` writes, a point a run. A file is the two strings of CompressAI
-and 12 bytes: width, height and the strings' lengths.
+`measure` writes two files such as `bibcodec eval` writes: of the peer, a point a run, and of our
+codec at the bytes of each of the peer's files. A peer's file is the two strings of CompressAI and
+12 bytes: width, height and the strings' lengths.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import math
 import struct
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,11 +26,12 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from provenance import commit
 from torch import Tensor, nn
 
 from codec.evaluate import photographs
 from codec.import_torchvision import import_torchvision
-from codec.measure import FOREIGN, Plan, measure, unmeasured
+from codec.measure import FOREIGN, Plan, Record, measure, unmeasured
 from codec.summary import NOTES, provenance, summarise
 from codec.train.data import Crops, load_images
 
@@ -165,56 +168,80 @@ def code(net: Any, photo: Image.Image) -> tuple[bytes, Image.Image]:
     return file, Image.fromarray(pixels.numpy())
 
 
-def points(run: Path, images: Sequence[Path]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The images' records with one run's network, and the run's settings and work."""
-    found = torch.load(run / CHECKPOINT, weights_only=True)
+def coded_by(run: Path, images: Sequence[Path], lpips: str | None) -> list[Record]:
+    """The images' records with one run's network."""
     net = network()
-    net.load_state_dict(found["net"])
+    net.load_state_dict(torch.load(run / CHECKPOINT, weights_only=True)["net"])
     net.eval().update(force=True)
     with TemporaryDirectory() as temporary:
         decoded, coded = (Path(temporary) / name for name in ("decoded", "coded"))
         decoded.mkdir()
         coded.mkdir()
         records = []
-        plan = Plan(codec=FOREIGN, decoded=str(decoded), coded=str(coded))
+        plan = Plan(codec=FOREIGN, decoded=str(decoded), coded=str(coded), lpips=lpips)
         for path in images:
             with Image.open(path) as opened:
                 file, image = code(net, opened.convert("RGB"))
             (coded / f"{path.stem}.bin").write_bytes(file)
             image.save(decoded / f"{path.stem}.png")
             records.append(measure(plan, path))
-    work = {"step": found["step"], "seconds": round(found["seconds"])}
-    return records, found["settings"] | work
+    return records
+
+
+def coded_by_us(records: Sequence[Record], images: Sequence[Path], plan: Plan) -> list[Record]:
+    """The images' records with our codec, each file at most as large as the peer's."""
+    ours = []
+    for record, path in zip(records, images, strict=True):
+        targets = tuple(point["bpp"] for point in record["points"])
+        ours.append(measure(replace(plan, targets=targets), path))
+        for point in ours[-1]["points"]:
+            del point["target-bpp"]  # another one for each image
+    return ours
+
+
+def work(run: Path) -> dict[str, Any]:
+    """A run's settings, and how much it did."""
+    found = torch.load(run / CHECKPOINT, weights_only=True)
+    return found["settings"] | {"step": found["step"], "seconds": round(found["seconds"])}
 
 
 def measure_runs(arguments: argparse.Namespace) -> None:
     images = photographs(arguments.images)
-    runs = [points(run, images) for run in arguments.runs]
-    merged = [
-        image | {"points": [p for records, _ in runs for p in records[i]["points"]]}
-        for i, image in enumerate(runs[0][0])
+    runs = [coded_by(run, images, arguments.lpips) for run in arguments.runs]
+    peer = [
+        image | {"points": [point for records in runs for point in records[i]["points"]]}
+        for i, image in enumerate(runs[0])
     ]
-    summary = summarise(merged)
-    for key in ("encoding_time", "decoding_time"):  # of files that lie there: of no coder
-        summary["results"].pop(key, None)
-        summary["ci95"].pop(key, None)
-    result = {
-        "name": "mbt2018-mean",
-        "description": "CompressAI's network and coder, trained by benchmarks/learned_peer.py",
-        "results": summary["results"],
-        "ci95": summary["ci95"],
-        "images": summary["images"],
-        "meta": provenance(images)
-        | {
-            "runs": [settings for _, settings in runs],
-            "notes": NOTES,
-            "windows": summary["windows"],
-            "not_measured": summary["not_measured"] | unmeasured(Plan()),
-        },
-    }
-    arguments.output.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
-    rates = zip(summary["results"]["bpp"], summary["results"]["psnr-rgb"], strict=True)
-    print("\n".join(f"{bpp:.4f} bpp, {psnr:.2f} dB" for bpp, psnr in rates))
+    plan = Plan(model=arguments.model, lpips=arguments.lpips)
+    ours = coded_by_us(peer, images, plan)
+    for point in (point for record in peer for point in record["points"]):
+        point["realism"] = None
+    for name, description, records in (
+        ("mbt2018-mean", "CompressAI's network and coder, trained by learned_peer.py", peer),
+        ("bibcodec", "each file at most as large as mbt2018-mean's of the image", ours),
+    ):
+        summary = summarise(records)
+        result = {
+            "name": name,
+            "description": description,
+            "results": summary["results"],
+            "ci95": summary["ci95"],
+            "images": summary["images"],
+            "meta": provenance(images)
+            | {
+                "commit": commit(),
+                "runs": [work(run) for run in arguments.runs],
+                "notes": NOTES,
+                "windows": summary["windows"],
+                "not_measured": summary["not_measured"] | unmeasured(plan),
+            },
+        }
+        path = arguments.output / f"rdp_{arguments.name}_{name}.json"
+        path.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
+        table = summary["results"]
+        for i, bpp in enumerate(table["bpp"]):
+            realism = table["realism"][i]
+            print(f"{name} {realism}: {bpp:.4f} bpp, {table['psnr-rgb'][i]:.2f} dB")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -236,7 +263,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     measuring = verbs.add_parser("measure")
     measuring.add_argument("images", type=Path, help="folder of photographs")
     measuring.add_argument("runs", type=Path, nargs="+", help="folders of runs, a λ each")
-    measuring.add_argument("-o", "--output", type=Path, required=True)
+    measuring.add_argument(
+        "--name", required=True, help="of the set of images, for the files' names"
+    )
+    measuring.add_argument("-m", "--model", default="default")
+    measuring.add_argument("--lpips", help="weights of LPIPS 0.1 on SqueezeNet")
+    measuring.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results"))
     measuring.set_defaults(run=measure_runs)
     arguments = parser.parse_args(argv)
     arguments.run(arguments)

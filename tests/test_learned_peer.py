@@ -31,7 +31,7 @@ def photos(tmp_path_factory):
     return folder
 
 
-def test_trains_resumes_and_is_measured(photos, tmp_path):
+def test_trains_resumes_and_is_measured(photos, model_dir, tmp_path):
     run = tmp_path / "run"
     command = ["train", str(photos), str(run), "--lmbda", "0.01", "--batch", "2", "--crop", "64"]
     learned_peer.main([*command, "--steps", "6", "--log-steps", "3"])
@@ -43,14 +43,26 @@ def test_trains_resumes_and_is_measured(photos, tmp_path):
     with pytest.raises(SystemExit, match="was made with"):
         learned_peer.main([*command, "--steps", "7"])
 
-    out = tmp_path / "peer.json"
-    learned_peer.main(["measure", str(photos), str(run), str(run), "-o", str(out)])
-    result = json.loads(out.read_text())
-    assert result["results"]["bpp"][0] == result["results"]["bpp"][1]
-    for image in result["images"]:
-        for point in image["points"]:
+    command[2] = str(tmp_path / "next")
+    learned_peer.main([*command, "--steps", "1", "--start", str(run)])
+    runs = [str(run), str(tmp_path / "next")]
+    model = ["-m", str(model_dir), "-o", str(tmp_path)]
+    learned_peer.main(["measure", str(photos), *runs, "--name", "two", *model])
+    peer, ours = (
+        json.loads((tmp_path / f"rdp_two_{name}.json").read_text())
+        for name in ("mbt2018-mean", "bibcodec")
+    )
+    assert len(peer["results"]["bpp"]) == 2
+    assert ours["results"]["realism"] == [0, 1, 0, 1]
+    assert "target-bpp" not in ours["results"]
+    for theirs, image in zip(peer["images"], ours["images"], strict=True):
+        for i, point in enumerate(image["points"]):
+            assert point["bytes"] <= theirs["points"][i // 2]["bytes"]
+        for point in theirs["points"]:
             assert point["bpp"] == pytest.approx(8 * point["bytes"] / (180 * 200))
-    assert result["meta"]["runs"][0]["step"] == 6
+    first, second = peer["meta"]["runs"]
+    assert (first["step"], first["start"]) == (6, {})
+    assert (second["step"], second["start"]["step"]) == (1, 6)
 
 
 def test_a_run_that_was_cut_off_ends_as_one_that_was_not(photos, tmp_path, monkeypatch):
