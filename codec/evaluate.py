@@ -26,6 +26,7 @@ from codec.measure import (
     WINDOWS,
     Plan,
     Record,
+    digest,
     load_networks,
     measure,
     unmeasured,
@@ -178,9 +179,9 @@ def run(
     errors: dict[str, str] = {}
     left = []
     for path in images:
-        digest = _digest(path)
-        if digest is not None and digest in finished:
-            records[path] = finished[digest] | {"file": path.name}
+        known_as = _digest(plan, path)
+        if known_as in finished:
+            records[path] = finished[known_as] | {"file": path.name}
             done(path, None)
         else:
             left.append(path)
@@ -267,7 +268,7 @@ def attempt(plan: Plan, path: Path) -> Attempt:
 
 
 def _read(journal: Path, known: dict[str, Any]) -> dict[str, Record]:
-    """Records of a journal by their images' hashes; a journal of another plan is made anew.
+    """Records of a journal by their `digest`; a journal of another plan is made anew.
 
     What was being written when a run was killed is cut off.
     """
@@ -291,8 +292,8 @@ def _hashes(files: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _digest(path: Path) -> str | None:
+def _digest(plan: Plan, path: Path) -> str | None:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
+        return digest(plan, path)
+    except (CodecError, OSError):  # which measuring will name
         return None

@@ -87,7 +87,8 @@ def measure(plan: Plan, path: Path) -> Record:
     """All points of one image.
 
     Returns:
-        {"file", "sha256", "width", "height", "points": [...], "originals": {window: features}};
+        {"file", "sha256" (see `digest`), "width", "height", "points": [...],
+        "originals": {window: features}};
         a point has "quality", "realism", "bytes", "bpp", "samples", the metrics, the mean seconds
         "encoding_time" and "decoding_time", and "features": {window: one entry per sample}. The
         windows are those of `WINDOWS` as text, and "fid".
@@ -96,6 +97,7 @@ def measure(plan: Plan, path: Path) -> Record:
         CodecError: the image is broken, or the codec did not give it back in its size.
         OSError: a file cannot be read.
     """
+    sha256 = digest(plan, path)  # first: what is replaced meanwhile is measured again
     rgb = image_io.load(path, ()).rgb
     height, width = rgb.shape[:2]
     points = []
@@ -126,12 +128,23 @@ def measure(plan: Plan, path: Path) -> Record:
             points.append(point)
     return {
         "file": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sha256": sha256,
         "width": width,
         "height": height,
         "points": points,
         "originals": _features(plan, rgb),
     }
+
+
+def digest(plan: Plan, path: Path) -> str:
+    """SHA-256 of the image; of a foreign codec also of its decoded image and its file.
+
+    Raises:
+        CodecError: one of the foreign files is not there.
+        OSError: a file cannot be read.
+    """
+    files = [path, *_foreign_files(plan, path)] if plan.codec == FOREIGN else [path]
+    return " ".join(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
 
 
 def load_networks(plan: Plan) -> None:
@@ -251,8 +264,13 @@ def _peers(plan: Plan, image: Image.Image) -> Iterator[Coded]:
 
 
 def _foreign(plan: Plan, path: Path) -> Iterator[Coded]:
-    decoded, coded = (_beside(path, Path(folder or ".")) for folder in (plan.decoded, plan.coded))
+    decoded, coded = _foreign_files(plan, path)
     yield Coded(None, None, coded.stat().st_size, None, lambda *_: image_io.load(decoded, ()).rgb)
+
+
+def _foreign_files(plan: Plan, path: Path) -> list[Path]:
+    """The decoded image and the file of a foreign codec."""
+    return [_beside(path, Path(folder or ".")) for folder in (plan.decoded, plan.coded)]
 
 
 def _beside(path: Path, folder: Path) -> Path:

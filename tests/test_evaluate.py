@@ -18,7 +18,7 @@ from codec import evaluate, peers
 from codec.cli import app
 from codec.cli import eval as verb
 from codec.errors import CodecError
-from codec.measure import OURS, Plan
+from codec.measure import FOREIGN, OURS, Plan
 
 SIZE = (208, 192)  # holds windows of 128 pixels and none of 256; MS-SSIM needs 161
 
@@ -209,6 +209,22 @@ def test_a_journal_of_another_plan_is_not_used(folder, tmp_path):
         [record], _ = evaluate.run(plan, images, journal)
         sizes.append(record["points"][0]["bytes"])
     assert sizes[1] > 2 * sizes[0]
+
+
+def test_replaced_files_of_a_foreign_codec_are_measured_again(folder, tmp_path):
+    images = evaluate.photographs(folder)[:1]
+    for name in ("decoded", "coded"):
+        (tmp_path / name).mkdir()
+    plan = Plan(codec=FOREIGN, decoded=str(tmp_path / "decoded"), coded=str(tmp_path / "coded"))
+    found = []
+    for quality, size in ((90, 1000), (5, 1000), (5, 500)):
+        scene(0).save(tmp_path / "decoded" / "0.webp", quality=quality)
+        (tmp_path / "coded" / "0.bin").write_bytes(bytes(size))
+        [record], _ = evaluate.run(plan, images, tmp_path / "journal")
+        found.append((record["points"][0]["psnr-rgb"], record["points"][0]["bytes"]))
+    (fine, _), (coarse, _), last = found
+    assert fine > coarse + 3
+    assert last == (coarse, 500)
 
 
 def run_command(*arguments, **options):
