@@ -148,16 +148,30 @@ def sized(*sizes):
 def test_rate_search_fills_the_budget_in_few_trials():
     sizes = [int(1000 * 1.03**q * 1.12 ** (q // 12)) for q in range(101)]  # jumps of 15 %
     file_at, tried = sized(*sizes)
-    budgets = range(1000, sizes[-1], 997)
+    budgets = range(1000, sizes[-1], 97)
     for budget in budgets:
         assert 0.95 * budget <= len(best_within(file_at, budget)) <= budget
-    assert len(tried) <= 12 * len(budgets)
+    whole = sum(finer == 0 for _, finer in tried)
+    assert whole / len(budgets) < 5
+    assert (len(tried) - whole) / len(budgets) < 2
 
 
-def test_rate_search_stops_at_quality_100():
+def test_rate_search_finds_the_highest_quality_that_fits():
+    knots = [790, 1033, 1482, 2052, 2816, 3798, 5089, 6283, 7502, 8542, 9451]  # of a photograph
+    sizes = np.interp(range(101), range(0, 101, 10), knots).astype(int)
+    for budget in range(790, 9500, 61):
+        file_at, tried = sized(*sizes)
+        best_within(file_at, budget)
+        highest = max(q for q in range(101) if sizes[q] <= budget)
+        assert all(q == highest for q, finer in tried if finer)
+        assert (highest, 0.0) in tried
+        assert highest == 100 or (highest + 1, 0.0) in tried
+
+
+def test_rate_search_goes_to_the_finest_at_once():
     file_at, tried = sized(*range(1000, 1101))
-    assert len(best_within(file_at, 10**6)) == int(1100 * 1.03**7.75)
-    assert len(tried) <= 12
+    assert len(best_within(file_at, 10**6)) == int(1100 * 1.03**8)
+    assert len(tried) == 3
 
 
 def test_rate_search_says_what_is_out_of_reach():
