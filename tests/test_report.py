@@ -193,6 +193,18 @@ def test_pictures_are_made_of_real_files(files, photos, model):
     assert shown["right"] in [{k: v[k] for k in shown["right"]} for v in own]
 
 
+def test_a_photo_is_shown_and_coded_upright(files, model, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # as phones write a portrait
+    photo = Image.linear_gradient("L").resize((64, 48))
+    photo.save(tmp_path / "phone.jpg", exif=exif)
+    results, _ = read(files)
+    shown = pictures.gallery([tmp_path / "phone.jpg"], decodings.decoder(results, model))
+    assert (shown.photos[0]["width"], shown.photos[0]["height"]) == (48, 64)
+    coded = shown.photos[0]["versions"][1:]
+    assert all(version["psnr"] > 20 for version in coded if version["codec"] == "avif")
+
+
 def test_pictures_are_of_the_model_that_was_measured(tmp_path, model):
     entry = ours()
     entry["meta"]["model"] = "00000000"

@@ -7,9 +7,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
+from codec import image_io
 from codec.errors import CodecError
 
 PHOTOS = 3  # shown at most
@@ -69,11 +69,15 @@ def originals(folder: Path) -> list[Path]:
 def gallery(
     paths: Sequence[Path], decodings: Callable[[Path, Image.Image], list[Version]]
 ) -> Gallery:
-    """Pictures of the photos at `paths`; `decodings` makes the versions beside the original."""
+    """Pictures of the photos at `paths`; `decodings` makes the versions beside the original.
+
+    Raises:
+        CodecError: a photo is damaged.
+        OSError: a photo cannot be read.
+    """
     photos: list[tuple[str, list[tuple[Version, Image.Image]]]] = []
     for path in paths:
-        with Image.open(path) as opened:
-            original = opened.convert("RGB")
+        original = Image.fromarray(image_io.load(path, ()).rgb)  # upright, as it is coded
         versions = [Version("Original", original), *decodings(path, original)]
         photos.append((path.name, [(v, _window(v.image)) for v in versions]))
     for quality in WEBP:
@@ -102,19 +106,6 @@ def gallery(
         f"those larger than {SIDE} pixels show their middle, unscaled. "
         "PSNR is of the whole decoded image.",
     )
-
-
-def psnr(original: Image.Image, decoded: Image.Image) -> float | None:
-    """PSNR of two 8-bit RGB images in dB; None if they are equal.
-
-    Example:
-        >>> black, grey = (Image.new("RGB", (8, 8), (v, v, v)) for v in (0, 16))
-        >>> round(psnr(black, grey), 2)
-        24.05
-    """
-    x, y = (np.asarray(image.convert("RGB"), np.float64) for image in (original, decoded))
-    error = float(np.square(x - y).mean())
-    return None if error == 0 else 10 * float(np.log10(255**2 / error))
 
 
 def _window(image: Image.Image) -> Image.Image:
