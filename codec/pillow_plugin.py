@@ -20,7 +20,7 @@ from bitstream import container
 from bitstream.header import MAGIC
 from codec.errors import BitstreamError, CodecError, LimitExceeded
 from codec.files import read_coded
-from codec.metadata import to_info
+from codec.metadata import from_image, to_info
 from codec.options import DEFAULT_LIMITS, DecodeLimits
 from codec.pipeline import Model, decode, encode
 from codec.rendering import metadata_of, mode_of
@@ -74,6 +74,9 @@ class BibcImageFile(ImageFile.ImageFile):
             except CodecError as error:
                 raise OSError(str(error)) from error
             self.im, self._coded = image.im, None
+            if self._exclusive_fp and self.fp:  # opened by Pillow, for this image alone
+                self.fp.close()
+            self.fp = None
         return super().load()
 
 
@@ -101,6 +104,8 @@ def _save(
 ) -> None:
     options = im.encoderinfo
     image = im.copy()  # of an animation, the frame at hand
+    for name, data in to_info(from_image(im)).items():
+        image.info.setdefault(name, data)  # of a TIFF: what is in its directory only
     for name in _METADATA:
         if name in options:
             value = options[name]

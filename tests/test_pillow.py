@@ -57,6 +57,37 @@ def test_metadata_comes_from_keywords_or_the_image(photo):
     assert "exif" not in image.info
 
 
+@pytest.mark.parametrize("source", ["JPEG", "TIFF"])
+def test_metadata_and_orientation_are_what_encode_finds_in_the_file(
+    photo, model_dir, tmp_path, source
+):
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "Maker", 6
+    path, out = tmp_path / f"photo.{source}", tmp_path / "photo.bibc"
+    photo.save(path, source, exif=exif)
+    with Image.open(path) as image:
+        image.save(out)
+    assert out.read_bytes() == codec.encode(path, model=model_dir)
+    with Image.open(out) as image:
+        assert (image.size, image.getexif()[0x010F]) == ((50, 75), "Maker")
+
+
+def test_files_are_closed_once_decoded(coded, tmp_path):
+    path = tmp_path / "photo.bibc"
+    path.write_bytes(coded)
+    image = Image.open(path)
+    file = image.fp
+    image.load()
+    assert file.closed
+    assert image.copy().size == (75, 50)
+    with Image.open(path) as image:
+        image.load()
+        assert image.getpixel((0, 0))
+    stream = BytesIO(coded)
+    Image.open(stream).load()
+    assert not stream.closed  # the caller's own
+
+
 def test_truncated_file(coded, monkeypatch):
     with pytest.raises(UnidentifiedImageError):
         Image.open(BytesIO(coded[:10]))
@@ -96,11 +127,11 @@ def test_what_cannot_be_written_is_an_oserror(tmp_path):
     assert not path.exists()
 
 
-def test_animation_saves_the_frame_at_hand(photo):
+def test_animation_saves_the_frame_at_hand(photo, model_dir):
     animation = BytesIO()
-    photo.save(animation, "WEBP", save_all=True, append_images=[photo.rotate(90)])
+    photo.save(animation, "WEBP", save_all=True, append_images=[photo.rotate(180)])
     buffer = BytesIO()
     with Image.open(animation) as frames:
         frames.seek(1)
         frames.save(buffer, "BIBC")
-    assert Image.open(buffer).size == (75, 50)
+        assert buffer.getvalue() == codec.encode(frames.copy(), model=model_dir)
