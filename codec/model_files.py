@@ -4,11 +4,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 MAX_TEXT_BYTES = 2**16
 FLOATS = ("F16", "BF16", "F32")
+INVALID = (  # what reading a hostile file as something that it is not may raise
+    SafetensorError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+)
+
+
+def reason(error: Exception) -> str:
+    r"""The first line of an error's message, to be shown: a file's names may hold anything.
+
+    >>> reason(TypeError("no setting '\x1b[2J'"))
+    "no setting '?[2J'"
+    """
+    line = (str(error) or type(error).__name__).splitlines()[0]
+    return "".join(char if char.isprintable() else "?" for char in line)
 
 
 def read_text(path: Path) -> str:

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from bitstream.header import Header
 from codec.errors import CodecError, UnusualImageWarning
-from codec.model_files import in_range, read_text
+from codec.files import writing
+from codec.model_files import INVALID, in_range, read_text, reason
 
 if TYPE_CHECKING:
     from codec.model import CodecModel
@@ -35,6 +36,7 @@ Floats = NDArray[np.float64]
 
 FILE = "novelty.json"  # in a model's folder
 LEAST_SIDE = 256  # pixels: the cells of a smaller image are too few to judge by
+QUANTILES = 200  # distances that are kept, at the most: novelty.json is a small file
 UNUSUAL = 99.0  # percentile from which an image is warned of
 FLOOR = 0.02  # bits a cell that an unused stage is taken to have
 ENERGY = 0.01  # squared error a cell (pixels in [-1, 1]) that is taken to be always there
@@ -49,7 +51,8 @@ class Spread:
     Attributes:
         mean: per quality, of the F statistics.
         covariance: per quality (F, F).
-        distances: per quality, of each photograph from the others, ascending.
+        distances: per quality, of each photograph from the others, ascending; of more than
+            `QUANTILES` photographs so many quantiles.
     """
 
     mean: list[list[float]]
@@ -67,11 +70,11 @@ class Spread:
         return 100 * (rank + 0.5) / (len(distances) + 1)
 
     def check(self, qualities: int, features: int, photographs: int) -> None:
-        """Raise ValueError, TypeError or LinAlgError if the tables are not of these sizes."""
+        """Raise an error of `INVALID` if the tables are not of these sizes."""
         shapes = {
             "mean": (qualities, features),
             "covariance": (qualities, features, features),
-            "distances": (qualities, photographs),
+            "distances": (qualities, min(photographs, QUANTILES)),
         }
         for name, shape in shapes.items():
             table = np.asarray(getattr(self, name), np.float64)
@@ -118,7 +121,7 @@ class Calibration:
         return found
 
     def check(self, stages: int, levels: int) -> None:
-        """Raise ValueError, TypeError or LinAlgError if the tables are not those of a model."""
+        """Raise an error of `INVALID` if the tables are not those of a model."""
         in_range("photographs", self.photographs, 1, 10**6)
         for quality in self.qualities:
             in_range("quality", quality, 0, 100)
@@ -128,10 +131,11 @@ class Calibration:
         self.error.check(len(self.qualities), levels, self.photographs)
 
     def save(self, folder: Path) -> None:
-        """Write novelty.json, numbers to five digits."""
+        """Write novelty.json, numbers to five digits; if it fails (OSError) the old one stays."""
         text = json.dumps(asdict(self), default=float)
         rounded = json.loads(text, parse_float=lambda number: float(f"{float(number):.5g}"))
-        (folder / FILE).write_text(json.dumps(rounded) + "\n")
+        with writing(str(folder / FILE), force=True) as file:
+            file.write(json.dumps(rounded).encode() + b"\n")
 
 
 def load_calibration(
@@ -150,8 +154,10 @@ def load_calibration(
         table |= {name: Spread(**table[name]) for name in ("code", "error")}
         found = Calibration(**table)
         found.check(stages, levels)
-    except (ValueError, TypeError, KeyError, np.linalg.LinAlgError) as error:
-        raise CodecError(f"{path} is no calibration of novelty, delete it: {error}") from error
+    except INVALID as error:
+        raise CodecError(
+            f"{path} is no calibration of novelty, delete it: {reason(error)}"
+        ) from error
     return found if found.fingerprint == fingerprint.hex() else None
 
 
@@ -218,9 +224,12 @@ def percentile(
 ) -> float | None:
     """Percentile among photographs of a coded image, see `Calibration.percentile`.
 
-    None if the image is below `LEAST_SIDE` or the model has no calibration.
+    None if the image is below `LEAST_SIDE`, it has fewer stages than the model, or the model has no
+    calibration.
     """
     if network.calibration is None or min(header.height, header.width) < LEAST_SIDE:
+        return None
+    if len(indices) != len(network.cells):
         return None
     code = code_statistics(network, indices, header.quality, payload)
     error = None if energy is None else error_statistics(energy)

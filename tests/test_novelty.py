@@ -10,7 +10,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import codec
+from bitstream import Header, encode_indices, write
 from bitstream.errors import CodecError
+from bitstream.prior import grid_shape
 from codec.cli import app
 from codec.errors import UnusualImageWarning
 from codec.loading import load_model, tiny_model
@@ -23,7 +25,7 @@ from codec.novelty import (
     gaussian,
     load_calibration,
 )
-from codec.train.novelty import calibrate, measure
+from codec.train.novelty import calibrate, measure, spread
 
 SIDE = 256
 
@@ -129,6 +131,23 @@ def test_energy_is_what_the_codes_left(calibrated, monkeypatch):
     np.testing.assert_allclose(tiled, whole, rtol=1e-4)
 
 
+@pytest.mark.parametrize("count", [200, 1000])
+def test_calibrations_of_any_size_load(count, tmp_path, monkeypatch):
+    """Up to 200 photographs their distances are kept, of more as many quantiles."""
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(5, count, 16))
+    spreads = spread(table), spread(table[:, :, :3])
+    Calibration("00" * 4, count, [0, 25, 50, 75, 100], *spreads).save(tmp_path)
+    found = load_calibration(tmp_path, bytes(4), 15, 3)
+    assert found is not None
+    assert len(found.code.distances[0]) == 200
+    monkeypatch.setattr("codec.train.novelty.QUANTILES", count)
+    whole = spread(table)
+    for x in rng.normal(size=(50, 16)):
+        percentiles = [part.percentile(x, 1, 2, 0.5) for part in (found.code, whole)]
+        assert percentiles[0] == pytest.approx(percentiles[1], abs=0.6)
+
+
 def test_novelty_is_information_about_the_file(calibrated):
     usual = codec.encode(smooth(100), model=calibrated)
     with pytest.warns(UnusualImageWarning, match=r"percentile 99\.\d of photographs"):
@@ -161,6 +180,14 @@ def test_small_images_and_models_without_calibration_are_not_judged(calibrated, 
     assert codec.info(small, novelty=True, model=calibrated).novelty is None
     unknown = codec.encode(blocks(), model=model_dir)
     assert codec.info(unknown, novelty=True, model=model_dir).novelty is None
+
+
+def test_files_of_fewer_stages_than_the_model_are_not_judged(calibrated):
+    network = load_model(calibrated)
+    header = Header(SIDE, SIDE, 50, 2, network.fingerprint)
+    shapes = [grid_shape(SIDE, SIDE, cell) for cell in network.cells[:2]]
+    payload = encode_indices([np.zeros(s, np.int32) for s in shapes], network.prior, header)
+    assert codec.info(write(header, payload), novelty=True, model=network).novelty is None
 
 
 def test_command_line(calibrated, tmp_path):
@@ -201,15 +228,19 @@ def test_calibration_is_of_one_model(calibrated, tmp_path):
         {"code": {"more": 1}},
         {"error": 1},
         {"more": 1},
-        None,
+        {"code": {"distances": [[10**400] * 60] * 5}},
+        "{",
+        "[]",
+        "[" * 60_000,
     ],
 )
 def test_broken_calibrations_are_refused(change, calibrated, tmp_path):
     table = json.loads((calibrated / FILE).read_text())
-    for name, value in (change or {}).items():
-        table[name] = table[name] | value if isinstance(value, dict) else value
-    text = "{" if change is None else json.dumps(table)
-    (tmp_path / FILE).write_text(text)
+    if isinstance(change, dict):
+        for name, value in change.items():
+            table[name] = table[name] | value if isinstance(value, dict) else value
+        change = json.dumps(table)
+    (tmp_path / FILE).write_text(change)
     network = load_model(calibrated)
     with pytest.raises(CodecError, match="no calibration of novelty"):
         load_calibration(tmp_path, network.fingerprint, len(network.cells), 3)

@@ -23,6 +23,7 @@ from bitstream.header import Header
 from codec.loading import load_model
 from codec.model import CodecModel
 from codec.novelty import (
+    QUANTILES,
     Calibration,
     Floats,
     Spread,
@@ -63,6 +64,7 @@ def measure(
 
 def spread(table: Floats) -> Spread:
     """How statistics (Q, N, F) of N photographs lie; each one's distance is from the others'."""
+    ranks = np.arange(1, QUANTILES + 1) / (QUANTILES + 1)
     fold = np.arange(table.shape[1]) % FOLDS
     mean, covariance, distances = [], [], []
     for x in table:
@@ -72,6 +74,8 @@ def spread(table: Floats) -> Spread:
         apart = np.empty(len(x))
         for k in range(FOLDS):
             apart[fold == k] = distance(x[fold == k], *gaussian(x[fold != k]))
+        if len(apart) > QUANTILES:
+            apart = np.quantile(apart, ranks, method="weibull")
         distances.append(np.sort(apart).tolist())
     return Spread(mean, covariance, distances)
 
