@@ -24,6 +24,7 @@ Arrays = Mapping[str, NDArray[Any]]
 QUALITIES = 101  # 0..100
 MAX_STAGES = 15
 MAX_PRIOR_BYTES = 2**28
+INTEGERS = ("I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64")  # as safetensors names them
 
 
 def grid_shape(height: int, width: int, cell: int) -> tuple[int, int]:
@@ -143,6 +144,11 @@ class Prior(ABC):
         try:
             with safe_open(path, framework="numpy") as file:
                 kind = (file.metadata() or {}).get("kind")
+                for name in file.keys():
+                    if (dtype := file.get_slice(name).get_dtype()) not in INTEGERS:
+                        raise CodecError(
+                            f"{path}: {name!r:.80} is {dtype}, a prior holds integers only"
+                        )
                 arrays = {name: file.get_tensor(name) for name in file.keys()}
         except SafetensorError as error:
             raise CodecError(f"{path} is not a safetensors file: {error}") from error
@@ -150,9 +156,6 @@ class Prior(ABC):
             raise CodecError(
                 f"{path} holds a prior of kind {kind!r}; known are {sorted(Prior._kinds)}"
             )
-        for name, array in arrays.items():
-            if not np.issubdtype(array.dtype, np.integer):
-                raise CodecError(f"{path}: {name} is {array.dtype}, a prior holds integers only")
         try:
             return Prior._kinds[kind].from_arrays(arrays)
         except (KeyError, ValueError) as error:

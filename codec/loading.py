@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import nn
 
 from bitstream.errors import CodecError
 from bitstream.prior import Prior, StaticPrior
 from codec.detail import Detail, DetailConfig
 from codec.model import DETAIL, FILES, CodecModel
-from codec.model_files import read_state, read_text
+from codec.model_files import INVALID, read_state, read_text, reason
 from codec.networks import Level, ModelConfig, Networks
 from codec.novelty import load_calibration
 
@@ -25,12 +25,28 @@ def load_detail(path: Path, config: ModelConfig) -> Detail:
     """Read a detail network that belongs to a model of this shape (errors as `load_file`'s)."""
     with safe_open(path, "pt") as file:
         shape = json.loads((file.metadata() or {})["config"])
-    detail = Detail(
-        DetailConfig(**{name: tuple(value) for name, value in shape.items()}),
-        (config.decoder[1], config.decoder[0]),
-    )
-    detail.load_state_dict(read_state(path, detail))
+    with torch.device("meta"):  # no memory before the file was found to fit
+        detail = Detail(
+            DetailConfig(**{name: tuple(value) for name, value in shape.items()}),
+            (config.decoder[1], config.decoder[0]),
+        )
+    detail.load_state_dict(read_state(path, detail), assign=True)
     return detail
+
+
+def find_device(name: str) -> torch.device:
+    """The device of a name, see `load_model`; CodecError if there is none."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = torch.device("meta")
+    if device.type not in ("cpu", "cuda"):
+        raise CodecError(f"no device is named {name!r}: expected auto, cpu, cuda or cuda:N")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise CodecError(f"no CUDA device {name} was found: use the device cpu, or auto")
+    return device
 
 
 def load_model(name: str | Path = "default", device: str = "auto") -> CodecModel:
@@ -42,33 +58,32 @@ def load_model(name: str | Path = "default", device: str = "auto") -> CodecModel
         device: "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:N".
 
     Raises:
-        CodecError: the folder lacks a file or one of them is not valid.
+        CodecError: the folder lacks a file or one of them is not valid, or there is no such device.
     """
+    place = find_device(device)
     folder = Path(__file__).parent / "models" / "default" if name == "default" else Path(name)
     missing = [file for file in FILES if not (folder / file).is_file()]
     if missing:
         raise CodecError(f"no model in {folder}: {', '.join(missing)} missing")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        networks = Networks(ModelConfig.from_json(read_text(folder / "config.json")))
-        networks.load_state_dict(read_state(folder / "weights.safetensors", networks))
+        config = ModelConfig.from_json(read_text(folder / "config.json"))
+        with torch.device("meta"):
+            networks = Networks(config)
+        state = read_state(folder / "weights.safetensors", networks)
+        networks.load_state_dict(state, assign=True)
         path = folder / DETAIL
-        detail = load_detail(path, networks.config) if path.is_file() else None
-    except (SafetensorError, ValueError, TypeError, KeyError, RuntimeError) as error:
-        raise CodecError(
-            f"the model in {folder} is not valid: {str(error).splitlines()[0]}"
-        ) from error
+        detail = load_detail(path, config) if path.is_file() else None
+    except INVALID as error:
+        raise CodecError(f"the model in {folder} is not valid: {reason(error)}") from error
     prior = Prior.load(folder / "prior.safetensors")
-    stages = [(stage.cell, stage.codes) for stage in networks.config.stages]
+    stages = [(stage.cell, stage.codes) for stage in config.stages]
     if list(zip(prior.cells, prior.codes, strict=True)) != stages:
         raise CodecError(f"the model in {folder} is not valid: its prior is one of other stages")
     digest = hashlib.sha256()
     for file in FILES:
         digest.update((folder / file).read_bytes())
     fingerprint = digest.digest()[:4]
-    calibration = load_calibration(folder, fingerprint, len(stages), len(networks.config.levels))
-    place = torch.device(device)
+    calibration = load_calibration(folder, fingerprint, len(stages), len(config.levels))
     return CodecModel(networks, prior, fingerprint, place, detail, calibration=calibration)
 
 

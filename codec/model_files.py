@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
@@ -59,8 +60,8 @@ def in_range(name: str, value: object, least: int, most: int) -> None:
 def read_state(path: Path, module: nn.Module) -> dict[str, Tensor]:
     """The state of a module from a safetensors file, as float32 on the CPU.
 
-    Names, shapes and types are compared before a tensor is read, so that the file can make nothing
-    larger than the module is already.
+    Names, shapes and types are compared before a tensor is read, so that a module on the device
+    "meta" takes no memory that the file does not fill.
 
     Raises:
         ValueError: the file has other tensors than the module, or values that are not finite.
@@ -79,7 +80,7 @@ def read_state(path: Path, module: nn.Module) -> dict[str, Tensor]:
                 raise ValueError(
                     f"{path.name}: {name} is {kind} {shape}, expected floats {tuple(tensor.shape)}"
                 )
-        state = {name: file.get_tensor(name).float() for name in wanted}
+        state = {n: file.get_tensor(n).to(torch.float32, copy=True) for n in wanted}
     for name, tensor in state.items():
         if not tensor.isfinite().all():
             raise ValueError(f"{path.name}: {name} has values that are not finite")

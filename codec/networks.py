@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass
 
 from torch import nn
@@ -14,6 +13,8 @@ from codec.encoder import Encoder
 from codec.layers import BlockAnalysis, BlockTransform, Transforms
 from codec.model_files import in_range
 from codec.quantizer import ResidualQuantizer, Stage
+
+MAX_LAMBDA = 10**6
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class ModelConfig:
             in_range("the number of widths", len(channels), 4, 4)
             for width in channels:
                 in_range("a width", width, 1, 512)
-        if not 0 < self.lambda_fine <= self.lambda_coarse < math.inf:
-            raise ValueError("expected 0 < lambda_fine <= lambda_coarse")
+        if not 0 < self.lambda_fine <= self.lambda_coarse <= MAX_LAMBDA:
+            raise ValueError(f"expected 0 < lambda_fine <= lambda_coarse <= {MAX_LAMBDA}")
 
     @property
     def stages(self) -> tuple[Stage, ...]:

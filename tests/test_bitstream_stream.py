@@ -308,7 +308,7 @@ def test_bad_prior_files_are_refused(tmp_path):
     with pytest.raises(CodecError, match="kind 'sta7ic'"):
         Prior.load(path)
     path.write_bytes(good.replace(b'"I32"', b'"F32"'))
-    with pytest.raises(CodecError, match="is float32, a prior holds integers only"):
+    with pytest.raises(CodecError, match="is F32, a prior holds integers only"):
         Prior.load(path)
     path.write_bytes(good.replace(b"tables.3", b"tables.x"))
     with pytest.raises(CodecError, match="tables.3"):

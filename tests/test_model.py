@@ -13,6 +13,21 @@ from codec.model import CodecModel
 from codec.networks import ModelConfig, Networks
 
 
+@pytest.mark.parametrize(
+    ("device", "sentence"),
+    [
+        ("cuda:99", "no CUDA device cuda:99 was found: use the device cpu, or auto"),
+        ("gpu", "no device is named 'gpu': expected auto, cpu, cuda or cuda:N"),
+        ("meta", "no device is named 'meta'"),
+    ],
+)
+def test_a_device_that_is_not_there_gets_a_sentence(
+    device: str, sentence: str, model_dir: Path
+) -> None:
+    with pytest.raises(CodecError, match=sentence):
+        load_model(model_dir, device)
+
+
 @pytest.fixture
 def image() -> torch.Tensor:
     return torch.rand(1, 3, 50, 75, generator=torch.Generator().manual_seed(0))

@@ -23,6 +23,7 @@ from codec.model import CodecModel
 MEGABYTES = 20
 DETAIL = "detail.safetensors"
 SOME = "decoder.condition.0.weight"  # (32, 4)
+SIZES, MOST = ("widths", "blocks", "noise"), ([512] * 3, [16] * 3, [64] * 3)
 
 
 class Payload:
@@ -93,6 +94,16 @@ def hole(size):
     return {"x": {"dtype": "F16", "shape": [size // 2], "data_offsets": [0, size]}}
 
 
+def typed(dtype, size):
+    """A prior whose only tensor is of a type that numpy does not have."""
+    entry = {"dtype": dtype, "shape": [4], "data_offsets": [0, size]}
+    return header("prior.safetensors", {"cells": entry, "__metadata__": {"kind": "static"}}, size)
+
+
+def novelty(content):
+    return lambda folder: (folder / "novelty.json").write_bytes(content)
+
+
 def as_pickle(folder):
     path = folder / "weights.safetensors"
     path.write_bytes(pickle.dumps(Payload(str(folder / "owned"))))
@@ -156,8 +167,13 @@ ATTACKS = {
         config(lambda_fine=float("nan")),
         "expected 0 < lambda_fine <= lambda_coarse",
     ),
+    "lambdas of 400 digits": (
+        config(lambda_fine=10**400, lambda_coarse=10**400),
+        "expected 0 < lambda_fine <= lambda_coarse <= 1000000",
+    ),
     "a lambda in words": (config(lambda_fine="small"), "not supported between instances"),
     "an unknown key": (config(command="rm"), "unexpected keyword argument 'command'"),
+    "a key that clears the screen": (config(**{"\x1b[2J\n": 1}), "keyword argument '?[2J"),
     "a missing key": (text(b'{"levels": []}'), "'encoder'"),
     "a list": (text(b"[]"), "list indices must be integers"),
     "a deep nest": (text(b"[" * 60_000), "recursion"),
@@ -240,6 +256,17 @@ ATTACKS = {
         tensors(DETAIL, lambda w: None, config="{}"),
         "detail.safetensors lacks blocks.",
     ),
+    "a detail network that is a list": (
+        tensors(DETAIL, lambda w: None, config="[]"),
+        "'list' object has no attribute 'items'",
+    ),
+    "a detail network of 800 MB": (
+        tensors(DETAIL, dict.clear, config=json.dumps(dict(zip(SIZES, MOST, strict=True)))),
+        "detail.safetensors lacks amplitudes.0",
+    ),
+    # novelty.json
+    "a deep nest of novelty": (novelty(b"[" * 60_000), "delete it: maximum recursion depth"),
+    "novelty of 64 KiB": (novelty(b" " * 2**16 + b"{}"), "novelty.json is longer than 65536 bytes"),
     # prior.safetensors
     "a pipe": (as_pipe, "no model in {folder}: prior.safetensors missing"),
     "a folder": (as_folder, "no model in {folder}: prior.safetensors missing"),
@@ -275,6 +302,8 @@ ATTACKS = {
         prior(lambda p: p.update(cells=np.array([2**32 + 32, 16, 16, 8]))),
         "cells is int64 (4,), expected int32",
     ),
+    "a prior of bfloat16": (typed("BF16", 8), "'cells' is BF16, a prior holds integers only"),
+    "a prior of 8-bit floats": (typed("F8_E4M3", 4), "'cells' is F8_E4M3, a prior holds integers"),
     "tables of floats": (
         prior(lambda p: p.update({"tables.0": np.full((1, 16), 2.0**20)})),
         "a prior holds integers only",
