@@ -20,6 +20,7 @@ import codec
 from codec import peers
 from codec.errors import CodecError
 from codec.files import refuse_overwrite, writing
+from codec.image_io import FORMATS, suffixes
 from codec.measure import (
     FOREIGN,
     OURS,
@@ -33,24 +34,23 @@ from codec.measure import (
 )
 from codec.summary import NOTES, provenance, summarise, versions
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".avif")
-
 Attempt: TypeAlias = tuple[Path, Record | None, str]  # an image, its record or what was wrong
 Spread: TypeAlias = Callable[[Plan, Sequence[Path]], Iterable[Attempt]]  # in any order
 Done: TypeAlias = Callable[[Path, str | None], None]
 
 
 def photographs(folder: Path) -> list[Path]:
-    """The images of a folder, by suffix, in order of name.
+    """The images of a folder that can be read, by suffix, in order of name.
 
     Raises:
         CodecError: it is no folder, or there is none.
     """
     if not folder.is_dir():
         raise CodecError(f"{folder}: not a folder: give one with images")
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    known = suffixes()
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in known and p.is_file())
     if not found:
-        raise CodecError(f"{folder}: no images: expected files named {', '.join(SUFFIXES)}")
+        raise CodecError(f"{folder}: no images: expected {', '.join(FORMATS)} files")
     return found
 
 

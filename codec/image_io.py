@@ -1,7 +1,8 @@
-"""Images in and out: any file Pillow reads -> `Picture` (8-bit samples and metadata) -> any file.
+"""Images in and out: a file of one of `FORMATS` -> `Picture` (8-bit samples, metadata) -> any file.
 
 What is changed on the way in: the EXIF orientation is applied to the pixels and set to 1, 16-bit
-samples are rounded to 8, palettes are looked up, CMYK becomes sRGB. All else stays as it was.
+samples become 8 (arrays and grey images are rounded; of colour, Pillow gives the high bytes only),
+palettes are looked up, CMYK becomes sRGB. All else stays as it was.
 """
 
 import warnings
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from os import PathLike, fspath
 from pathlib import Path
+from threading import Lock
 from typing import Any, BinaryIO, TypeAlias, cast
 
 import numpy as np
@@ -23,6 +25,13 @@ from codec.metadata import TIFF_XMP, describing, from_image, orientation, to_inf
 from codec.options import METADATA
 
 BAND = 256  # rows converted at once
+# Pillow's names of what is read. It knows more: formats whose pixels another program makes (EPS:
+# Ghostscript), and some that nothing decodes (HDF5, MPEG). A JPEG may be an MPO.
+FORMATS = (
+    *("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "AVIF"),
+    *("JPEG2000", "QOI", "SGI", "PCX", "TGA"),
+)
+_OPENING = Lock()  # filters of warnings are the whole process's
 
 ImageSource: TypeAlias = "Image.Image | NDArray[Any] | str | PathLike[str] | BinaryIO"
 
@@ -66,11 +75,11 @@ class Picture:
 
 
 def load(source: ImageSource, keep: Collection[str] = METADATA) -> Picture:
-    """Read an image of any kind that Pillow knows, or take one that is in memory.
+    """Read an image of one of `FORMATS`, or take one that is in memory.
 
     Args:
-        source: path, binary file object, Pillow image, or array: uint8 or uint16 of shape
-            [H, W] or [H, W, C], C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA.
+        source: path, binary file object, Pillow image (of whatever format), or array: uint8 or
+            uint16 of shape [H, W] or [H, W, C], C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA.
         keep: which of "icc", "exif" and "xmp" to carry along.
 
     Raises:
@@ -88,12 +97,15 @@ def load(source: ImageSource, keep: Collection[str] = METADATA) -> Picture:
         return _from_image(source, keep, "image")
     name = fspath(source) if isinstance(source, str | PathLike) else "input"
     try:
-        with warnings.catch_warnings():  # Pillow warns at a size that is ordinary here
+        with _OPENING, warnings.catch_warnings():  # Pillow warns at a size that is ordinary here
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(source) as image:
-                return _from_image(image, keep, name)
+            image = Image.open(source, formats=FORMATS)
+        with image:
+            return _from_image(image, keep, name)
     except UnidentifiedImageError:
-        raise UnsupportedImageError(f"{name}: not an image that Pillow can read") from None
+        raise UnsupportedImageError(
+            f"{name}: not an image of a format that is read here ({', '.join(FORMATS)})"
+        ) from None
     except Image.DecompressionBombError as error:
         raise UnsupportedImageError(f"{name}: {error}") from None
     except (CodecError, MemoryError):
@@ -167,7 +179,7 @@ def pack_alpha(alpha: Samples) -> bytes:
         >>> unpack_alpha(pack_alpha(np.full((2, 3), 7, np.uint8)), 2, 3).tolist()
         [[7, 7, 7], [7, 7, 7]]
     """
-    return zlib.compress(np.diff(alpha, axis=1, prepend=np.uint8(0)).tobytes(), 9)
+    return zlib.compress(np.diff(alpha, axis=1, prepend=np.uint8(0)).tobytes(), 6)
 
 
 def unpack_alpha(data: bytes, height: int, width: int) -> Samples:
@@ -307,14 +319,13 @@ def _cmyk_to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def suffixes() -> set[str]:
-    """Suffixes of the files that Pillow can read, in lower case.
+    """Suffixes of the files of `FORMATS`, in lower case.
 
     Example:
-        >>> {".png", ".jpeg", ".tif"} <= suffixes()
-        True
+        >>> {".png", ".jpeg", ".tif"} <= suffixes(), ".eps" in suffixes()
+        (True, False)
     """
-    known = Image.registered_extensions()
-    return {suffix for suffix, name in known.items() if name in Image.OPEN}
+    return {s for s, name in Image.registered_extensions().items() if name in FORMATS}
 
 
 def format_name(wanted: str | None, path: Path) -> str:

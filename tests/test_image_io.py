@@ -1,7 +1,10 @@
 """Every kind of image in, the same picture and metadata out."""
 
 import random
+import time
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from codec.errors import BitstreamError, UnsupportedImageError
-from codec.image_io import Picture, format_name, load, pack_alpha, save, unpack_alpha
+from codec.image_io import Picture, format_name, load, pack_alpha, save, suffixes, unpack_alpha
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r tiff:Orientation="6" note="kept"/></x:xmpmeta>'
@@ -104,6 +107,8 @@ def test_arrays(channels):
         (Image.fromarray(np.full((2, 2), 70000, np.int32)), "70000"),
         (BytesIO(b"not an image"), "not an image"),
         (BytesIO(b""), "not an image"),
+        (BytesIO(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"), "not an im"),
+        (BytesIO(b"\x89HDF\r\n\x1a\n" + bytes(99)), "not an image"),
     ],
 )
 def test_what_cannot_be_coded_is_said(bad, word):
@@ -131,6 +136,25 @@ def test_pillow_bomb_limit_is_one_sentence(monkeypatch):
     with pytest.raises(UnsupportedImageError, match="exceeds limit"):
         load(stored(Image.new("L", (30, 30)), "PNG"))
     assert load(stored(Image.new("L", (15, 10)), "PNG")).grey  # above a warning is not a refusal
+
+
+def test_threads_leave_the_filters_of_warnings_alone(monkeypatch):
+    files = [stored(Image.new("L", (2, 2)), "PNG") for _ in range(2)]
+    before, opened, waits = list(warnings.filters), Image.open, iter((0.05, 0.15))
+
+    def slow(*arguments, **options):  # the second thread opens while the first does, and ends later
+        time.sleep(next(waits))
+        return opened(*arguments, **options)
+
+    monkeypatch.setattr(Image, "open", slow)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(load, files))
+    assert warnings.filters == before
+
+
+def test_folders_are_searched_for_what_can_be_read():
+    assert {".png", ".jpg", ".webp", ".tif", ".avif", ".ppm"} <= suffixes()
+    assert not {".eps", ".ps", ".mpg", ".h5", ".wmf", ".bibc"} & suffixes()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -220,7 +244,7 @@ def test_damaged_files_give_one_kind_of_error(file_format):
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
 def test_damaged_metadata_is_written_or_refused(file_format):
     metadata = {"icc": b"profile", "exif": b"II*\0\x08\0\0\0\xff\xff", "xmp": b"\xff\0<"}
-    image = Picture(gradient(), metadata=metadata).to_image()
+    image = Picture([gradient()], metadata=metadata).to_image()
     try:
         save(image, BytesIO(), file_format)
     except UnsupportedImageError as error:
@@ -233,7 +257,7 @@ def test_metadata_survives_each_format(file_format):
     exif[0x010F] = "Maker"
     metadata = {"icc": SRGB, "exif": exif.tobytes()[6:], "xmp": XMP.replace(b"6", b"1")}
     buffer = BytesIO()
-    save(Picture(gradient(), metadata=metadata).to_image(), buffer, file_format)
+    save(Picture([gradient()], metadata=metadata).to_image(), buffer, file_format)
     buffer.seek(0)
     found = load(buffer).metadata
     assert found["icc"] == SRGB

@@ -10,13 +10,12 @@ from typing import Any
 from PIL import Image
 
 from codec import image_io
-from codec.errors import CodecError
+from codec.evaluate import photographs
 
 PHOTOS = 3  # shown at most
 SIDE = 768  # larger photos are cropped to the middle, not scaled: scaling would hide artefacts
 BUDGET = 9_000_000  # bytes of all pictures as base64 text; with plotly the page stays under 15 MB
 WEBP = (92, 85, 75, 60)  # qualities to try until the budget holds
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
 
 @dataclass(frozen=True)
@@ -55,15 +54,8 @@ class Gallery:
 
 
 def originals(folder: Path) -> list[Path]:
-    """The first photos of a folder, in order of name.
-
-    Raises:
-        CodecError: there is none.
-    """
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-    if not found:
-        raise CodecError(f"{folder}: no images: expected {', '.join(SUFFIXES)}")
-    return found[:PHOTOS]
+    """The first photos of a folder, in order of name; see `codec.evaluate.photographs`."""
+    return photographs(folder)[:PHOTOS]
 
 
 def gallery(

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from bitstream.errors import CodecError
+from codec.image_io import FORMATS
 
 SUFFIXES = (".webp", ".png", ".jpg", ".jpeg")
 
@@ -50,7 +51,7 @@ def load_images(
     """
     images = []
     for raw in _files(source, pattern):
-        images.append(np.asarray(Image.open(io.BytesIO(raw)).convert("RGB")))
+        images.append(np.asarray(Image.open(io.BytesIO(raw), formats=FORMATS).convert("RGB")))
         if limit is not None and len(images) >= limit:
             break
     if not images:
