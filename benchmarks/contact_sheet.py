@@ -9,7 +9,6 @@ many bytes as ours, or their smallest; each caption has the bytes.
 
 import argparse
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import codec
 from codec.model import CodecModel
+from codec.peers import Peer, opened, pillow
 
 CROP = (256, 192)
 LABEL = 18
@@ -37,31 +37,16 @@ LIMITS = {
 }
 
 
-def within(image: Image.Image, file_format: str, size: int) -> bytes:
-    """The largest file of a Pillow format within `size` bytes, else its smallest."""
-    best = b""
-    low, high = 0, 100
-    while low <= high:
-        quality = (low + high) // 2
-        buffer = BytesIO()
-        image.save(buffer, file_format, quality=quality)
-        if len(buffer.getvalue()) <= size or quality == 0:
-            best = buffer.getvalue()
-            low = quality + 1
-        else:
-            high = quality - 1
-    return best
-
-
 def cells(
     image: Image.Image, bpp: float, model: CodecModel, seeds: Sequence[int]
 ) -> list[tuple[str, Image.Image]]:
     """Captions and whole images of a row."""
     ours = codec.encode(image, target_bpp=bpp, model=model)
     row = [("original", image)]
-    for file_format in ("AVIF", "WebP"):
-        data = within(image, file_format, len(ours))
-        row.append((f"{file_format}, {len(data):,} bytes", Image.open(BytesIO(data))))
+    for name in ("AVIF", "WebP"):
+        peer = Peer(name, "Pillow's defaults", pillow(name), opened, range(101))
+        [(_, data, _)] = peer.within(image, [len(ours)])
+        row.append((f"{name}, {len(data):,} bytes", peer.decode(data)))
     row.append((f"ours, {len(ours):,} bytes", codec.decode(ours, model=model, realism=0.0)))
     row += [
         (f"realism 1, seed {seed}", codec.decode(ours, model=model, seed=seed)) for seed in seeds

@@ -14,8 +14,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from io import BytesIO
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +27,9 @@ from pytorch_msssim import ms_ssim
 import codec
 from bitstream import container, stream
 from codec.model import CodecModel
+from codec.peers import Decode, Encode, opened, pillow
 from codec.report.bjontegaard import bd_rate, value_at_rate
 
-Coder = Callable[[Image.Image, int], bytes]
 Curve = dict[str, list[float]]
 
 OURS = (0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 90, 100)
@@ -52,8 +51,8 @@ def measure(
     name: str,
     images: Sequence[Image.Image],
     qualities: Sequence[int],
-    encode: Coder,
-    decode: Callable[[bytes], Image.Image],
+    encode: Encode,
+    decode: Decode,
 ) -> Curve:
     """One curve: a value per quality of bpp, psnr-rgb, ms-ssim-rgb and mean seconds."""
     curve: Curve = {
@@ -84,21 +83,6 @@ def fidelity(image: Image.Image, out: Image.Image) -> tuple[float, float]:
     x, y = (torch.from_numpy(np.array(im)).permute(2, 0, 1)[None].float() for im in (image, out))
     mse = float((x - y).square().mean(dtype=torch.float64))
     return 10 * np.log10(255**2 / mse), float(ms_ssim(x, y, data_range=255))
-
-
-def pillow_coder(file_format: str, options: Mapping[str, Any]) -> Coder:
-    """Pillow's encoder of a format as a function of image and quality."""
-
-    def encode(image: Image.Image, quality: int) -> bytes:
-        buffer = BytesIO()
-        image.save(buffer, file_format, quality=quality, **options)
-        return buffer.getvalue()
-
-    return encode
-
-
-def pillow_decode(data: bytes) -> Image.Image:
-    return Image.open(BytesIO(data)).convert("RGB")
 
 
 def earlier_peers(path: Path, provenance: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -191,9 +175,8 @@ def main() -> None:
     peers = earlier_peers(arguments.output, provenance) if arguments.reuse_peers else {}
     for name, (file_format, qualities, options) in PEERS.items():
         if name not in peers:
-            coder = pillow_coder(file_format, options)
             described = f"Pillow, {options or 'defaults'}"
-            results = measure(name, images, qualities, coder, pillow_decode)
+            results = measure(name, images, qualities, pillow(file_format, **options), opened)
             peers[name] = {"name": name, "description": described, "results": results}
         curves[name] = peers[name]["results"]
     result = {

@@ -12,7 +12,6 @@ from bitstream.header import Header, Reader, read_header, write_varint
 from bitstream.prior import MAX_STAGES
 
 TYPE_BYTES = 4
-MAX_CHUNKS = 255
 MAX_CHUNK_BYTES = 2**32 - 1
 KNOWN_CHUNKS = ("iccp", "exif", "xmp_", "alph", "grey", "seed")
 SEED_BYTES = 8

@@ -100,24 +100,40 @@ def load(name: str) -> Peer:
     return _PEERS[name]()
 
 
+def pillow(file_format: str, **options: object) -> Encode:
+    """Pillow's encoder of a format, with these keywords."""
+
+    def encode(image: Image.Image, quality: int) -> bytes:
+        file = BytesIO()
+        image.save(file, file_format, quality=quality, **options)
+        return file.getvalue()
+
+    return encode
+
+
+def opened(data: bytes) -> Image.Image:
+    """An image file's RGB image, by Pillow."""
+    return Image.open(BytesIO(data)).convert("RGB")
+
+
 def _jpeg() -> Peer:
     return Peer(
         "jpeg",
         f"libjpeg-turbo {features.version('libjpeg_turbo')} by Pillow, progressive, 4:2:0",
-        _pillow("JPEG", optimize=True, progressive=True),
-        _open,
+        pillow("JPEG", optimize=True, progressive=True),
+        opened,
         range(1, 101),
     )
 
 
 def _webp() -> Peer:
     described = f"libwebp {features.version('webp')} by Pillow, method 6"
-    return Peer("webp", described, _pillow("WEBP", method=6), _open, range(101))
+    return Peer("webp", described, pillow("WEBP", method=6), opened, range(101))
 
 
 def _avif() -> Peer:
     described = f"libavif {features.version('avif')} by Pillow, defaults (speed 6, 4:2:0)"
-    return Peer("avif", described, _pillow("AVIF"), _open, range(101))
+    return Peer("avif", described, pillow("AVIF"), opened, range(101))
 
 
 def _jxl() -> Peer:
@@ -145,7 +161,7 @@ def _heic() -> Peer:
     pillow_heif.register_heif_opener()
     encoder = pillow_heif.libheif_info()["HEIF"]
     described = f"{encoder} by pillow-heif {version('pillow-heif')}, defaults (4:2:0)"
-    return Peer("heic", described, _pillow("HEIF"), _open, range(101))
+    return Peer("heic", described, pillow("HEIF"), opened, range(101))
 
 
 def _mozjpeg() -> Peer:
@@ -161,7 +177,7 @@ def _mozjpeg() -> Peer:
         return _run([cjpeg, "-quality", str(quality)], ppm.getvalue())
 
     described = about.decode(errors="replace").splitlines()[0] + ", cjpeg's defaults"
-    return Peer("mozjpeg", described, encode, _open, range(1, 101))
+    return Peer("mozjpeg", described, encode, opened, range(1, 101))
 
 
 _PEERS: Mapping[str, Callable[[], Peer]] = {
@@ -173,19 +189,6 @@ _PEERS: Mapping[str, Callable[[], Peer]] = {
     "mozjpeg": _mozjpeg,
 }
 NAMES = tuple(_PEERS)
-
-
-def _pillow(file_format: str, **options: object) -> Encode:
-    def encode(image: Image.Image, quality: int) -> bytes:
-        file = BytesIO()
-        image.save(file, file_format, quality=quality, **options)
-        return file.getvalue()
-
-    return encode
-
-
-def _open(data: bytes) -> Image.Image:
-    return Image.open(BytesIO(data)).convert("RGB")
 
 
 def _need(module: str, name: str) -> None:

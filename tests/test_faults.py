@@ -116,7 +116,7 @@ def test_read_only_target(verb, run, source):
 
 @pytest.mark.parametrize("force", [[], ["-f"]])
 def test_two_processes_write_one_file(force, run, source):
-    """Without -f the first to finish wins, and the other one says so; with -f the last wins."""
+    """Without -f the first to finish wins, and the other one says so; with -f either wins."""
     target = run.folder / "a.bibc"
     pids = [
         run.start("encode", source["encode"], "-o", target, "-q", q, *force, pause="writing")
