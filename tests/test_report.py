@@ -140,6 +140,7 @@ def test_text_from_a_file_cannot_become_code(tmp_path):
     [
         ("{", "not JSON"),
         ("[]", "expected an object"),
+        ("[" * 100_000, "nested too deeply"),
         ("{}", "'results' is missing"),
         ('{"results": {"bpp": []}}', "above 0"),
         ('{"results": {"bpp": [0.1, 0]}}', "above 0"),

@@ -101,6 +101,8 @@ def _load(path: Path) -> dict[str, Any]:
         raw = json.loads(path.read_text(), parse_constant=refuse)
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise CodecError(f"{path}: not JSON: {error}") from error
+    except RecursionError:
+        raise CodecError(f"{path}: not a result file: nested too deeply") from None
     if not isinstance(raw, dict):
         raise CodecError(f"{path}: not a result file: expected an object, got a list or a value")
     return raw
