@@ -4,7 +4,7 @@
 and results are on any file system that fsspec knows (such a folder, s3://, gs://). Its workers keep
 the model loaded, read and write by themselves, and are replaced when they or their node die. The
 process that calls `encode` is the only one that writes the manifest: a parquet file for every so
-many files, with the columns of `codec.folder`'s records, each file once.
+many files, with the columns of `codec.manifest`'s records, each file once.
 """
 
 import json
@@ -22,8 +22,9 @@ import ray
 
 from codec.errors import CodecError
 from codec.evaluate import Attempt, Done, attempt, photographs, to_file
-from codec.folder import Record, record_of
+from codec.folder import record_of
 from codec.image_io import suffixes
+from codec.manifest import Record
 from codec.measure import Plan
 
 MANIFEST = "manifest"  # folder of the parquet files, in the folder of the results
@@ -35,6 +36,7 @@ SCHEMA = pa.schema(
         ("bpp", pa.float64()),
         ("seconds", pa.float64()),
         ("sha256", pa.string()),
+        ("warning", pa.string()),
         ("error", pa.string()),
     ]
 )

@@ -13,7 +13,7 @@ from typing import BinaryIO, TypeAlias
 from bitstream.header import MAGIC
 from codec.errors import CodecError, LimitExceeded
 
-CodedSource: TypeAlias = "bytes | str | PathLike[str] | BinaryIO"
+CodedSource: TypeAlias = "bytes | bytearray | memoryview | str | PathLike[str] | BinaryIO"
 
 STDIO = "-"
 MAX_CODED_BYTES = 2**28  # the largest image and the most metadata of the default limits fit
@@ -23,6 +23,8 @@ PIECE = 2**20  # bytes read at once
 def read_coded(source: CodedSource) -> bytes:
     """All bytes of a coded file; of what does not begin like one, only the beginning.
 
+    Bytes are taken as they are.
+
     Raises:
         LimitExceeded: the file is larger than any that is reasonable (256 MiB).
         OSError: the file cannot be read.
@@ -31,8 +33,8 @@ def read_coded(source: CodedSource) -> bytes:
         >>> read_coded(b"BIBC")
         b'BIBC'
     """
-    if isinstance(source, bytes):
-        return source
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
     if isinstance(source, str | PathLike):
         with open(source, "rb") as file:
             return read_coded(file)
@@ -78,13 +80,19 @@ def writing(path: str, force: bool) -> Iterator[BinaryIO]:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
             return
-        target = Path(path).resolve()
-        if target.exists() and not stat.S_ISREG(target.stat().st_mode):
+        target = Path(os.path.realpath(path))
+        try:
+            mode = target.stat().st_mode
+        except FileNotFoundError:
+            mode = None
+        if mode is not None and not stat.S_ISREG(mode):
             with target.open("wb") as device:
                 yield device
             return
         refuse_overwrite(path, force)
         with _temporary(target) as (temporary, file):
+            if mode is not None:  # who may read it stays as it was
+                os.fchmod(file.fileno(), stat.S_IMODE(mode))
             yield file
             file.flush()
             os.fsync(file.fileno())  # a power cut after the renaming leaves the whole file

@@ -1,17 +1,15 @@
 """Folders of files, coded by several processes: a mirrored tree with a manifest, restartable.
 
-The manifest is a JSON object a line and file: "file" and "output" (paths within the two folders),
-"bytes" and "sha256" of the output, "bpp" of the coded file, "seconds", and "error", null or one
-sentence. A run that was stopped in any way, resumed, ends with the files of one that was not.
+A run that was stopped in any way, resumed, ends with the files of one that was not.
 """
 
 import hashlib
-import json
 import os
 import re
 import signal
 import threading
 import time
+import warnings
 import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -23,14 +21,16 @@ from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import Any, Self
 
-from codec.errors import CodecError, sentence
-from codec.files import naming, writing
+from codec.errors import CodecError, UnusualImageWarning, sentence
+from codec.files import writing
+from codec.manifest import Manifest, Record
 
-Record = dict[str, Any]
 Options = Mapping[str, Any]
+Work = Callable[[Path, Options], tuple[bytes, float]]
 
 AHEAD = 4  # files handed out at once, per process
 TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}\.tmp")  # what `codec.files.writing` names them
+OF_THE_MACHINE = ("device", "tile", "limits")  # options that may change when a run goes on
 
 
 @dataclass(frozen=True)
@@ -85,14 +85,14 @@ def find(
         source: the folder; links to folders are not followed.
         out: the folder of the results.
         suffixes: of the files that count, in lower case.
-        becomes: suffix of the results; files that differ in theirs only keep it: a.png.bibc.
+        becomes: suffix of the results; files that would share a result keep theirs: a.png.bibc.
         shard: which files.
     """
     names = []
     for folder, _, files in os.walk(source, onerror=_refuse):
         here = Path(folder).relative_to(source)
         names += [here / file for file in files if Path(file).suffix.lower() in suffixes]
-    stems = Counter(name.with_suffix("") for name in names)
+    stems = Counter([*(name.with_suffix("") for name in names), *names])
     jobs = []
     for name in sorted(names):
         alone = stems[name.with_suffix("")] == 1
@@ -106,62 +106,19 @@ def _refuse(error: OSError) -> None:
     raise error
 
 
-class Manifest:
-    """The record of a run: read at the start, a line more for every file.
-
-    Args:
-        out: folder of the results.
-        shard: whose manifest.
-        resume: go on with the one that is there; its whole lines of files without error count.
-        force: begin anew even if there is one.
-
-    Raises:
-        CodecError: there is a manifest, and neither `resume` nor `force` is given.
-    """
-
-    def __init__(self, out: Path, shard: Shard, *, resume: bool, force: bool) -> None:
-        self._out = out
-        self.path = out / shard.manifest
-        if self.path.exists() and not (resume or force):
-            raise CodecError(f"{self.path}: a run was here: --resume to go on with it, or -f")
-        self.records: dict[str, Record] = {}
-        if resume and self.path.exists():
-            for line in self.path.read_text(errors="surrogateescape").splitlines(keepends=True):
-                if line.endswith("}\n"):
-                    record = json.loads(line)
-                    self.records[record["file"]] = record
-        kept = [record for record in self.records.values() if record["error"] is None]
-        self.records = {record["file"]: record for record in kept}
-        with writing(str(self.path), force=True) as file:
-            file.writelines(_line(record) for record in kept)
-        self._file = self.path.open("ab")
-
-    def has(self, job: Job) -> bool:
-        """Whether a job is done, and its result there."""
-        record = self.records.get(job.name)
-        if record is None:
-            return False
-        target = self._out / record["output"]
-        return target == job.target and _size(target) == record["bytes"]
-
-    def add(self, record: Record) -> None:
-        """One file more."""
-        self.records[record["file"]] = record
-        with naming(str(self.path)):
-            self._file.write(_line(record))
-            self._file.flush()
-
-    def close(self) -> None:
-        """No more files."""
-        self._file.close()
+def about(work: Work, options: Options) -> Record:
+    """What decides the results of a run, the first line of its manifest."""
+    deciding = {key: options[key] for key in options if key not in OF_THE_MACHINE}
+    return {"run": work.__name__.removesuffix("d"), "options": deciding}
 
 
-def _line(record: Record) -> bytes:
-    return (json.dumps(record) + "\n").encode()
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else -1
+def refuse_overwrite(jobs: list[Job], manifest: Path) -> None:
+    """Raise CodecError if there are results of no run: when one begins, there are none."""
+    if manifest.is_file() and manifest.stat().st_size:
+        return
+    for job in jobs:
+        if os.path.lexists(job.target):
+            raise CodecError(f"{job.target}: exists already: name another folder, or -f")
 
 
 @dataclass(frozen=True)
@@ -188,7 +145,7 @@ class Processes:
 
 
 def run(
-    work: Callable[[Path, Options], tuple[bytes, float]],
+    work: Work,
     jobs: list[Job],
     manifest: Manifest,
     *,
@@ -209,14 +166,18 @@ def run(
     Raises:
         CodecError: the model cannot be loaded, or a process died.
     """
-    left = [job for job in jobs if not manifest.has(job)]
+    left = [job for job in jobs if not manifest.has(job.name, job.target)]
+    if not left:
+        return
     _clear(left)
     pool = ProcessPoolExecutor(processes.count, get_context("spawn"), _begin, (processes.threads,))
     try:
         pool.submit(_warm, options["model"], options["device"]).result()
         running: set[Future[Record]] = set()
         for job in left:
-            running.add(pool.submit(_do, work, job, manifest.path.parent, options))
+            running.add(
+                pool.submit(_do, work, job, manifest.path.parent, options, force=manifest.replaces)
+            )
             while len(running) >= AHEAD * processes.count:
                 running = _take(running, manifest, done)
         while running:
@@ -243,7 +204,7 @@ def _take(
 
 def _clear(jobs: list[Job]) -> None:
     """Remove temporary files that a process left when it was killed, those of these jobs only."""
-    targets = {(job.target.parent, job.target.name[:200]) for job in jobs}
+    targets = {(job.target.parent, job.target.name) for job in jobs}
     for folder in {folder for folder, _ in targets}:
         for path in _files(folder):
             match = TEMPORARY.fullmatch(path.name)
@@ -277,13 +238,11 @@ def _warm(model: str, device: str) -> None:
     pipeline.loaded(model, device)
 
 
-def _do(
-    work: Callable[[Path, Options], tuple[bytes, float]], job: Job, out: Path, options: Options
-) -> Record:
+def _do(work: Work, job: Job, out: Path, options: Options, *, force: bool) -> Record:
     def to_file() -> tuple[bytes, float]:
         data, bpp = work(job.source, options)
         job.target.parent.mkdir(parents=True, exist_ok=True)
-        with writing(str(job.target), force=True) as file:
+        with writing(str(job.target), force) as file:
             file.write(data)
         return data, bpp
 
@@ -300,12 +259,17 @@ def record_of(name: str, output: str, work: Callable[[], tuple[bytes, float]]) -
     """
     start = time.perf_counter()
     record: Record = {"file": name, "output": output, "bytes": 0, "bpp": None, "seconds": 0.0}
-    record |= {"sha256": None, "error": None}
-    try:
-        data, bpp = work()
-        record |= {"bytes": len(data), "bpp": bpp, "sha256": hashlib.sha256(data).hexdigest()}
-    except Exception as error:
-        record["error"] = sentence(error)
+    record |= {"sha256": None, "warning": None, "error": None}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UnusualImageWarning)
+        try:
+            data, bpp = work()
+            record |= {"bytes": len(data), "bpp": bpp, "sha256": hashlib.sha256(data).hexdigest()}
+        except Exception as error:
+            record["error"] = sentence(error)
+    if caught:
+        record["warning"] = " ".join(str(caught[0].message).split())
     record["seconds"] = round(time.perf_counter() - start, 4)
     return record
 

@@ -1,5 +1,6 @@
 """The flow, one screen each way: photo -> bytes and bytes -> photo."""
 
+import operator
 import secrets
 from collections.abc import Collection
 from functools import lru_cache
@@ -13,8 +14,8 @@ from bitstream.container import Container
 from bitstream.header import MAJOR, Header
 from codec import image_io
 from codec.bands import Bands
-from codec.errors import CodecError, ModelMismatchError
-from codec.files import CodedSource, read_coded
+from codec.errors import ModelMismatchError
+from codec.files import MAX_CODED_BYTES, CodedSource, read_coded
 from codec.image_io import ImageSource
 from codec.options import (
     DEFAULT_LIMITS,
@@ -71,6 +72,7 @@ def encode(
 
     Raises:
         UnsupportedImageError: the image cannot be read, or has no faithful 8-bit form.
+        LimitExceeded: the image or its metadata is beyond what `decode` accepts by default.
         RateTargetError: even quality 0 is above the target.
         ValueError: an argument is out of its range.
         OSError: the image file cannot be read.
@@ -81,12 +83,15 @@ def encode(
         >>> info(data).width, info(data).quality
         (64, 30)
     """
-    _check(quality, target_bpp, target_size, seed=seed, effort=effort, keep=keep)
+    _check(quality, target_bpp, target_size, effort=effort, keep=keep)
     _check_tile(tile)
+    seed = _number(seed)
     picture = image_io.load(image, keep)  # takes 7 bytes a pixel for a moment: before torch comes
     bands, chunks = Bands(picture.bands), chunks_of(picture) | container.seed_chunk(seed)
     del picture
     height, width = bands.height, bands.width
+    head = Header(width, height, quality=0, stages=1, fingerprint=bytes(4))
+    container.parse(container.write(head, b"", chunks), DEFAULT_LIMITS)  # what `decode` would say
     from codec import novelty  # noqa: PLC0415  (torch: not for `info`)
 
     network = _network(model, device)
@@ -104,7 +109,7 @@ def encode(
         return data
 
     if target_bpp is not None:
-        target_size = int(target_bpp * width * height / 8)
+        target_size = int(min(target_bpp, 8 * MAX_CODED_BYTES) * width * height / 8)
     if target_size is None:
         indices = network.quantise(analysis, int(quality), effort=effort, energy=energy)
         del analysis  # 3 bytes a pixel, which the entropy coder can use
@@ -114,7 +119,7 @@ def encode(
         def file_at(quality: int, finer: float) -> bytes:
             return file_of(network.quantise(analysis, quality, finer, effort, energy), quality)
 
-        data = best_within(file_at, target_size)
+        data = best_within(file_at, min(target_size, MAX_CODED_BYTES))
     novelty.warn_if_unusual(percentiles[data])
     return data
 
@@ -258,12 +263,8 @@ def verify(
 @lru_cache(maxsize=2)
 def loaded(model: str, device: str) -> "CodecModel":
     """A model by name or folder; the last two asked for are kept."""
-    import torch  # noqa: PLC0415  (not for `info`)
+    from codec.loading import load_model  # noqa: PLC0415  (torch: not for `info`)
 
-    from codec.loading import load_model  # noqa: PLC0415
-
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise CodecError("no CUDA device was found: use the device cpu, or auto")
     return load_model(model, device)
 
 
@@ -287,18 +288,16 @@ def _check(
     target_bpp: float | None,
     target_size: int | None,
     *,
-    seed: int,
     effort: int,
     keep: Collection[str],
 ) -> None:
     if target_bpp is not None and target_size is not None:
         raise ValueError("give target_bpp or target_size, not both")
-    if not 0 <= quality <= 100 or quality != int(quality):
+    if quality not in range(101):
         raise ValueError(f"quality is {quality}: expected an integer in 0..100")
     for name, target in (("target_bpp", target_bpp), ("target_size", target_size)):
         if target is not None and not 0 < target < float("inf"):
             raise ValueError(f"{name} is {target}: expected more than 0")
-    _seed(seed, seed)
     if effort not in range(1, 10):
         raise ValueError(f"effort is {effort}: expected 1..9")
     if unknown := set(keep) - set(METADATA):
@@ -311,9 +310,18 @@ def _seed(wanted: int | str, stored: int) -> int:
         return stored
     if wanted == "random":
         return secrets.randbits(64)
-    if not isinstance(wanted, int) or not 0 <= wanted < 2**64:
-        raise ValueError(f"seed is {wanted!r}: expected stored, random or 0..2**64 - 1")
-    return wanted
+    return _number(wanted, "stored, random or ")
+
+
+def _number(seed: int | str, words: str = "") -> int:
+    """A seed that is a number; of any integer type."""
+    try:
+        number = operator.index(seed)  # type: ignore[arg-type]
+    except TypeError:
+        number = -1
+    if not 0 <= number < 2**64:
+        raise ValueError(f"seed is {seed!r}: expected {words}0..2**64 - 1")
+    return number
 
 
 def _check_tile(tile: int) -> None:

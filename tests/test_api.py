@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 import codec
+from codec import pipeline
 from codec.errors import LimitExceeded, ModelMismatchError, RateTargetError, Truncated
 from codec.options import DecodeLimits
 from codec.rate import best_within
@@ -46,7 +47,8 @@ def test_sources_are_equal(model, photo, tmp_path):
     coded = tmp_path / "photo.bibc"
     coded.write_bytes(data)
     images = {
-        codec.decode(source, model=model).tobytes() for source in (data, coded, BytesIO(data))
+        codec.decode(source, model=model).tobytes()
+        for source in (data, bytearray(data), memoryview(data), coded, BytesIO(data))
     }
     assert len(images) == 1
 
@@ -59,6 +61,23 @@ def test_info_says_what_was_asked_for(model, photo):
     assert about.file_bytes == len(data)
     assert about.bpp == pytest.approx(8 * len(data) / (75 * 50))
     assert about.chunks == {"seed": 8}
+
+
+def test_integers_of_numpy_are_integers(model, photo):
+    data = codec.encode(photo, model=model, quality=np.int64(30), seed=np.int64(7))
+    assert data == codec.encode(photo, model=model, quality=30, seed=7)
+    image = codec.decode(data, model=model, seed=np.uint64(2**64 - 1))
+    assert image.info["seed"] == 2**64 - 1
+
+
+def test_nothing_is_encoded_that_would_not_decode(photo, monkeypatch):
+    """Before the model is looked for."""
+    image = photo.copy()
+    image.info["xmp"] = bytes(100)
+    for limit in ({"max_side": 74}, {"max_pixels": 3749}, {"max_chunk_bytes": 99}):
+        monkeypatch.setattr(pipeline, "DEFAULT_LIMITS", DecodeLimits(**limit))
+        with pytest.raises(LimitExceeded, match="limit is"):
+            codec.encode(image, model="no such model")
 
 
 def test_plain_image_has_no_chunks(model, photo):
@@ -96,12 +115,14 @@ def test_same_input_same_bytes(model, photo):
         {"quality": 101},
         {"quality": -1},
         {"quality": 50.5},
+        {"quality": None},
         {"target_bpp": 0.0},
         {"target_bpp": float("nan")},
         {"target_size": -5},
         {"target_size": 500, "target_bpp": 0.1},
         {"seed": -1},
         {"seed": 2**64},
+        {"seed": "stored"},
         {"keep": ["iptc"]},
     ],
 )

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from io import BytesIO
+from io import BufferedReader, BytesIO
 
 import numpy as np
 import pytest
@@ -12,8 +12,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import codec
-from codec import pipeline
+from codec import image_io, pipeline
 from codec.cli import app
+from codec.cli.encode import Piped
+from codec.errors import UnsupportedImageError
 
 
 @pytest.fixture
@@ -141,7 +143,9 @@ def test_targets_reach_the_search(folder, command, monkeypatch):
     )
     command("encode", "photo.png", "-o", "a.bibc", "--target-size", 700)
     command("encode", "photo.png", "-o", "b.bibc", "--target-bpp", 0.5)
-    assert budgets == [700, 75 * 50 * 0.5 // 8]
+    command("encode", "photo.png", "-o", "c.bibc", "--target-bpp", "1e308")
+    command("encode", "photo.png", "-o", "d.bibc", "--target-size", "9" * 400)
+    assert budgets == [700, 75 * 50 * 0.5 // 8, 2**28, 2**28]
     assert codec.info("a.bibc").quality == 33
 
 
@@ -162,6 +166,7 @@ def test_target_out_of_reach(folder, command):
         ("encode", "photo.png", "--strip", "gps"),
         ("encode", "photo.png", "--device", "tpu"),
         ("encode", "-", "-o", "."),
+        ("decode", "photo.bibc", "--seed", "1" * 5000),
         ("decode", "photo.bibc", "--max-pixels", "0"),
         ("decode", "photo.bibc", "--threads", "0"),
         ("encode", "photo.png", "--no-such-flag"),
@@ -209,6 +214,75 @@ def test_quiet_and_device_output(folder, command):
 def test_unwritable_target_names_it(folder, command):
     said = command("encode", "photo.png", "-o", "no/such/out.bibc", code=1).stderr
     assert said == "bibcodec: no/such/out.bibc: No such file or directory\n"
+
+
+@pytest.mark.parametrize("verb", ["encode", "decode"])
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("n" * 300,), "n: File name too long"),
+        (("photo.png", "-o", "n" * 300), "n: File name too long"),
+        (("photo.png", "-o", "loop"), "loop: Too many levels of symbolic links"),
+        (("photo.png", "-o", "loop", "-f"), "loop: Too many levels of symbolic links"),
+        (("photo.png", "-o", "photo.png/out.png"), "photo.png/out.png: Not a directory"),
+    ],
+)
+def test_impossible_names_are_one_sentence(folder, command, coded, verb, arguments, named):
+    (folder / "loop").symlink_to("loop")
+    if verb == "decode":
+        (folder / "photo.png").write_bytes(coded)
+        arguments += ("--format", "png")
+    said = command(verb, *arguments, code=1).stderr
+    assert said.endswith(f"{named}\n")
+    assert said.count("\n") == 1
+    assert sorted(path.name for path in folder.iterdir()) == ["loop", "photo.png"]
+
+
+def test_a_format_of_a_strange_name(folder, command):
+    command("encode", "photo.png")
+    said = command("decode", "photo.bibc", "--format", "a/b", code=1).stderr
+    assert said == "bibcodec: a/b: no image format of that name is known\n"
+
+
+def test_a_replaced_file_keeps_its_mode(folder, command):
+    (folder / "photo.bibc").touch()
+    (folder / "photo.bibc").chmod(0o600)
+    command("encode", "photo.png", "-f")
+    assert (folder / "photo.bibc").stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_is_encoded_that_would_not_decode(folder, command):
+    Image.new("L", (65536, 1)).save("wide.png")
+    said = command("encode", "wide.png", code=1).stderr
+    assert said == "bibcodec: wide.png: the image is 65536x1; the limit is 65535 pixels a side\n"
+
+
+class Counted:
+    """A pipe without an end that counts what is read from it."""
+
+    def __init__(self, start):
+        self.start, self.count = BytesIO(start), 0
+
+    def read(self, size):
+        self.count += size
+        assert self.count < 2**22
+        return self.start.read(size).ljust(size, b"\0")
+
+
+@pytest.mark.parametrize("name", ["PNG", "JPEG", "TIFF", "WEBP", "PPM", "BMP", "GIF", "AVIF"])
+def test_a_pipe_is_read_as_a_file(photo, name):
+    file = BytesIO()
+    photo.save(file, name)
+    piped = image_io.load(BufferedReader(Piped(BytesIO(file.getvalue()))))
+    assert np.array_equal(piped.rgb, image_io.load(file).rgb)
+
+
+def test_a_pipe_is_read_no_further_than_its_image(photo):
+    file = BytesIO()
+    photo.save(file, "PNG")
+    image_io.load(BufferedReader(Piped(Counted(file.getvalue()))))
+    with pytest.raises(UnsupportedImageError, match="input: not an image"):
+        image_io.load(BufferedReader(Piped(Counted(b""))))
 
 
 def test_image_problems_are_one_sentence(folder, command):

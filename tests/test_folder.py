@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections import Counter
 
 import numpy as np
@@ -16,8 +17,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import codec
+from codec import folder
 from codec.cli import app
-from codec.folder import Job, Manifest, Processes, Shard, find
+from codec.errors import CodecError, UnusualImageWarning
+from codec.folder import Processes, Shard, find, record_of
+from codec.manifest import Manifest
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +58,7 @@ def contents(folder):
 
 def records(folder):
     lines = (folder / "manifest.jsonl").read_text().splitlines()
-    return {record["file"]: record for record in map(json.loads, lines)}
+    return {record["file"]: record for record in map(json.loads, lines[1:])}
 
 
 def test_there_and_back(photos, tmp_path, model_dir):
@@ -113,18 +117,114 @@ def test_shards_share_the_files(photos, tmp_path):
     assert len({Shard(number, 3).manifest for number in (1, 2, 3)}) == 3
 
 
-def test_manifest_survives_a_torn_line(tmp_path):
+ABOUT = {"run": "encode", "options": {"quality": 50}}
+
+
+@pytest.mark.parametrize("torn", ["", '{"file": "c.png", "out'])
+@pytest.mark.parametrize("damaged", ["", '{"a":1}\n', '{"file": "x.png, "out}\n', "[]\n1\n\n"])
+def test_manifest_survives_damage(torn, damaged, tmp_path):
     done = {"file": "a.png", "output": "a.bibc", "bytes": 3, "error": None}
-    (tmp_path / "a.bibc").write_bytes(b"abc")
-    text = json.dumps(done) + "\n" + json.dumps(done | {"file": "b.png", "error": "bad"}) + "\n"
-    (tmp_path / "manifest.jsonl").write_text(text + '{"file": "c.png", "out')
-    manifest = Manifest(tmp_path, Shard(), resume=True, force=False)
+    target, path = tmp_path / "a.bibc", tmp_path / "manifest.jsonl"
+    target.write_bytes(b"abc")
+    lines = [ABOUT, done, done | {"file": "b.png", "error": "bad"}]
+    text = "".join(json.dumps(line) + "\n" for line in lines) + damaged
+    path.write_text(text + torn)
+    manifest = Manifest(path, ABOUT, resume=True, force=False)
+    manifest.add(done | {"file": "d.png"})
     manifest.close()
-    assert list(records(tmp_path)) == ["a.png"]
-    job = Job("a.png", tmp_path / "a.png", tmp_path / "a.bibc")
-    assert manifest.has(job)
-    (tmp_path / "a.bibc").write_bytes(b"")
-    assert not manifest.has(job)
+    assert path.read_text() == text + json.dumps(done | {"file": "d.png"}) + "\n"
+    assert manifest.has("a.png", target)
+    assert not manifest.has("b.png", target)
+    assert not manifest.has("a.png", tmp_path / "b.bibc")
+    target.write_bytes(b"")
+    assert not manifest.has("a.png", target)
+
+
+def test_manifest_of_a_run_at_work_or_with_other_options_is_left_alone(tmp_path):
+    path = tmp_path / "manifest.jsonl"
+    manifest = Manifest(path, ABOUT, resume=False, force=False)
+    for resume, force in ((False, False), (True, False), (False, True)):
+        with pytest.raises(CodecError, match=r"manifest\.jsonl: another run is at work"):
+            Manifest(path, ABOUT, resume=resume, force=force)
+    Manifest(tmp_path / Shard(2, 3).manifest, ABOUT, resume=False, force=False).close()
+    manifest.close()
+    for text in (path.read_text(), "my own notes"):
+        path.write_text(text)
+        for resume, named in ((True, "begun with other options"), (False, "a run was here")):
+            with pytest.raises(CodecError, match=named):
+                Manifest(path, ABOUT | {"options": {"quality": 90}}, resume=resume, force=False)
+            assert path.read_text() == text
+    Manifest(path, ABOUT, resume=False, force=True).close()
+    Manifest(path, ABOUT, resume=True, force=False).close()
+    assert path.read_text() == json.dumps(ABOUT) + "\n"
+
+
+def test_results_have_names_of_their_own(tmp_path):
+    names = ["a.jpg", "a.png", "a.png.webp", "a.png.webp.png", "b.png", "b/a.png", "c.png.jpg"]
+    for name in names:
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    jobs = find(tmp_path / "in", tmp_path, {".png", ".jpg", ".webp"}, ".bibc", Shard())
+    assert {job.name: job.target.relative_to(tmp_path).as_posix() for job in jobs} == {
+        "a.jpg": "a.jpg.bibc",
+        "a.png": "a.png.bibc",
+        "a.png.webp": "a.png.webp.bibc",
+        "a.png.webp.png": "a.png.webp.png.bibc",
+        "b.png": "b.bibc",
+        "b/a.png": "b/a.bibc",
+        "c.png.jpg": "c.png.bibc",
+    }
+
+
+def test_nothing_is_replaced_without_force(tmp_path, coded, model_dir, monkeypatch):
+    """Neither what is there at the start, nor what comes later, but what a stopped run left."""
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    (source / "a.bibc").write_bytes(coded)
+    out.mkdir()
+    (out / "a.png").write_bytes(b"mine")
+    command_line = ("decode", source, "-o", out, "-m", model_dir, "-j", 1)
+    for flags in ((), ("--resume",)):
+        said = command(*command_line, *flags, code=1)
+        assert said == f"bibcodec: {out}/a.png: exists already: name another folder, or -f\n"
+        assert [path.name for path in out.iterdir()] == ["a.png"]
+    job = folder.Job("a.bibc", source / "a.bibc", out / "a.png")
+    record = folder._do(lambda *_: (b"new", 0.1), job, out, {}, force=False)
+    assert "exists already" in record["error"]
+    assert (out / "a.png").read_bytes() == b"mine"
+    command(*command_line, "-f")
+    assert Image.open(out / "a.png").size == (75, 50)
+    path = out / "manifest.jsonl"
+    path.write_text(path.read_text().splitlines(keepends=True)[0])
+    (out / "a.png").write_bytes(b"stopped before its line was written")
+    command(*command_line, "--resume")
+    assert Image.open(out / "a.png").size == (75, 50)
+    said = command(*command_line, "--resume", "--realism", 0, code=1)
+    assert '"realism": 1.0' in said
+    assert said.count("\n") == 1
+    monkeypatch.setattr(folder, "ProcessPoolExecutor", None)  # nothing is left to do
+    assert "1 were done" in command(*command_line, "--resume", "--tile", 512)
+
+
+def test_a_warning_names_its_file(photos, tmp_path, model_dir, monkeypatch):
+    def work():
+        warnings.warn("unlike\nphotographs", UnusualImageWarning, stacklevel=1)
+        warnings.warn("of no interest", stacklevel=1)
+        return b"abc", 0.1
+
+    record = record_of("a.png", "a.bibc", work)
+    assert (record["warning"], record["error"]) == ("unlike photographs", None)
+
+    def run(work, jobs, manifest, *, options, processes, done):
+        for job in jobs:
+            manifest.add(record | {"file": job.name})
+            done(manifest.records[job.name])
+
+    monkeypatch.setattr(folder, "run", run)
+    base = ("encode", photos / "a", "-o", tmp_path / "out", "-m", model_dir)
+    assert "bibcodec: b/1.jpg: unlike photographs\n" in command(*base)
+    assert command(*base, "-f", "--quiet") == ""
 
 
 def test_cores_are_not_oversubscribed(monkeypatch):
@@ -146,14 +246,13 @@ def test_killed_and_resumed_is_undisturbed(photos, tmp_path, model_dir):
     def start(out):
         return subprocess.Popen([*base, "-j", "1", "--resume", "-o", str(out)], **options)
 
-    began = time.monotonic()
     assert start(tmp_path / "calm").wait() == 0
-    whole = time.monotonic() - began
     out, kills = tmp_path / "killed", 0
-    counts = []
-    for moment in np.random.default_rng(1).uniform(0.3, 0.95, 10):
+    counts = [0]
+    for more in np.random.default_rng(1).integers(1, 10, 6):
         process = start(out)
-        time.sleep(whole * moment)
+        while process.poll() is None and len(list(out.rglob("*.bibc"))) < counts[-1] + more:
+            time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
         kills += process.wait() == -signal.SIGKILL
         counts.append(len(list(out.rglob("*.bibc"))))

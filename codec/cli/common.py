@@ -6,6 +6,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -73,6 +74,27 @@ Verbose = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class How:
+    """The options of a run over a folder, which `encode` and `decode` share.
+
+    Attributes:
+        jobs: processes, if not as many as cores.
+        threads: of each process, if not the cores divided among the processes.
+        shard: which files, "i/n".
+        resume: go on with a run that was stopped.
+        force: replace what is there.
+        quiet: say nothing but of files that could not be coded.
+    """
+
+    jobs: int | None
+    threads: int | None
+    shard: str
+    resume: bool
+    force: bool
+    quiet: bool
+
+
 @contextmanager
 def one_sentence(verbose: int, file: str = "") -> Iterator[None]:
     """Any error of the block becomes one sentence on stderr and exit code 1.
@@ -86,6 +108,8 @@ def one_sentence(verbose: int, file: str = "") -> Iterator[None]:
             warnings.filterwarnings("always", category=UnusualImageWarning)
             warnings.showwarning = _show_warning
             yield
+    except (typer.BadParameter, typer.Exit):
+        raise
     except Exception as error:
         if verbose >= 2:
             traceback.print_exc()
@@ -123,17 +147,15 @@ def say(line: str) -> None:
 def output_path(source: str, output: str | None, suffix: str) -> str:
     """Where the result goes: beside its source, or in a folder, or to stdout, unless named."""
     if output is None:
-        return STDIO if source == STDIO else str(Path(source).with_suffix(suffix))
+        return STDIO if source == STDIO else str(Path(source).with_suffix("")) + suffix
     if output != STDIO and Path(output).is_dir():
         if source == STDIO:
             raise typer.BadParameter(f"{output} is a folder: name the file")
-        return str(Path(output) / Path(source).with_suffix(suffix).name)
+        return str(Path(output) / Path(source).stem) + suffix
     return output
 
 
-def of_folder(
-    source: str, output: str | None, *, jobs: int | None, shard: str, resume: bool
-) -> bool:
+def of_folder(source: str, output: str | None, how: How) -> bool:
     """Whether a verb is given a folder; a usage error if its options do not fit that."""
     if source != STDIO and Path(source).is_dir():
         if output in (None, STDIO) or Path(str(output)).is_file():
@@ -141,11 +163,11 @@ def of_folder(
         from codec.folder import Shard  # noqa: PLC0415  (multiprocessing: not for --help)
 
         try:
-            Shard.parse(shard)
+            Shard.parse(how.shard)
         except ValueError as error:
             raise typer.BadParameter(f"--shard {error}") from None
         return True
-    if jobs is not None or shard != "1/1" or resume:
+    if how.jobs is not None or how.shard != "1/1" or how.resume:
         raise typer.BadParameter("--jobs, --shard and --resume are for folders")
     return False
 

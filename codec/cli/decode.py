@@ -14,6 +14,7 @@ from codec.cli.common import (
     Coded,
     Device,
     Force,
+    How,
     Jobs,
     MaxChunkBytes,
     MaxPixels,
@@ -93,46 +94,36 @@ def decode(
         "device": device,
         "tile": tile,
     }
-    if of_folder(file, output, jobs=jobs, shard=shard, resume=resume):
-        if samples > 1:
-            raise typer.BadParameter("--samples is for one file")
+    how = How(jobs, threads, shard, resume, force, quiet)
+    with one_sentence(verbose, file):
         from codec import image_io  # noqa: PLC0415  (Pillow: not for --help)
-        from codec.cli import folder  # noqa: PLC0415
-        from codec.folder import decoded  # noqa: PLC0415
 
-        with one_sentence(verbose):
-            suffix = f".{(file_format or 'png').lower()}"
-            wanted = image_io.format_name(file_format, Path(suffix))
-            failed = folder.run(
-                decoded,
-                file,
-                str(output),
-                suffixes=(".bibc",),
-                becomes=suffix,
-                options=options | {"seed": seed_option(seed), "format": wanted},
-                jobs=jobs,
-                threads=threads,
-                shard=shard,
-                resume=resume,
-                force=force,
-                quiet=quiet,
+        options["seed"] = chosen = seed_option(seed)
+        suffix = f".{(file_format or 'png').lower()}"
+        if of_folder(file, output, how):
+            if samples > 1:
+                raise typer.BadParameter("--samples is for one file")
+            from codec.cli import folder  # noqa: PLC0415
+            from codec.folder import decoded  # noqa: PLC0415
+
+            options["format"] = image_io.format_name(file_format, Path(suffix))
+            folder.run(
+                decoded, file, str(output), how, suffixes=[".bibc"], becomes=suffix, options=options
             )
-        raise typer.Exit(1 if failed else 0)
-    path = output_path(file, output, f".{(file_format or 'png').lower()}")
-    if samples > 1 and path == STDIO:
-        raise typer.BadParameter("--samples writes files: name one with -o")
-    chosen = seed_option(seed)
-    outputs = [path] if samples == 1 else [numbered(path, n + 1) for n in range(samples)]
+        path = output_path(file, output, suffix)
+        if samples > 1 and path == STDIO:
+            raise typer.BadParameter("--samples writes files: name one with -o")
+        outputs = [path] if samples == 1 else [numbered(path, n + 1) for n in range(samples)]
     with one_sentence(verbose, file), progress(f"decoding {file}", quiet):
         for path in outputs:
             refuse_overwrite(path, force)
-        from codec import image_io, pipeline  # noqa: PLC0415  (Pillow: not for --help)
+        from codec import pipeline  # noqa: PLC0415
 
         wanted = image_io.format_name(file_format, Path(path))
         set_threads(threads)
         data = read_coded(sys.stdin.buffer if file == STDIO else file)
         start = time.perf_counter()
-        picture = pipeline.rendering(data, seed=chosen, **options)
+        picture = pipeline.rendering(data, **options)
         for path in outputs:
             with writing(path, force) as out:
                 if is_device(path):  # some formats seek, and a failure must leave nothing on a pipe
@@ -158,9 +149,9 @@ def seed_option(text: str) -> int | str:
     """The value of --seed: "stored", "random" or a number 0..2**64 - 1."""
     if text in ("stored", "random"):
         return text
-    if text.isascii() and text.isdigit() and int(text) < 2**64:
+    if text.isascii() and text.isdigit() and len(text) <= 20 and int(text) < 2**64:
         return int(text)
-    raise typer.BadParameter(f"--seed {text}: expected stored, random or 0..{2**64 - 1}")
+    raise typer.BadParameter(f"--seed {text:.24}: expected stored, random or 0..{2**64 - 1}")
 
 
 def is_device(path: str) -> bool:

@@ -3,8 +3,8 @@
 import sys
 import time
 from enum import StrEnum
-from io import BytesIO
-from typing import Annotated, Any
+from io import SEEK_END, SEEK_SET, BufferedReader, RawIOBase
+from typing import Annotated, Any, BinaryIO
 
 import typer
 
@@ -12,6 +12,7 @@ import codec
 from codec.cli.common import (
     Device,
     Force,
+    How,
     Jobs,
     Model,
     On,
@@ -29,7 +30,7 @@ from codec.cli.common import (
     say,
     set_threads,
 )
-from codec.files import STDIO, refuse_overwrite, writing
+from codec.files import PIECE, STDIO, refuse_overwrite, writing
 from codec.options import EFFORT, METADATA, TILE
 
 
@@ -103,35 +104,33 @@ def encode(
         "device": device,
         "tile": tile,
     }
-    if of_folder(image, output, jobs=jobs, shard=shard, resume=resume):
-        from codec.cli import folder  # noqa: PLC0415  (Pillow: not for --help)
-        from codec.folder import encoded  # noqa: PLC0415
-        from codec.image_io import suffixes  # noqa: PLC0415
+    how = How(jobs, threads, shard, resume, force, quiet)
+    with one_sentence(verbose, image):
+        if of_folder(image, output, how):
+            from codec import image_io  # noqa: PLC0415  (Pillow: not for --help)
+            from codec.cli import folder  # noqa: PLC0415
+            from codec.folder import encoded  # noqa: PLC0415
 
-        with one_sentence(verbose):
-            failed = folder.run(
+            folder.run(
                 encoded,
                 image,
                 str(output),
-                suffixes=suffixes(),
+                how,
+                suffixes=image_io.suffixes(),
                 becomes=".bibc",
                 options=options,
-                jobs=jobs,
-                threads=threads,
-                shard=shard,
-                resume=resume,
-                force=force,
-                quiet=quiet,
             )
-        raise typer.Exit(1 if failed else 0)
-    path = output_path(image, output, ".bibc")
-    with one_sentence(verbose), progress(f"encoding {image}", quiet):
+        path = output_path(image, output, ".bibc")
+    with one_sentence(verbose, image), progress(f"encoding {image}", quiet):
         start = time.perf_counter()
         refuse_overwrite(path, force)
         set_threads(threads)
-        data = codec.encode(
-            BytesIO(sys.stdin.buffer.read()) if image == STDIO else image, **options
-        )
+        if image == STDIO:
+            data = codec.encode(BufferedReader(Piped(sys.stdin.buffer)), **options)
+            while sys.stdin.buffer.read(PIECE):  # what is behind the image: its writer goes on
+                pass
+        else:
+            data = codec.encode(image, **options)
         with writing(path, force) as file:
             file.write(data)
         about = codec.info(data)
@@ -140,3 +139,41 @@ def encode(
             f"{image} -> {path}: {about.width}x{about.height}, {len(data):,} bytes, "
             f"{about.bpp:.4f} bpp, quality {about.quality}, {time.perf_counter() - start:.2f} s"
         )
+
+
+class Piped(RawIOBase):
+    """A pipe that can be sought, as Pillow needs it: read as far as is asked for, and kept.
+
+    >>> from io import BytesIO
+    >>> piped = Piped(BytesIO(b"an image and more"))
+    >>> piped.seek(3), piped.read(5), piped.seek(0), piped.read(2)
+    (3, b'image', 0, b'an')
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._kept, self._at = stream, bytearray(), 0
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        """As of any stream; from the end, all is read first."""
+        if whence == SEEK_END:
+            self._kept += self._stream.read()
+        self._at = offset + (0, self._at, len(self._kept))[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """As of any stream."""
+        view = memoryview(buffer)
+        end = self._at + len(view)
+        self._kept += self._stream.read(max(end - len(self._kept), 0))
+        piece = self._kept[self._at : end]
+        view[: len(piece)] = piece
+        self._at += len(piece)
+        return len(piece)

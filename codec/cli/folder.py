@@ -5,81 +5,78 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
+
+import typer
 
 from codec import folder
-from codec.cli.common import say
+from codec.cli.common import How, say
 from codec.errors import CodecError
-from codec.folder import Manifest, Options, Processes, Record, Shard
+from codec.folder import Options, Processes, Shard, Work
+from codec.manifest import Manifest, Record
 
 
 def run(
-    work: Callable[[Path, Options], tuple[bytes, float]],
+    work: Work,
     source: str,
     output: str,
+    how: How,
     *,
     suffixes: Collection[str],
     becomes: str,
     options: Options,
-    jobs: int | None,
-    threads: int | None,
-    shard: str,
-    resume: bool,
-    force: bool,
-    quiet: bool,
-) -> int:
+) -> NoReturn:
     """Code a folder; a line on stderr for every file that could not be, and one for the whole.
 
     Args:
         work: `codec.folder.encoded` or `decoded`.
         source: the folder.
         output: the folder of the results, made if missing.
+        how: how many processes, which files, and what becomes of those that are there.
         suffixes: of the files that count.
         becomes: suffix of the results.
         options: for `work`.
-        jobs: processes, if not as many as cores.
-        threads: of each process, if not the cores divided among the processes.
-        shard: which files, "i/n".
-        resume: go on with a run that was stopped.
-        force: replace an earlier run's results.
-        quiet: say nothing of what went well.
-
-    Returns:
-        How many files could not be coded.
 
     Raises:
+        Exit: at the end, with 1 if there were files that could not be coded.
         CodecError: there is nothing to do, or no way to begin.
     """
-    part, out = Shard.parse(shard), Path(output)
+    part, out, about = Shard.parse(how.shard), Path(output), folder.about(work, options)
     found = folder.find(Path(source), out, suffixes, becomes, part)
     if not found and part.count == 1:
-        raise CodecError(f"{source}: no files to {work.__name__.removesuffix('d')} in this folder")
+        raise CodecError(f"{source}: no files to {about['run']} in this folder")
+    if not how.force:
+        folder.refuse_overwrite(found, out / part.manifest)
     out.mkdir(parents=True, exist_ok=True)
-    manifest = Manifest(out, part, resume=resume, force=force)
-    start, before = time.perf_counter(), sum(manifest.has(job) for job in found)
+    manifest = Manifest(out / part.manifest, about, resume=how.resume, force=how.force)
+    before = sum(manifest.has(job.name, job.target) for job in found)
+    start = time.perf_counter()
     failed = 0
     try:
-        with bar(len(found), before, quiet) as advance:
+        with bar(len(found), before, how.quiet) as advance:
 
             def done(record: Record) -> None:
                 nonlocal failed
+                if record["warning"] is not None and not how.quiet:
+                    say(f"bibcodec: {record['file']}: {record['warning']}")
                 if record["error"] is not None:
                     failed += 1
                     say(f"bibcodec: {record['file']}: {record['error']}")
                 advance()
 
-            of = Processes.of(jobs, threads)
+            of = Processes.of(how.jobs, how.threads)
             folder.run(work, found, manifest, options=options, processes=of, done=done)
     finally:
         manifest.close()
     seconds = time.perf_counter() - start
     now = len(found) - before
-    if not quiet:
+    if not how.quiet:
         total = sum(manifest.records[job.name]["bytes"] for job in found)
         say(
             f"{source} -> {out}: {len(found) - failed} files, {total:,} bytes, {failed} failed, "
             f"{before} were done, {seconds:.1f} s, {now / seconds:.2f} files/s"
         )
-    return failed
+    raise typer.Exit(1 if failed else 0)
 
 
 @contextmanager
