@@ -52,8 +52,8 @@ NOTES = {
     "dists": "on VGG16, with torchmetrics' network, at full resolution",
     "windows": "features of EfficientNet-Lite2 (ImageNet), stage 5, 120 channels, averaged over "
     "square windows that overlap by half; no model of ours is trained with this network",
-    "frechet": "biased upwards by the finite sample, little as each decoded window is compared "
-    "beside its own original",
+    "frechet": "biased upwards by the finite sample, little as both samples are windows of the "
+    "same photographs",
     "kid": "unbiased: pairs of windows of different images only; may be negative",
     "fid": "FID/256 of Mentzer et al. 2020: torch-fidelity's Inception-v3, 2048 features of "
     "windows of 256 pixels, side by side from the corner and again from (128, 128), images pooled; "
@@ -61,8 +61,8 @@ NOTES = {
     "without intervals, which would cost too much",
     "samples": "at realism above 0, means over the seeds 0, 1, ...: of distances too, "
     "the seeds are not pooled",
-    "ci95": f"percentiles of a bootstrap over images ({REPEATS} repeats; {DISTANCE_REPEATS} for "
-    "distances)",
+    "ci95": f"of a bootstrap over images ({REPEATS} repeats; {DISTANCE_REPEATS} for distances): "
+    "percentiles q; for Fréchet distances 2d - q, as repeated windows shift them upwards",
     "bpp": "the whole file; images are coded as sRGB samples, without metadata",
     "time": "seconds per image, mean, within the measuring process",
 }
@@ -97,7 +97,9 @@ def summarise(records: Sequence[Record]) -> dict[str, Any]:
             results[key] = _rounded(values.mean(axis=1))
             ci95[key] = _percentiles(draws @ values.T / len(records))
         elif having:
-            not_measured[key] = "an image is too small for it"
+            lacking = [r["file"] for r in records if any(key not in p for p in r["points"])]
+            others = f" and {len(lacking) - 1} more are" if len(lacking) > 1 else " is"
+            not_measured[key] = f"{lacking[0]}{others} too small for it"
     windows = {}
     for window in (*map(str, WINDOWS), "fid"):
         found = [record for record in records if window in record["originals"]]
@@ -153,7 +155,7 @@ def _distances(
     records: Sequence[Record], window: str, ci95: dict[str, list[Any]]
 ) -> dict[str, list[float]]:
     """Fréchet and kernel distances of a window's features; adds their intervals to `ci95`."""
-    from codec.metrics.distances import Comparison  # noqa: PLC0415
+    from codec.metrics.distances import Comparison, basic_interval  # noqa: PLC0415
 
     draws = np.random.default_rng(0).multinomial(
         len(records), [1 / len(records)] * len(records), DISTANCE_REPEATS
@@ -168,7 +170,10 @@ def _distances(
             ("kid", np.mean([comparison.kid() for comparison in comparisons]), spreads[1]),
         ):
             results[f"{name}-{window}"].append(round(float(value), 6))
-            ci95.setdefault(f"{name}-{window}", []).extend(_percentiles(spread[:, None]))
+            interval = np.percentile(spread, [2.5, 97.5])
+            if name == "frechet":
+                interval = basic_interval(float(value), spread)
+            ci95.setdefault(f"{name}-{window}", []).append(_rounded(interval))
     return results
 
 

@@ -17,7 +17,7 @@ from scipy.linalg import sqrtm
 
 from codec.errors import CodecError
 from codec.metrics import fid, fidelity, realism
-from codec.metrics.distances import Comparison, frechet
+from codec.metrics.distances import Comparison, basic_interval, frechet
 from codec.metrics.dists import Dists
 from codec.metrics.fid import Fid
 from codec.metrics.lpips import Lpips
@@ -237,6 +237,23 @@ def test_a_drawn_image_counts_as_often_as_it_was_drawn():
     assert kid[0] == pytest.approx(once.kid(), rel=1e-9)
     two = Comparison([a[1], a[3]], [b[1], b[3]])
     assert kid[1] == pytest.approx(two.kid(), rel=1e-9)
+
+
+def test_basic_intervals_of_frechet_distances_hold_the_true_value_as_percentiles_do_not():
+    rng = np.random.default_rng(0)
+    dimensions, images, windows, repeats = 30, 24, 15, 40
+    true = dimensions * (1 - 0.45**0.5) ** 2  # N(0, 1) against N(0, 0.6² + 0.3²), each dimension
+    draws = rng.multinomial(images, [1 / images] * images, 100)
+    held = np.zeros(2)
+    for _ in range(repeats):
+        scenes = rng.normal(size=(images, 1, dimensions))  # windows of an image are alike
+        x = (scenes + rng.normal(size=(images, windows, dimensions))) / 2**0.5
+        comparison = Comparison(list(x), list(0.6 * x + 0.3 * rng.normal(size=x.shape)))
+        spread, _ = comparison.bootstrap(draws)
+        intervals = basic_interval(comparison.frechet(), spread), np.percentile(spread, [2.5, 97.5])
+        held += [low <= true <= high for low, high in intervals]
+    assert held[0] >= 0.8 * repeats
+    assert held[1] <= 0.4 * repeats
 
 
 def test_frechet_of_fewer_windows_than_dimensions_is_finite_and_right():
