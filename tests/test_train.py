@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,11 @@ from PIL import Image
 
 from bitstream.errors import CodecError
 from codec.quantizer import ResidualQuantizer, Stage, least
-from codec.train.config import load_config
+from codec.train.config import TrainConfig, configured, load_config
 from codec.train.data import Crops
+from codec.train.detail import DetailTraining
+from codec.train.family import FamilyConfig
+from codec.train.linear import entropy_kmeans
 from codec.train.loop import schedule
 
 TOY = {
@@ -82,6 +86,47 @@ def test_settings_are_checked() -> None:
         load_config(None, ["stepz=3"])
     with pytest.raises(CodecError, match="--set"):
         load_config(None, ["steps=many"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting", "sentence"),
+    [
+        (TrainConfig, "log_steps=-1", "log_steps is -1, expected an integer in 1..1000000000"),
+        (TrainConfig, "warmup=0", "warmup is 0, expected an integer in 1.."),
+        (TrainConfig, "crop=100", "crop is 100, expected a multiple of 32"),
+        (TrainConfig, 'steps="abc"', "steps is 'abc', expected an integer"),
+        (TrainConfig, "rate=[1]", "rate is (1,), expected a number in 0..1"),
+        (TrainConfig, "rate=NaN", "rate is nan, expected a number in 0..1"),
+        (TrainConfig, "seed=-1", "seed is -1, expected an integer in 0..4294967295"),
+        (TrainConfig, "batch=0", "batch is 0, expected an integer in 1..65536"),
+        (TrainConfig, "context_epochs=3", "context_epochs is 3, expected 2 numbers in 0..1000"),
+        (TrainConfig, "tensorboard=1", "tensorboard is 1, expected a bool"),
+        (TrainConfig, "contexts=4000", "contexts is 4000, expected at most 100, the cells"),
+        (TrainConfig, "model.encoder=3", "object is not iterable"),
+        (TrainConfig, "model=3", "model is 3, expected a table of settings"),
+        (TrainConfig, "steps.more=3", "steps is {'more': 3}, expected one value"),
+        (DetailTraining, "warmup=0", "warmup is 0, expected an integer in 1.."),
+        (DetailTraining, "qualities=[90, 0]", "qualities is (90, 0), expected the lower one first"),
+        (DetailTraining, "weights.lecam=-1", "lecam is -1, expected a number in 0..1000000"),
+        (DetailTraining, 'weights.divergence="jsd"', "divergence is 'jsd', expected one of ['kl',"),
+        (FamilyConfig, "batch=1", "batch is 1, expected an integer in 2..65536"),
+        (FamilyConfig, 'likelihood="cauchy"', "likelihood is 'cauchy', expected one of ['gaussian"),
+    ],
+)
+def test_settings_that_cannot_be_trained_with(kind: Any, setting: str, sentence: str) -> None:
+    few = ["crop=64", "batch=5", "context_batches=5"] if kind is TrainConfig else []
+    with pytest.raises(CodecError) as caught:
+        configured(kind(), None, [*few, setting])
+    assert "training settings: " in str(caught.value)
+    assert sentence in str(caught.value)
+
+
+def test_a_linear_start_of_too_few_or_flat_blocks_is_refused() -> None:
+    generator = torch.Generator()
+    for rows, sentence in ((3, "starts from 15 vectors: expected 16"), (9, "have no detail")):
+        groups = [torch.zeros(rows, 4)] * 5
+        with pytest.raises(CodecError, match=sentence):
+            entropy_kmeans(groups, codes=16, zero=False, rounds=1, generator=generator)
 
 
 def test_schedule_visits_all_qualities_and_prefixes() -> None:

@@ -137,8 +137,10 @@ def invoke(*arguments):
 def trained(request, data, model_dir, tmp_path_factory):
     """The objective and the folder of a run of two steps."""
     out = tmp_path_factory.mktemp("run")
-    done = invoke(*command(request.param, data, out, model_dir, "--set", "steps=2"))
+    more = ("--set", "steps=2", "--set", "log_steps=5")
+    done = invoke(*command(request.param, data, out, model_dir, *more))
     assert done.exit_code == 0, done.output
+    assert steps(out) == [2]  # no more than were asked for
     return request.param, out
 
 

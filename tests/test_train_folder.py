@@ -68,6 +68,7 @@ def test_classes_are_the_folders(photographs, tmp_path):
     [
         ("vqvae", [], "unknown objective 'vqvae': expected one of codec, detail, supervised-ib"),
         ("vae", ["stepz=3"], "unknown training setting 'stepz'"),
+        ("gc-ae", ["latent=5"], "groups is 4, expected a divisor of latent = 5"),
         ("vae", ["side=64"], "no training image has both sides >= 64 pixels"),
     ],
 )

@@ -10,10 +10,41 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bitstream.errors import CodecError
+from codec.model_files import in_range, reason
 from codec.networks import ModelConfig
 from codec.options import EFFORT
 
 Config = TypeVar("Config")
+
+CELL = 32  # pixels a side of the coarsest cell
+CLUSTERED = 2500  # crops that the tables of the context prior begin with, at the most
+RANGES: dict[str, tuple[int, int]] = {  # least and most of the settings of all kinds of training
+    "steps": (1, 10**9),
+    "batch": (1, 2**16),
+    "crop": (CELL, 2**12),
+    "rate": (0, 1),
+    "critic_rate": (0, 1),
+    "warmup": (1, 10**9),
+    "average": (0, 1),
+    "codebook_decay": (0, 1),
+    "balance": (0, 2),
+    "effort": (1, 9),
+    "prefix": (0, 1),
+    "start_batches": (1, 10**6),
+    "contexts": (0, 2**12),
+    "context_batches": (1, 10**6),
+    "context_epochs": (0, 1000),
+    "qualities": (0, 100),
+    "seed": (0, 2**32 - 1),
+    "save_seconds": (0, 10**9),
+    "log_steps": (1, 10**9),
+    "side": (1, 2**12),
+    "crops": (1, 10**8),
+    "latent": (1, 2**12),
+    "width": (1, 2**16),
+    "groups": (1, 2**12),
+    "codes": (1, 2**16),
+}
 
 
 @dataclass(frozen=True)
@@ -45,27 +76,64 @@ class TrainConfig:
     log_steps: int = 50  # steps that a line of log.jsonl sums up
     tensorboard: bool = False  # write the same figures for TensorBoard, in OUT/tensorboard
 
-
-def _assign(config: Any, key: str, value: Any) -> Any:
-    head, _, rest = key.partition(".")
-    if head not in {f.name for f in dataclasses.fields(config)}:
-        known = ", ".join(f.name for f in dataclasses.fields(config))
-        raise CodecError(f"unknown training setting {key!r}: expected one of {known}")
-    if head == "model":
-        changes = {rest: value} if rest else value
-        try:
-            model = ModelConfig.from_json(
-                json.dumps({**json.loads(config.model.to_json()), **changes})
+    def __post_init__(self) -> None:
+        check_numbers(self)
+        crops = min(self.context_batches * self.batch, CLUSTERED)
+        if self.contexts > (cells := crops * (self.crop // CELL) ** 2):
+            raise ValueError(
+                f"contexts is {self.contexts}, expected at most {cells}, the cells of {CELL} "
+                "pixels in context_batches batches"
             )
-        except (TypeError, ValueError) as error:
-            raise CodecError(f"model setting {changes}: {error}") from error
-        return dataclasses.replace(config, model=model)
-    inner = getattr(config, head)
-    if dataclasses.is_dataclass(inner):
-        for name, changed in ({rest: value} if rest else value).items():
-            inner = _assign(inner, name, changed)
-        value = inner
-    return dataclasses.replace(config, **{head: tuple(value) if isinstance(value, list) else value})
+
+
+def check_numbers(settings: Any) -> None:
+    """Raise ValueError unless every setting of a dataclass is of its default's type, and in range.
+
+    >>> check_numbers(TrainConfig(steps=0))
+    Traceback (most recent call last):
+    ...
+    ValueError: steps is 0, expected an integer in 1..1000000000
+    """
+    for setting in dataclasses.fields(settings):
+        name, value, like = setting.name, getattr(settings, setting.name), setting.default
+        least, most = RANGES.get(name, (0, 10**6))
+        if type(like) is int:
+            in_range(name, value, least, most)
+        elif isinstance(like, float | tuple):
+            length = len(like) if isinstance(like, tuple) else 0
+            numbers = value if length else (value,)
+            fits = type(numbers) is tuple and len(numbers) == max(length, 1)
+            if not fits or not all(type(n) in (int, float) and least <= n <= most for n in numbers):
+                what = f"{length} numbers" if length else "a number"
+                raise ValueError(f"{name} is {value!r:.40}, expected {what} in {least}..{most}")
+        elif isinstance(like, bool | str) and type(value) is not type(like):
+            raise ValueError(f"{name} is {value!r:.40}, expected a {type(like).__name__}")
+        if name == "crop" and value % CELL:
+            raise ValueError(f"crop is {value}, expected a multiple of {CELL}")
+
+
+def _changed(config: Config, settings: dict[str, Any]) -> Config:
+    """The configuration with some settings; TypeError or ValueError if they are not valid."""
+    known = [f.name for f in dataclasses.fields(config)]  # type: ignore[type-var, arg-type]
+    changes = {}
+    for name, value in settings.items():
+        if name not in known:
+            raise ValueError(
+                f"unknown training setting {name!r}: expected one of {', '.join(known)}"
+            )
+        inner = getattr(config, name)
+        nested = dataclasses.is_dataclass(inner)
+        if nested != isinstance(value, dict):
+            what = "a table of settings" if nested else "one value"
+            raise ValueError(f"{name} is {value!r:.40}, expected {what}")
+        if isinstance(inner, ModelConfig):
+            inner = ModelConfig.from_json(json.dumps(json.loads(inner.to_json()) | value))
+        elif nested:
+            inner = _changed(inner, value)
+        else:
+            inner = tuple(value) if isinstance(value, list) else value
+        changes[name] = inner
+    return dataclasses.replace(config, **changes)  # type: ignore[type-var]
 
 
 def load_config(path: Path | None, overrides: list[str]) -> TrainConfig:
@@ -81,7 +149,7 @@ def configured(config: Config, path: Path | None, overrides: list[str]) -> Confi
     """A configuration with the TOML file's values, then overrides "name=value" (value in JSON).
 
     Raises:
-        CodecError: an unknown setting or a value that cannot be read.
+        CodecError: an unknown setting, or a value that cannot be read or is out of its range.
     """
     try:
         settings: dict[str, Any] = tomllib.loads(path.read_text()) if path else {}
@@ -89,12 +157,18 @@ def configured(config: Config, path: Path | None, overrides: list[str]) -> Confi
         raise CodecError(f"cannot read training config {path}: {error}") from error
     for text in overrides:
         key, _, value = text.partition("=")
+        name, _, inner = key.partition(".")
         try:
-            settings[key] = json.loads(value)
+            changed = json.loads(value)
         except json.JSONDecodeError as error:
             raise CodecError(
                 f"cannot read --set {text!r}: expected name=value with a JSON value"
             ) from error
-    for key, value in settings.items():
-        config = _assign(config, key, value)
-    return config
+        if inner:
+            before = settings.get(name)
+            changed = (before if isinstance(before, dict) else {}) | {inner: changed}
+        settings[name] = changed
+    try:
+        return _changed(config, settings)
+    except (TypeError, ValueError) as error:
+        raise CodecError(f"training settings: {reason(error)}") from error

@@ -17,6 +17,7 @@ from codec.model import CodecModel
 from codec.train.checkpoint import Checkpoint, has_checkpoint
 from codec.train.clock import Clock
 from codec.train.coding import quantising
+from codec.train.config import check_numbers
 from codec.train.data import Crops, load_images
 from codec.train.loop import GOLDEN, Log
 from codec.train.losses import Judge, Weights
@@ -41,6 +42,11 @@ class DetailTraining:
     seed: int = 0
     save_seconds: float = 300.0
     log_steps: int = 50
+
+    def __post_init__(self) -> None:
+        check_numbers(self)
+        if self.qualities[0] > self.qualities[1]:
+            raise ValueError(f"qualities is {self.qualities}, expected the lower one first")
 
 
 class Run:
@@ -162,9 +168,10 @@ def train_detail(
     log = Log(out, run.step, tensorboard=False)
     with Clock(seconds, config.save_seconds) as clock:
         while run.step < config.steps and not clock.over():
-            for _ in range(config.log_steps):
+            steps = min(config.log_steps, config.steps - run.step)
+            for _ in range(steps):
                 one_step(run, crops, log)
-            log.write(run.step, config.log_steps, config.rate)
+            log.write(run.step, steps, config.rate)
             if clock.due():
                 run.save()
         run.save()

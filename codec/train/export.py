@@ -13,7 +13,7 @@ from bitstream.tables import frequencies_from_counts
 from codec.model import CodecModel
 from codec.networks import Networks
 from codec.quantizer import quality_range
-from codec.train.config import TrainConfig
+from codec.train.config import CLUSTERED, TrainConfig
 from codec.train.context import Fit, collect
 from codec.train.data import Crops
 
@@ -42,7 +42,7 @@ def context_prior(networks: Networks, crops: Crops, config: TrainConfig) -> Cont
     fit = Fit(networks.quantizer.stages, books, config.contexts, FEATURES, CONTEXT)
     linear, mixed = config.context_epochs
     fit.linear(sample, linear)
-    fit.cluster(sample.part(slice(0, 2500)))
+    fit.cluster(sample.part(slice(0, CLUSTERED)))
     fit.mix(sample, mixed)
     return fit.prior(sample)
 

@@ -33,6 +33,10 @@ from codec.lagrangian import (
     Term,
     Wasserstein,
 )
+from codec.model_files import in_range
+from codec.train.config import check_numbers
+
+LIKELIHOODS = ["gaussian", "laplace"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,14 @@ class FamilyConfig:
     rate: float = 1e-3  # of Adam, for model and critics
     critic_steps: int = 2  # steps of the critics per step of the model
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_numbers(self)
+        in_range("batch", self.batch, 2, 2**16)  # a quantised code is normalised over the batch
+        if self.likelihood not in LIKELIHOODS:
+            raise ValueError(
+                f"likelihood is {self.likelihood!r:.40}, expected one of {LIKELIHOODS}"
+            )
 
 
 def perceptron(inputs: int, width: int, outputs: int) -> nn.Sequential:
@@ -142,6 +154,8 @@ def make_encoder(objective: Objective, values: int, config: FamilyConfig) -> nn.
         return ConcatenatedNoise(perceptron(values + latent, width, latent), latent)
     if kind == "prior":
         return PriorNoise(latent)
+    if latent % config.groups:
+        raise CodecError(f"groups is {config.groups}, expected a divisor of latent = {latent}")
     return Quantised(perceptron(values, width, latent), latent, config.groups, config.codes)
 
 

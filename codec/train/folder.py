@@ -66,7 +66,9 @@ def classes(data: Path, config: FamilyConfig) -> tuple[Tensor, Tensor]:
     folders = sorted(path for path in data.iterdir() if path.is_dir())
     if len(folders) < 2:
         raise CodecError(f"{data} has no labels: expected a folder of images for each class")
-    each = FamilyConfig(side=config.side, crops=config.crops // len(folders), seed=config.seed)
+    each = FamilyConfig(
+        side=config.side, crops=max(config.crops // len(folders), 1), seed=config.seed
+    )
     x = [crops(folder, each) for folder in folders]
     return torch.cat(x), torch.arange(len(folders)).repeat_interleave(each.crops)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bitstream.errors import CodecError
 from codec.lagrangian import self_information
 from codec.networks import Networks
 from codec.train.data import Crops
 from cuda_ext import nearest
 
 GRID = (1.5, 0.5, 0.18, 0.06, 0.03)  # λ that the first codebooks are trained for, together
+
+MOST = 2**24  # vectors that a codebook starts from: `torch.multinomial` takes no more
 
 
 def klt(residual: Tensor, cell: int, dim: int) -> Tensor:
@@ -38,9 +41,19 @@ def entropy_kmeans(
 
     Returns:
         Codebook (K, D) and bits (groups, K): −log2 of each code's share in each group.
+
+    Raises:
+        CodecError: there are too few residuals, more than 2^24, or none that is not zero.
     """
     pool = torch.cat(groups)
     energy = pool.square().sum(1)
+    if not codes <= len(pool) <= MOST:
+        raise CodecError(
+            f"a codebook of {codes} codes starts from {len(pool)} vectors: expected "
+            f"{codes}..{MOST}, change start_batches, batch or crop"
+        )
+    if not energy.any():
+        raise CodecError("the photographs have no detail to start a codebook from: use others")
     picks = torch.multinomial(energy / energy.sum(), codes, replacement=False, generator=generator)
     book = pool[picks].clone() * 0.9
     bits = torch.full((len(groups), codes), 8.0)

@@ -145,10 +145,11 @@ def train(
     log = Log(out, run.step, config.tensorboard) if rank == 0 else None
     with Clock(seconds, config.save_seconds) as clock:
         while run.step < config.steps and not agreed(clock.over(), device):
-            for _ in range(config.log_steps):
+            steps = min(config.log_steps, config.steps - run.step)
+            for _ in range(steps):
                 one_step(run, module, crops, log)
             if log:
-                log.write(run.step, config.log_steps, learning_rate(config, run.step))
+                log.write(run.step, steps, learning_rate(config, run.step))
                 if clock.due():
                     run.save()
         if log:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from bitstream.errors import CodecError
 from codec.lagrangian import squared_error
 from codec.lagrangian.divergences import (
     Divergence,
@@ -16,6 +15,7 @@ from codec.lagrangian.divergences import (
     TotalVariation,
     Wasserstein,
 )
+from codec.train.config import check_numbers
 from codec.train.discriminator import FeatureCritic, LeCam, PixelCritic
 from codec.train.features import Features
 
@@ -40,6 +40,13 @@ class Weights:
     lecam: float = 0.01  # of the critics' regularisation
     divergence: str = "js"  # that term D estimates: a name of `DIVERGENCES`
 
+    def __post_init__(self) -> None:
+        check_numbers(self)
+        if self.divergence not in DIVERGENCES:
+            raise ValueError(
+                f"divergence is {self.divergence!r:.40}, expected one of {list(DIVERGENCES)}"
+            )
+
 
 @dataclass(frozen=True)
 class View:
@@ -60,9 +67,6 @@ class Judge(nn.Module):
 
     Term D, −KL(p_D(x) ‖ p_θ(x)) in the paper, by density-ratio estimation: critics are trained to
     tell x from y = g + r by a divergence's `critic_loss`, r descends its `loss`.
-
-    Raises:
-        CodecError: no such divergence.
     """
 
     def __init__(self, weights: Weights) -> None:
@@ -72,10 +76,6 @@ class Judge(nn.Module):
         self.pixels = PixelCritic()
         self.heads = FeatureCritic()
         self.lecam = LeCam()
-        if weights.divergence not in DIVERGENCES:
-            raise CodecError(
-                f"unknown divergence {weights.divergence!r}: expected one of {list(DIVERGENCES)}"
-            )
         self.term_d: Divergence = DIVERGENCES[weights.divergence](nn.Identity())  # on logits
 
     def critics(self) -> list[nn.Parameter]:
