@@ -1,6 +1,7 @@
 """Novelty: its percentile, its calibration, and what the user gets to see of it."""
 
 import json
+import re
 import warnings
 
 import numpy as np
@@ -200,7 +201,8 @@ def test_command_line(calibrated, tmp_path):
     file = f"{tmp_path}/blocks.bibc"
     done = run(app, ["info", file, "--novelty", "-m", str(calibrated), "--json"])
     assert json.loads(done.stdout)["novelty"] > 99
-    assert "novelty" in run(app, ["info", file, "--novelty", "-m", str(calibrated)]).stdout
+    shown = run(app, ["info", file, "--novelty", "-m", str(calibrated)]).stdout
+    assert re.search(r"^novelty +99\.\d, a percentile among photographs$", shown, re.MULTILINE)
     assert "novelty" not in run(app, ["info", file]).stdout
 
 

@@ -44,13 +44,13 @@ def info(
         if as_json:
             print(json.dumps(values, indent=2))
             return
+        values["bpp"] = f"{values['bpp']:.4f}"
+        sizes = [f"{kind} {size:,} bytes" for kind, size in values["chunks"].items()]
+        values["chunks"] = ", ".join(sizes) or "none"
+        if values.get("novelty") is not None:
+            values["novelty"] = f"{values['novelty']:.1f}, a percentile among photographs"
         for name, value in values.items():
-            shown = (
-                ", ".join(f"{k} {v:,} bytes" for k, v in value.items()) or "none"
-                if (isinstance(value, dict))
-                else value
-            )
-            print(f"{name:11} {shown}")
+            print(f"{name:11} {value}")
 
 
 def verify(
