@@ -169,6 +169,8 @@ def test_target_out_of_reach(folder, command):
         ("decode", "photo.bibc", "--seed", "1" * 5000),
         ("decode", "photo.bibc", "--max-pixels", "0"),
         ("decode", "photo.bibc", "--threads", "0"),
+        ("decode", "photo.bibc", "--threads", "1" * 12),
+        ("encode", ".", "-o", "out", "--jobs", "1" * 12),
         ("encode", "photo.png", "--no-such-flag"),
         ("no-such-verb",),
     ],

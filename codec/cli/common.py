@@ -31,7 +31,8 @@ Output = Annotated[str | None, typer.Option("-o", "--output", metavar="OUT")]
 Model = Annotated[str, typer.Option("-m", "--model", help="Name or folder of a model.")]
 On = Annotated[Device, typer.Option("--device", help="Where the networks run.")]
 Threads = Annotated[
-    int | None, typer.Option("--threads", min=1, metavar="N", help="CPU threads (default all).")
+    int | None,
+    typer.Option("--threads", min=1, max=1024, metavar="N", help="CPU threads (default all)."),
 ]
 Force = Annotated[bool, typer.Option("-f", "--force", help="Replace OUT if it exists.")]
 MaxPixels = Annotated[
@@ -57,7 +58,12 @@ Tile = Annotated[
 Jobs = Annotated[
     int | None,
     typer.Option(
-        "-j", "--jobs", min=1, metavar="N", help="Of a folder: processes (default: one a core)."
+        "-j",
+        "--jobs",
+        min=1,
+        max=1024,
+        metavar="N",
+        help="Of a folder: processes (default: one a core).",
     ),
 ]
 Shards = Annotated[
