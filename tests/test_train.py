@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from PIL import Image
 from bitstream.errors import CodecError
 from codec.quantizer import ResidualQuantizer, Stage, least
 from codec.train.config import TrainConfig, configured, load_config
-from codec.train.data import Crops
+from codec.train.data import Crops, load_images
 from codec.train.detail import DetailTraining
 from codec.train.family import FamilyConfig
 from codec.train.linear import entropy_kmeans
@@ -191,6 +192,26 @@ def test_two_processes_train_as_one_and_one_goes_on(photographs: Path, tmp_path:
     expected = [loss for _, loss in curve(one)]
     assert np.allclose(losses, expected, rtol=2e-3)
     assert not np.allclose(losses, expected[1:] + expected[:1], rtol=0.02)  # the curve does move
+
+
+@pytest.mark.parametrize("shard", [False, True])
+def test_a_broken_photograph_is_named(shard: bool, photographs: Path, tmp_path: Path) -> None:
+    """In a folder and in a tar shard; a shard that is cut is named, too."""
+    whole = (photographs / "0.png").read_bytes()
+    for name, content, sentence in (
+        ("a.png", whole[:-100], "/a.png: damaged image: .*: take it out of the training data"),
+        ("b.jpg", b"no image", "/b.jpg: not an image.*: take it out of the training data"),
+        ("train-0.tar", b"no shard" * 999, "/train-0.tar: not a whole tar file"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        inside = shard and name != "train-0.tar"
+        if inside:
+            with tarfile.open(tmp_path / "train-0.tar", "w") as tar:
+                tar.add(tmp_path / name, name)
+        with pytest.raises(CodecError, match=f"train-0.tar{sentence}" if inside else sentence):
+            load_images(tmp_path)
+        for path in tmp_path.iterdir():
+            path.unlink()
 
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:

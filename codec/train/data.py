@@ -10,36 +10,38 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
-from bitstream.errors import CodecError
-from codec.image_io import FORMATS
+from codec import image_io
+from codec.errors import CodecError, UnsupportedImageError
 
 SUFFIXES = (".webp", ".png", ".jpg", ".jpeg")
 
 
-def _files(source: Path, pattern: str) -> Iterator[bytes]:
-    """Encoded images of a folder's tar shards that match `pattern`, else of the folder itself."""
+def _files(source: Path, pattern: str) -> Iterator[tuple[Path, bytes]]:
+    """Name and bytes of the images in a folder's shards that match `pattern`, else in itself."""
     shards = [source] if source.suffix == ".tar" else sorted(source.glob(pattern))
     if shards:
         for shard in shards:
-            with tarfile.open(shard) as tar:
-                for member in tar:
-                    if member.isfile() and member.name.lower().endswith(SUFFIXES):
-                        stream = tar.extractfile(member)
-                        if stream is not None:
-                            yield stream.read()
+            try:
+                with tarfile.open(shard) as tar:
+                    for member in tar:
+                        if member.isfile() and member.name.lower().endswith(SUFFIXES):
+                            stream = tar.extractfile(member)
+                            if stream is not None:
+                                yield shard / member.name, stream.read()
+            except (tarfile.TarError, EOFError) as error:
+                raise CodecError(f"{shard}: not a whole tar file: {error}") from error
         return
     for path in sorted(source.rglob("*")):
         if path.suffix.lower() in SUFFIXES:
-            yield path.read_bytes()
+            yield path, path.read_bytes()
 
 
 def load_images(
     source: Path, pattern: str = "train-*.tar", limit: int | None = None
 ) -> list[NDArray[np.uint8]]:
-    """All photographs of a source in memory, (H, W, 3) uint8 each.
+    """All photographs of a source in memory, upright, (H, W, 3) uint8 each.
 
     Args:
         source: a tar shard, a folder of tar shards or a folder of images.
@@ -47,11 +49,15 @@ def load_images(
         limit: at most so many images.
 
     Raises:
-        CodecError: there is no image.
+        CodecError: there is no image, or one of them or a shard is damaged or of an unknown kind.
     """
     images = []
-    for raw in _files(source, pattern):
-        images.append(np.asarray(Image.open(io.BytesIO(raw), formats=FORMATS).convert("RGB")))
+    for path, raw in _files(source, pattern):
+        try:
+            images.append(image_io.load(io.BytesIO(raw), keep=()).rgb)
+        except UnsupportedImageError as error:
+            what = str(error).removeprefix("input: ")
+            raise CodecError(f"{path}: {what}: take it out of the training data") from error
         if limit is not None and len(images) >= limit:
             break
     if not images:
