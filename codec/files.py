@@ -105,7 +105,8 @@ def writing(path: str, force: bool) -> Iterator[BinaryIO]:
 @contextmanager
 def _temporary(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """A new file beside `target`, which is gone at the end unless it was renamed."""
-    temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.tmp")
+    name = os.fsdecode(os.fsencode(target.name)[:200])  # a name has 255 bytes at most
+    temporary = target.with_name(f".{name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
             yield temporary, file

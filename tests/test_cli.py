@@ -246,6 +246,11 @@ def test_a_format_of_a_strange_name(folder, command):
     assert said == "bibcodec: a/b: no image format of that name is known\n"
 
 
+def test_any_name_that_a_file_may_have(folder, command):
+    command("encode", "photo.png", "-o", "é" * 127)
+    assert codec.info("é" * 127).width == 75
+
+
 def test_a_replaced_file_keeps_its_mode(folder, command):
     (folder / "photo.bibc").touch()
     (folder / "photo.bibc").chmod(0o600)
