@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import os
+import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,6 +21,7 @@ import codec
 from codec import peers
 from codec.errors import CodecError
 from codec.files import refuse_overwrite, writing
+from codec.folder import Processes, begin
 from codec.image_io import FORMATS, suffixes
 from codec.measure import (
     FOREIGN,
@@ -89,11 +91,17 @@ def identity(plan: Plan) -> dict[str, Any]:
 def check(plan: Plan) -> None:
     """Raise CodecError if a plan makes no sense."""
     if plan.codec == FOREIGN:
-        if not (plan.decoded and plan.coded) or plan.qualities or plan.targets:
+        if not (plan.decoded and plan.coded):
             raise CodecError("a foreign codec needs its folders of decoded images and of files")
+        if plan.qualities or plan.targets:
+            raise CodecError("a foreign codec's files are there: give no qualities and no targets")
+        for folder in (plan.decoded, plan.coded):
+            if not Path(folder).is_dir():
+                raise CodecError(f"{folder}: not a folder")
         return
     if bool(plan.qualities) == bool(plan.targets):
-        raise CodecError("give qualities (-q) or targets in bits per pixel (--target-bpp)")
+        which = ", not both" if plan.qualities else ""
+        raise CodecError(f"give qualities (-q) or targets in bits per pixel (--target-bpp){which}")
     if not all(0 < target < float("inf") for target in plan.targets):
         raise CodecError(f"targets {plan.targets}: expected more than 0 bits per pixel")
     allowed = range(101) if plan.codec == OURS else peers.load(plan.codec).qualities
@@ -114,6 +122,7 @@ def to_file(
     images: Sequence[Path],
     output: Path,
     *,
+    name: str | None = None,
     force: bool = False,
     spread: Spread | None = None,
     done: Done = lambda path, error: None,
@@ -124,6 +133,7 @@ def to_file(
         plan: what to measure.
         images: the originals, at least one.
         output: the result file; until it is written, `.NAME.journal` beside it has what is done.
+        name: of the result, see `result`.
         force: replace the file.
         spread: how the work is spread, see `run`.
         done: is told of every image, see `run`.
@@ -136,11 +146,13 @@ def to_file(
         OSError: a file cannot be written.
     """
     refuse_overwrite(str(output), force)
+    if not output.parent.is_dir():
+        raise CodecError(f"{output}: there is no folder {output.parent}")
     journal = output.with_name(f".{output.name}.journal")
     records, errors = run(plan, images, journal, spread=spread, done=done)
     if not records:
         raise CodecError(f"{images[0].parent}: no image could be measured, nothing is written")
-    written = result(plan, images, records, errors)
+    written = result(plan, images, records, errors, name)
     with writing(str(output), force) as file:
         file.write((json.dumps(written, indent=1, allow_nan=False) + "\n").encode())
     journal.unlink()
@@ -170,8 +182,13 @@ def run(
     Raises:
         CodecError: the plan cannot be carried out at all.
         OSError: the journal cannot be written.
+
+    Warns:
+        UserWarning: the journal is of another plan.
     """
     check(plan)
+    if plan.codec == FOREIGN:
+        _refuse_equal_stems(images)
     known = identity(plan)
     load_networks(plan)
     finished = _read(journal, known)
@@ -198,7 +215,11 @@ def run(
 
 
 def result(
-    plan: Plan, images: Sequence[Path], records: Sequence[Record], errors: dict[str, str]
+    plan: Plan,
+    images: Sequence[Path],
+    records: Sequence[Record],
+    errors: dict[str, str],
+    name: str | None = None,
 ) -> dict[str, Any]:
     """The result file of a run, as JSON.
 
@@ -207,10 +228,11 @@ def result(
         images: of the run.
         records: that the run gave, at least one.
         errors: that the run gave.
+        name: of the result; by default the codec's, and of a foreign one its folder's.
     """
     about = describe(plan)
     summary = summarise(records)
-    name = Path(plan.decoded or "").name if plan.codec == FOREIGN else plan.codec
+    usual = Path(plan.decoded or "").name if plan.codec == FOREIGN else plan.codec
     meta = provenance([path for path in images if path.name not in errors]) | {
         "model": about.get("model"),
         "model_sha256": about.get("model_sha256"),
@@ -222,7 +244,7 @@ def result(
         "errors": errors,
     }
     shown = {key: value for key, value in meta.items() if value is not None}
-    return {"name": name, "description": about["description"], **summary, "meta": shown}
+    return {"name": name or usual, "description": about["description"], **summary, "meta": shown}
 
 
 def processes(plan: Plan, images: Sequence[Path], jobs: int = 1) -> Iterator[Attempt]:
@@ -234,8 +256,8 @@ def processes(plan: Plan, images: Sequence[Path], jobs: int = 1) -> Iterator[Att
     if jobs == 1 or len(images) < 2:
         yield from (attempt(plan, path) for path in images)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(images)), context, _share_cores, (jobs,)) as pool:
+    threads = Processes.of(jobs, None).threads
+    with ProcessPoolExecutor(jobs, get_context("spawn"), begin, (threads,)) as pool:
         try:
             futures = [pool.submit(attempt, plan, path) for path in images]
             yield from (future.result() for future in as_completed(futures))
@@ -245,12 +267,6 @@ def processes(plan: Plan, images: Sequence[Path], jobs: int = 1) -> Iterator[Att
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _share_cores(jobs: int) -> None:
-    import torch  # noqa: PLC0415
-
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // jobs))
 
 
 def attempt(plan: Plan, path: Path) -> Attempt:
@@ -279,11 +295,23 @@ def _read(journal: Path, known: dict[str, Any]) -> dict[str, Record]:
     except ValueError:
         entries = []
     if not entries or entries[0] != known:
+        if lines:
+            warnings.warn("starting anew: the stopped run had other options", stacklevel=3)
         journal.write_text(json.dumps(known) + "\n")
         return {}
     if len(whole) < len(lines):
         journal.write_bytes(b"".join(whole))
     return {entry["sha256"]: entry for entry in entries[1:]}
+
+
+def _refuse_equal_stems(images: Sequence[Path]) -> None:
+    """Raise CodecError where two originals would be compared with one decoded image."""
+    count = Counter(path.stem for path in images)
+    if same := [path.name for path in images if count[path.stem] > 1]:
+        raise CodecError(
+            f"{same[0]} and {same[1]}: decoded images are found by the name without its suffix: "
+            "give the originals different ones"
+        )
 
 
 def _hashes(files: Mapping[str, str]) -> dict[str, str]:

@@ -170,7 +170,7 @@ def run(
     if not left:
         return
     _clear(left)
-    pool = ProcessPoolExecutor(processes.count, get_context("spawn"), _begin, (processes.threads,))
+    pool = ProcessPoolExecutor(processes.count, get_context("spawn"), begin, (processes.threads,))
     try:
         pool.submit(_warm, options["model"], options["device"]).result()
         running: set[Future[Record]] = set()
@@ -216,7 +216,7 @@ def _files(folder: Path) -> Iterator[Path]:
     return folder.iterdir() if folder.is_dir() else iter(())
 
 
-def _begin(threads: int) -> None:
+def begin(threads: int) -> None:
     """A process starts: it ends with its parent, and leaves interrupts to it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()

@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -206,7 +208,8 @@ def test_a_journal_of_another_plan_is_not_used(folder, tmp_path):
     sizes = []
     for quality in (10, 90):
         plan = Plan(codec="jpeg", qualities=(quality,))
-        [record], _ = evaluate.run(plan, images, journal)
+        with pytest.warns(match="starting anew") if sizes else nullcontext():
+            [record], _ = evaluate.run(plan, images, journal)
         sizes.append(record["points"][0]["bytes"])
     assert sizes[1] > 2 * sizes[0]
 
@@ -236,6 +239,17 @@ def run_command(*arguments, **options):
     )
 
 
+def children(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def test_a_killed_run_goes_on(folder, tmp_path):
     out, journal = tmp_path / "out.json", tmp_path / ".out.json.journal"
     many = tmp_path / "many"
@@ -243,16 +257,23 @@ def test_a_killed_run_goes_on(folder, tmp_path):
     for seed in range(12):
         scene(seed).save(many / f"{seed:02}.png")
     arguments = (many, "-o", out, "--codec", "jpeg", "-q", "5,10,20,40,80")
-    with run_command(*arguments) as process:
+    workers = []
+    with run_command(*arguments, "-j", 2) as process:
         end = time.monotonic() + 120
         while time.monotonic() < end and process.poll() is None:
             if journal.is_file() and journal.read_bytes().count(b"\n") >= 3:
+                workers = children(process.pid)
                 process.send_signal(signal.SIGKILL)
                 break
             time.sleep(0.01)
         process.wait()
     assert process.returncode == -signal.SIGKILL
     assert not out.exists()
+    assert len(workers) >= 2
+    end = time.monotonic() + 60
+    while any(map(alive, workers)) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(map(alive, workers))
     finished = journal.read_bytes().splitlines(keepends=True)[1:3]
     before = [json.loads(line) for line in finished]
     with run_command(*arguments) as process:
@@ -265,6 +286,13 @@ def test_a_killed_run_goes_on(folder, tmp_path):
         shown = images[record["file"]]["points"]
         for point, again in zip(record["points"], shown, strict=True):
             assert again["encoding_time"] == round(point["encoding_time"], 6)
+
+
+def test_originals_of_one_stem_have_no_decoded_images_of_their_own(folder, tmp_path):
+    images = [tmp_path / "x.jpg", tmp_path / "x.png"]
+    plan = Plan(codec=FOREIGN, decoded=str(folder), coded=str(folder))
+    with pytest.raises(CodecError, match=r"x\.jpg and x\.png: decoded images are found by"):
+        evaluate.run(plan, images, tmp_path / "journal")
 
 
 def test_broken_images_and_other_sizes_are_named_and_the_run_goes_on(tmp_path):
@@ -280,18 +308,21 @@ def test_broken_images_and_other_sizes_are_named_and_the_run_goes_on(tmp_path):
     (folders["coded"] / "2.bin").unlink()
     out = tmp_path / "out.json"
     arguments = ["eval", folders["originals"], "-o", out, "--decoded", folders["decoded"]]
-    done = CliRunner().invoke(app, [*map(str, arguments), "--bytes", str(folders["coded"])])
+    (tmp_path / ".out.json.journal").write_text("{}\n")
+    arguments += ["--bytes", folders["coded"], "--name", "theirs"]
+    done = CliRunner().invoke(app, [*map(str, arguments)])
     assert done.exit_code == 1
+    assert "starting anew: the stopped run had other options" in done.stderr
     assert "1.png: decoded to 100x192 pixels, expected 208x192" in done.stderr
     assert "2.png: 0 files named 2.*" in done.stderr
     assert "broken.png: " in done.stderr
-    assert "2 of 5 images" in done.stderr
+    assert "2 of 5 images; not measured: frechet-256, kid-256 (" in done.stderr
     result = json.loads(out.read_text())
     assert set(result["meta"]["errors"]) == {"1.png", "2.png", "broken.png"}
     assert [image["file"] for image in result["images"]] == ["0.png", "3.png"]
     assert result["results"]["quality"] == [None]
     assert result["images"][1]["points"][0]["bytes"] == 1003
-    assert result["name"] == "decoded"
+    assert result["name"] == "theirs"
     assert not any(key.endswith("_time") for key in result["results"])
 
 
@@ -326,7 +357,9 @@ def test_jobs_give_what_one_process_gives(folder, tmp_path):
     ("options", "said"),
     [
         ([], "give qualities (-q) or targets"),
-        (["-q", "5", "--target-bpp", "0.1"], "give qualities (-q) or targets"),
+        (["-q", "5", "--target-bpp", "0.1"], "(--target-bpp), not both"),
+        (["--decoded", "nowhere", "--bytes", "."], "nowhere: not a folder"),
+        (["-q", "5", "-o", "nowhere/a.json"], "nowhere/a.json: there is no folder nowhere"),
         (["-q", "101"], "no quality 101: expected 0..100"),
         (["-q", "0", "--codec", "jpeg"], "no quality 0: expected 1..100"),
         (["-q", "5", "--realism", "2"], "expected 0..1"),
@@ -346,12 +379,26 @@ def test_what_cannot_be_run_is_one_sentence(folder, tmp_path, options, said):
     assert os.listdir(tmp_path) == []
 
 
-def test_lists_that_are_none_are_named(folder, tmp_path):
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["-q", "5,ten"], "--quality 5,ten: expected numbers with commas"),
+        (["-q", "5", "--codec", "jpeg", "--samples", "1"], "--samples is not for jpeg"),
+        (["-q", "5", "--name", "ours"], "--name is not for codecs that are run here"),
+        (["--decoded", ".", "--bytes", ".", "-q", "5"], "--quality is not for files of another"),
+        (["--decoded", "."], "give both --decoded and --bytes"),
+    ],
+)
+def test_options_that_mean_nothing_are_named(folder, tmp_path, options, said):
     out = str(tmp_path / "out.json")
-    done = CliRunner().invoke(app, ["eval", str(folder), "-o", out, "-q", "5,ten"])
+    done = CliRunner().invoke(app, ["eval", str(folder), "-o", out, *options])
     assert done.exit_code == 2
-    assert "--quality 5,ten: expected numbers with commas" in " ".join(done.stderr.split())
+    assert said in " ".join(done.stderr.replace("│", " ").split())
     assert os.listdir(tmp_path) == []
+
+
+def test_numbers_count_once():
+    assert verb.numbers("10,5,10", "-q", int) == (10, 5)
 
 
 def test_a_result_is_not_replaced_unasked_and_no_folder_is_named(folder, tmp_path):

@@ -1,6 +1,7 @@
 """The verb `eval`."""
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -23,6 +24,7 @@ from codec.cli.common import (
 from codec.files import refuse_overwrite
 
 T = TypeVar("T", int, float)
+OURS = ("realisms", "samples", "model", "device")  # options that mean nothing to other codecs
 Done = Callable[[Path, str | None], None]
 
 
@@ -39,6 +41,7 @@ class Codec(StrEnum):
 
 
 def evaluate(
+    context: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of original images.")],
     *,
     output: Annotated[
@@ -67,6 +70,10 @@ def evaluate(
     ] = None,
     coded: Annotated[
         Path | None, typer.Option("--bytes", metavar="DIR", help="... its files, of equal names.")
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help="... and its name (default: the folder's)."),
     ] = None,
     lpips: Annotated[
         Path | None,
@@ -98,11 +105,18 @@ def evaluate(
     """Measure a codec over a folder: rate, distortion and realism. A killed run can go on."""
     if (decoded is None) != (coded is None):
         raise typer.BadParameter("give both --decoded and --bytes, or none of them")
+    if decoded is not None:
+        refuse(context, "files of another program", ("codec", "qualities", "targets", *OURS))
+    else:
+        refuse(context, "codecs that are run here", ("name",))
+        if codec is not Codec.BIBCODEC:
+            refuse(context, codec.value, OURS)
     levels = numbers(qualities, "--quality", int)
     rates, shares = numbers(targets, "--target-bpp", float), numbers(realisms, "--realism", float)
     errors: dict[str, str] = {}
     with one_sentence(verbose):
         refuse_overwrite(str(output), force)
+        warnings.filterwarnings("always", "starting anew")
         from codec import evaluate as evaluation  # noqa: PLC0415  (torch: not for --help)
         from codec.measure import FOREIGN, Plan  # noqa: PLC0415
 
@@ -123,19 +137,32 @@ def evaluate(
         images = evaluation.photographs(folder)
         spread = partial(evaluation.processes, jobs=jobs)
         with progress(len(images), quiet) as done:
-            result = evaluation.to_file(plan, images, output, force=force, spread=spread, done=done)
+            result = evaluation.to_file(
+                plan, images, output, name=name, force=force, spread=spread, done=done
+            )
         errors = result["meta"]["errors"]
     if not quiet:
         measured = f"{len(images) - len(errors)} of {len(images)} images"
-        say(f"{folder} -> {output}: {result['name']}, {measured}")
+        reasons = result["meta"]["not_measured"]
+        lacking = [key for key, reason in reasons.items() if not reason.startswith("no weights")]
+        left_out = f"; not measured: {', '.join(lacking)} (the file says why)" if lacking else ""
+        say(f"{folder} -> {output}: {result['name']}, {measured}{left_out}")
     if errors:
         raise typer.Exit(1)
 
 
+def refuse(context: typer.Context, what: str, options: tuple[str, ...]) -> None:
+    """Raise BadParameter if one of these was given, which mean nothing for `what`."""
+    for option in context.command.params:
+        source = context.get_parameter_source(str(option.name))
+        if option.name in options and source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(f"{option.opts[-1]} is not for {what}")
+
+
 def numbers(text: str | None, name: str, kind: type[T]) -> tuple[T, ...]:
-    """The numbers of a comma-separated list."""
+    """The different numbers of a comma-separated list."""
     try:
-        return tuple(kind(part) for part in text.split(",")) if text else ()
+        return tuple(dict.fromkeys(kind(part) for part in text.split(","))) if text else ()
     except ValueError:
         raise typer.BadParameter(f"{name} {text}: expected numbers with commas between") from None
 
