@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from codec.report.bjontegaard import bd_rate, value_at_rate
+from codec.report.bjontegaard import bd_rate, shared_part, value_at_rate
 
 PUBLISHED = json.loads((Path(__file__).parent.parent / "benchmarks" / "published.json").read_text())
 KODAK = {e["name"]: e["results"] for e in PUBLISHED["published"] if e["dataset"] == "kodak"}
@@ -59,6 +59,13 @@ def test_a_point_is_not_a_curve():
     assert bd_rate([0.1], [20.0], [0.1, 0.2], [19.0, 21.0], within=(0.05, 1)) is None
     assert bd_rate([0.1, 0.2], [20.0, 20.0], [0.1, 0.2], [19.0, 21.0]) is None
     assert value_at_rate([0.1], [20.0], 0.1) is None
+
+
+def test_the_shared_part_is_of_the_shorter_range():
+    assert shared_part([20.0, 30.0], [29.0, 33.0]) == pytest.approx(0.25)
+    assert shared_part([20.0, 30.0], [22.0, 24.0]) == 1
+    assert shared_part([20.0, 21.0], [22.0, 24.0]) == 0
+    assert shared_part([20.0, 20.0], [19.0, 21.0]) == 0
 
 
 def test_a_value_is_never_extrapolated():

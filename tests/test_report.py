@@ -12,7 +12,7 @@ from codec.cli import app
 from codec.errors import CodecError
 from codec.report import decodings, page, pictures, read
 from codec.report.figure import draw
-from codec.report.page import contents, warnings
+from codec.report.page import _compared, contents, warnings
 
 
 @pytest.fixture
@@ -107,11 +107,37 @@ def test_bd_rates_of_every_pair(files):
     data = contents(*read(files), "avif")
     assert data["anchor"] == "avif"
     table = data["bd"]["psnr-rgb"]
-    assert table["avif"]["jpeg"] == pytest.approx(100 * (1 / (1 + table["jpeg"]["avif"] / 100) - 1))
+    percent, back = table["avif"]["jpeg"]["percent"], table["jpeg"]["avif"]["percent"]
+    assert percent == pytest.approx(100 * (1 / (1 + back / 100) - 1))
+    assert table["avif"]["jpeg"]["shared"] == table["jpeg"]["avif"]["shared"] > 0.5
     known = KODAK["summary"]["JPEG"]["bd_rate_percent"]["AVIF"]  # within 0.03 to 0.35 bpp only
-    assert table["avif"]["jpeg"] == pytest.approx(known, rel=0.15)
+    assert percent == pytest.approx(known, rel=0.15)
     with pytest.raises(CodecError, match="no codec is called vtm: the files have bibcodec"):
         contents(*read(files), "vtm")
+
+
+HIGH = ([0.1, 0.2], [30.0, 31.0])  # rates, values
+
+
+@pytest.mark.parametrize(
+    ("ours", "why"),
+    [
+        (([0.05, 0.2], [32.0, 33.0]), "better everywhere"),
+        (([0.05, 0.2], [28.0, 29.0]), "worse everywhere"),
+        (([0.5, 0.6], [32.0, 33.0]), "nothing shared"),  # better, but at higher rates only
+        (([0.01, 0.02], [20.0, 21.0]), "nothing shared"),
+        (([0.1], [30.5]), "one point"),
+        (([], []), "no data"),
+    ],
+)
+def test_a_comparison_without_a_number_says_why(ours, why):
+    def turned(side):
+        return side[0], [-value for value in side[1]]
+
+    assert _compared(ours, HIGH, True) == {"percent": None, "shared": 0.0, "why": why}
+    assert _compared(turned(ours), turned(HIGH), False)["why"] == why
+    other = {"better everywhere": "worse everywhere", "worse everywhere": "better everywhere"}
+    assert _compared(HIGH, ours, True)["why"] == other.get(why, why)
 
 
 def test_sections_without_data_are_left_out(tmp_path):

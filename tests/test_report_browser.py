@@ -4,6 +4,7 @@ Needs the Chromium of the machine (Debian: chromium-headless-shell); a page that
 not tested, so without one the test is skipped and says so.
 """
 
+import re
 import shutil
 
 import pytest
@@ -45,9 +46,9 @@ def browser():
 
 @pytest.fixture(scope="module")
 def visit(browser, html):
-    """Opens the page at a width; what the browser complains of or asks for is in `.said`."""
+    """Opens a page at a width; what the browser complains of or asks for is in `.said`."""
 
-    def at(width, height=800):
+    def at(width, height=800, html=html):
         opened = browser.new_page(viewport={"width": width, "height": height})
         opened.set_default_timeout(120_000)
         opened.said = []
@@ -178,6 +179,22 @@ def test_a_phone(visit):
     )
     assert small == 0  # to be hit with a thumb
     assert opened.said == []
+
+
+def test_peers_alone(visit, tmp_path):
+    above = peer("avif")
+    low, high = min(above["results"]["psnr-rgb"]), max(above["results"]["psnr-rgb"])
+    for key, shift in (("psnr-rgb", 0.96 * (high - low)), ("ms-ssim-rgb", 9)):
+        above["results"][key] = [value + shift for value in above["results"][key]]
+    path = tmp_path / "peers.html"
+    path.write_text(page(*read(write(tmp_path, above, peer("avif")))))
+    opened = visit(1280, html=path)
+    assert not opened.locator("#realism-bar").is_visible()  # nothing to choose
+    cell = opened.locator("#bd-table td.little")
+    assert re.fullmatch(r"\W\d\d\.\d %\s+\(4 % shared\)", cell.inner_text())
+    assert opened.locator("#bd-table td.best").inner_text() == "better everywhere"
+    assert opened.said == []
+    opened.close()
 
 
 def test_every_picture_has_a_text_and_every_control_a_name(laptop):

@@ -51,6 +51,26 @@ def bd_rate(
     return 100 * float(np.expm1(difference / (high - low)))
 
 
+def shared_part(values: Numbers, anchor_values: Numbers) -> float:
+    """How much of the shorter of two curves' ranges of values both reach, 0..1.
+
+    A BD-rate is a mean over what is shared: of a small part it says little about the curves.
+
+    Args:
+        values: the metric at the points of a curve, at least one.
+        anchor_values: as `values`, of the curve to compare with.
+
+    Example:
+        >>> shared_part([25, 28, 31], [30, 32])
+        0.5
+        >>> shared_part([20, 21], [30, 31])
+        0.0
+    """
+    shorter = min(max(values) - min(values), max(anchor_values) - min(anchor_values))
+    shared = min(max(values), max(anchor_values)) - max(min(values), min(anchor_values))
+    return max(0.0, shared / shorter) if shorter > 0 else 0.0
+
+
 def value_at_rate(rates: Numbers, values: Numbers, rate: float) -> float | None:
     """A curve's value at a rate; None outside of the curve.
 

@@ -7,11 +7,13 @@ from importlib import resources
 from typing import Any
 
 from codec.errors import CodecError
-from codec.report.bjontegaard import bd_rate
+from codec.report.bjontegaard import bd_rate, shared_part
 from codec.report.metrics import Metric, metric
 from codec.report.pictures import Gallery
 from codec.report.results import Point, Published, Result
 from codec.report.theory import predicted_psnr, psnr_by_realism
+
+Columns = tuple[list[float], list[float]]  # rates and values of a curve
 
 
 def page(
@@ -77,7 +79,7 @@ def contents(
         "curves": curves,
         "published": [vars(p) for p in _comparable(results, published, keys)],
         "plane": plane,
-        "bd": {found.key: _bd_rates(curves, found.key) for found in shown},
+        "bd": {found.key: _bd_rates(curves, found) for found in shown},
         "anchor": chosen,
         "absent": _absent(shown, plane, curves),
     }
@@ -163,22 +165,42 @@ def _plane(name: str, result: Result) -> dict[str, Any] | None:
     }
 
 
-def _bd_rates(curves: list[dict[str, Any]], key: str) -> dict[str, dict[str, float | None]]:
-    """Percent by anchor and curve."""
+def _bd_rates(curves: list[dict[str, Any]], found: Metric) -> dict[str, dict[str, Any]]:
+    """Comparisons by anchor and curve; see `_compared`."""
 
-    def columns(curve: dict[str, Any]) -> tuple[list[float], list[float]]:
-        points = [p for p in curve["points"] if key in p["values"]]
-        return [p["bpp"] for p in points], [p["values"][key] for p in points]
+    def columns(curve: dict[str, Any]) -> Columns:
+        points = [p for p in curve["points"] if found.key in p["values"]]
+        return [p["bpp"] for p in points], [p["values"][found.key] for p in points]
 
     sides = {curve["id"]: columns(curve) for curve in curves}
     return {
         anchor: {
-            name: bd_rate(*side, *theirs) if side[0] and theirs[0] else None
+            name: _compared(side, theirs, found.higher_is_better)
             for name, side in sides.items()
             if name != anchor
         }
         for anchor, theirs in sides.items()
     }
+
+
+def _compared(ours: Columns, theirs: Columns, higher_is_better: bool) -> dict[str, Any]:
+    """BD-rate in "percent" and the part of the range that it is of; or why there is none, in words.
+
+    A curve is better everywhere if its every value is better, and not only because all its rates
+    are higher.
+    """
+    counts = [len(set(rates)) for rates, _ in (ours, theirs)]
+    if min(counts) < 2:
+        return {"percent": None, "shared": 0.0, "why": "one point" if min(counts) else "no data"}
+    percent = bd_rate(*ours, *theirs)
+    if percent is not None:
+        return {"percent": percent, "shared": shared_part(ours[1], theirs[1]), "why": ""}
+    above, below = (theirs, ours) if min(theirs[1]) > max(ours[1]) else (ours, theirs)
+    better, worse = (above, below) if higher_is_better else (below, above)
+    why = "nothing shared"
+    if min(above[1]) > max(below[1]) and min(better[0]) <= max(worse[0]):
+        why = "better everywhere" if better is ours else "worse everywhere"
+    return {"percent": None, "shared": 0.0, "why": why}
 
 
 def _anchor(curves: list[dict[str, Any]], name: str | None) -> str:

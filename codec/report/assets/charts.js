@@ -179,7 +179,7 @@ function valuesTable(key) {
   return scroll;
 }
 
-function table(caption, head, rows, best) {
+function table(caption, head, rows, look = () => "") {
   const made = document.createElement("table");
   made.createCaption().textContent = caption;
   const top = made.createTHead().insertRow();
@@ -190,7 +190,7 @@ function table(caption, head, rows, best) {
     row.forEach((text, c) => {
       const cell = document.createElement(c ? "td" : "th");
       if (!c) cell.scope = "row";
-      if (best && best[c] === r) cell.className = "best";
+      cell.className = look(r, c);
       cell.textContent = text;
       line.append(cell);
     });
@@ -279,18 +279,23 @@ function surfaceChart(distortion, perception) {
     `(darker is more). The dark line is the realism that the slider chose. Low and to the right is good.`;
 }
 
+// A row a metric. Bold is the best only of numbers that most of a curve's range stands behind.
 function bdTable(anchor) {
-  const keys = report.metrics.map((m) => m.key).filter((k) => report.bd[k]);
-  const curves = report.curves.filter((c) => c.id !== anchor);
-  const cell = (key, curve) => (report.bd[key][anchor] || {})[curve.id] ?? null;
-  const best = [undefined, ...keys.map((key) => {
-    const column = curves.map((c) => cell(key, c));
-    const low = Math.min(...column.filter((v) => v !== null));
-    return low < 0 ? column.indexOf(low) : undefined;
-  })];
-  const rows = curves.map((c) => [c.label, ...keys.map((k) => (cell(k, c) === null ? "–" : `${cell(k, c) > 0 ? "+" : ""}${number(cell(k, c), 1)} %`))]);
-  const name = report.curves.find((c) => c.id === anchor).label;
-  byId("bd-table").replaceChildren(table(`Against ${name}`, ["Codec", ...keys.map((k) => metrics[k].short)], rows, best));
+  const keys = report.metrics.map((m) => m.key), enough = 0.5;
+  const curves = report.curves.filter((c) => c.id !== anchor), against = report.curves.find((c) => c.id === anchor);
+  const cells = keys.map((key) => curves.map((c) => report.bd[key][anchor][c.id]));
+  const text = ({ percent, shared, why }) => (percent === null ? why : `${percent > 0 ? "+" : ""}${number(percent, 1)} %` +
+    (shared < enough ? `\n(${Math.max(1, Math.round(100 * shared))} % shared)` : ""));
+  const look = (r, c) => {
+    if (!r || !c) return "";
+    const row = cells[r - 1], cell = row[c - 1], everywhere = row.some((other) => other.why === "better everywhere");
+    if (cell.percent === null) return { "better everywhere": "best", "worse everywhere": "" }[cell.why] ?? "little";
+    if (cell.shared < enough) return "little";
+    const low = Math.min(...row.filter((other) => other.percent !== null && other.shared >= enough).map((other) => other.percent));
+    return !everywhere && cell.percent < 0 && cell.percent === low ? "best" : "";
+  };
+  const rows = [["Points", ...curves.map((c) => String(c.points.length))], ...keys.map((key, i) => [metrics[key].short, ...cells[i].map(text)])];
+  byId("bd-table").replaceChildren(table(`Against ${against.label}, ${against.points.length} points`, ["Metric", ...curves.map((c) => c.label)], rows, look));
 }
 
 function drawPlanes() {
