@@ -15,7 +15,7 @@ from torch import Tensor
 from codec import image_io
 from codec.errors import CodecError, UnsupportedImageError
 
-SUFFIXES = (".webp", ".png", ".jpg", ".jpeg")
+SUFFIXES = tuple(image_io.suffixes())
 
 
 def _files(source: Path, pattern: str) -> Iterator[tuple[Path, bytes]]:
@@ -62,7 +62,8 @@ def load_images(
             break
     if not images:
         raise CodecError(
-            f"no images in {source}: expected tar shards ({pattern}) or {', '.join(SUFFIXES)} files"
+            f"no images in {source}: expected tar shards ({pattern}) or "
+            f"{', '.join(image_io.FORMATS)} files"
         )
     return images
 
