@@ -99,7 +99,10 @@ def test_published_curves_need_the_same_images_and_the_same_metric(files, tmp_pa
     other, _ = read(write(tmp_path, elsewhere))
     assert contents(other, published, None)["published"] == []
     assert contents([*results, *other], published, None)["published"] == []
-    assert "different images" in warnings([*results, *other])[0]
+    mixed = [*results, *other]
+    assert "different images" in warnings(mixed)[0]
+    assert contents(mixed, published, None)["bd"] == {}
+    assert "bd-rate" in contents(mixed, published, None)["absent"]
     assert warnings(results) == []
 
 
@@ -175,6 +178,7 @@ def test_text_from_a_file_cannot_become_code(tmp_path):
         ('{"results": {"bpp": [0.1], "psnr-rgb": [NaN]}}', "holds NaN"),
         ('{"results": {"bpp": [1e999]}}', "finite"),
         ('{"results": 7}', "not a result file"),
+        ('{"results": {"bpp": [0.1], "vmaf": [9]}}', "no metric that is known, only bpp, vmaf"),
         ('{"published": [{}], "datasets": {}}', "is missing"),
     ],
 )
@@ -184,6 +188,50 @@ def test_bad_files_get_one_sentence(tmp_path, content, message):
     with pytest.raises(CodecError, match=re.escape(message)) as error:
         read([path])
     assert str(error.value).startswith(str(path))
+
+
+def test_older_files_of_compressai(tmp_path):
+    path = tmp_path / "vtm.json"
+    columns = {"bpp": [0.1, 0.2], "psnr": [30, 31], "ms-ssim": [0.9, 0.95]}
+    path.write_text(json.dumps({"name": "vtm", "results": columns}))
+    ((vtm,), _) = read([path])
+    assert [point.values for point in vtm.points] == [
+        {"psnr-rgb": 30, "ms-ssim-rgb": 0.9},
+        {"psnr-rgb": 31, "ms-ssim-rgb": 0.95},
+    ]
+
+
+def test_the_points_of_a_foreign_codec_are_one_curve(tmp_path):
+    def point(name, bpp, images, **more):
+        columns = {"bpp": [bpp], "quality": [None], "realism": [None], "psnr-rgb": [30 + bpp]}
+        meta = {"images_sha256": images, "date": f"day {bpp}"}
+        columns |= {key: [value] for key, value in more.items()}
+        return {"name": name, "description": f"at {bpp}", "results": columns, "meta": meta}
+
+    entries = [
+        point("theirs", 0.2, "a"),
+        peer("jpeg"),
+        point("theirs", 0.1, "a"),
+        point("theirs", 0.1, "b"),
+        point("other", 0.1, "a"),
+        point("theirs", 0.3, "a", quality=5),
+    ]
+    results, _ = read(write(tmp_path, *entries))
+    assert [(r.name, len(r.points)) for r in results] == [
+        ("theirs", 2),
+        ("jpeg", len(peer("jpeg")["results"]["bpp"])),
+        ("theirs", 1),
+        ("other", 1),
+        ("theirs", 1),
+    ]
+    joined = results[0]
+    assert [p.bpp for p in joined.points] == [0.1, 0.2]
+    assert joined.description == "at 0.1; at 0.2"
+    assert joined.meta == {
+        "images_sha256": "a",
+        "date": "day 0.1",
+        "point 2": {"date": "day 0.2"},
+    }
 
 
 def test_published_curves_alone_are_no_report():
@@ -282,6 +330,21 @@ def test_the_command(files, photos, model_dir, tmp_path):
     assert svg.stat().st_size > 1000
     again = CliRunner().invoke(app, command)
     assert (again.exit_code, "exists already" in again.stderr) == (1, True)
+    elsewhere = peer("jpeg")
+    elsewhere["meta"]["images_sha256"] = "00"
+    (other,) = write(tmp_path, elsewhere)
+    mixed = CliRunner().invoke(app, ["report", str(files[2]), str(other), "-o", str(out), "-f"])
+    assert (mixed.exit_code, "different images" in mixed.stderr) == (0, True)
+    link = tmp_path / "link.json"
+    link.symlink_to(other)
+    for twice in (
+        ["-f", "-o", str(other)],
+        ["-f", "-o", str(link)],
+        ["-o", str(tmp_path / "a.html"), "--svg", str(tmp_path / "." / "a.html")],
+    ):
+        done = CliRunner().invoke(app, ["report", str(other), *twice])
+        assert (done.exit_code, "named twice" in done.stderr) == (1, True)
+    assert json.loads(other.read_text())["name"] == "jpeg"
     missing = CliRunner().invoke(app, ["report", "none.json", "-o", str(tmp_path / "no.html")])
     assert missing.exit_code == 1
     assert missing.stderr == "bibcodec: none.json: No such file or directory\n"

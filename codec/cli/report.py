@@ -16,6 +16,7 @@ from codec.cli.common import (
     progress,
     say,
 )
+from codec.errors import CodecError
 from codec.files import refuse_overwrite, writing
 
 
@@ -51,11 +52,15 @@ def report(
     """Draw rate, distortion and perception: one HTML page that needs nothing beside it."""
     with one_sentence(verbose), progress("drawing the report", quiet):
         figures = {kind: path for kind, path in (("png", png), ("svg", svg)) if path}
-        for path in (output, *figures.values()):
+        outputs = [output, *figures.values()]
+        _refuse_twice([*map(str, files)], outputs)
+        for path in outputs:
             refuse_overwrite(path, force)
-        from codec.report import page, read  # noqa: PLC0415
+        from codec.report import page, read, warnings  # noqa: PLC0415
 
         results, published = read(files)
+        for warning in warnings(results):
+            say(f"bibcodec: {warning}")
         gallery = None
         if images is not None:
             from codec.report import decodings, pictures  # noqa: PLC0415
@@ -73,3 +78,12 @@ def report(
     if not quiet:
         codecs = "1 codec" if len(results) == 1 else f"{len(results)} codecs"
         say(f"{output}: {codecs}, {len(text) / 1e6:.1f} MB")
+
+
+def _refuse_twice(inputs: list[str], outputs: list[str]) -> None:
+    """Raise CodecError if one file is to be read and written, or to be written twice."""
+    taken = {Path(path).resolve() for path in inputs}
+    for path in outputs:
+        if Path(path).resolve() in taken:
+            raise CodecError(f"{path}: named twice: give every output a name of its own")
+        taken.add(Path(path).resolve())

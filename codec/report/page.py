@@ -72,6 +72,7 @@ def contents(
     ]
     plane = _plane(ours, named[ours])
     chosen = _anchor(curves, anchor)
+    compared = [] if _mixed(results) else shown
     return {
         "metrics": [
             vars(m) | {"axis": m.axis, "better": m.better, "short": m.short} for m in shown
@@ -79,9 +80,9 @@ def contents(
         "curves": curves,
         "published": [vars(p) for p in _comparable(results, published, keys)],
         "plane": plane,
-        "bd": {found.key: _bd_rates(curves, found) for found in shown},
+        "bd": {found.key: _bd_rates(curves, found) for found in compared},
         "anchor": chosen,
-        "absent": _absent(shown, plane, curves),
+        "absent": _absent(shown, plane) + ["bd-rate"] * (len(curves) < 2 or not compared),
     }
 
 
@@ -93,14 +94,19 @@ def warnings(results: Sequence[Result]) -> list[str]:
         if (plane := _plane(name, result))
         and all(len(set(row)) == 1 for grid in plane["values"].values() for row in grid)
     ]
-    hashes = {result.images_sha256 for result in results}
-    if None in hashes and len(results) > 1:
-        found.append("Some files do not say which images they were measured on.")
-    elif len(hashes) > 1:
+    if _mixed(results):
         found.append(
-            "These files were measured on different images: their curves cannot be compared."
+            "These files were measured on different images: their curves cannot be compared, "
+            "and there are no BD-rates."
         )
+    elif len(results) > 1 and any(result.images_sha256 is None for result in results):
+        found.append("Some files do not say which images they were measured on.")
     return found
+
+
+def _mixed(results: Sequence[Result]) -> bool:
+    """Whether results are known to be of different images."""
+    return len({result.images_sha256 for result in results} - {None}) > 1
 
 
 def _named(results: Sequence[Result]) -> dict[str, Result]:
@@ -224,9 +230,7 @@ def _comparable(
     return [p for p in published if p.images_sha256 in sets and keys & set(p.values)]
 
 
-def _absent(
-    metrics: list[Metric], plane: dict[str, Any] | None, curves: list[dict[str, Any]]
-) -> list[str]:
+def _absent(metrics: list[Metric], plane: dict[str, Any] | None) -> list[str]:
     """The sections that the data leaves empty."""
     kinds = {found.kind for found in metrics}
     absent = [f"rate-{kind}" for kind in ("distortion", "perception") if kind not in kinds]
@@ -234,7 +238,7 @@ def _absent(
         absent += ["distortion-perception", "surface"]
     elif len(plane["qualities"]) < 2:
         absent.append("surface")
-    return absent + ["bd-rate"] * (len(curves) < 2)
+    return absent
 
 
 def _lead(results: Sequence[Result], names: str) -> str:

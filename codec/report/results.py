@@ -3,12 +3,14 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from codec.errors import CodecError
 from codec.report.metrics import metric
+
+FORMER = {"psnr": "psnr-rgb", "ms-ssim": "ms-ssim-rgb"}  # as older files of CompressAI name them
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Point:
     quality: float | None = None
     realism: float | None = None  # 0..1; None for codecs without such a choice
     target: float | None = None  # bits a pixel asked for, if each image has a quality of its own
+    over: int | None = None  # images whose files are larger than the target
     ci95: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
@@ -70,8 +73,12 @@ class Published:
 def read(paths: Sequence[Path]) -> tuple[list[Result], list[Published]]:
     """Read result files, and files of published curves (those with a list "published").
 
+    Files of one point each, of the same name and images and without a quality (as `bibcodec eval
+    --decoded` writes them), become one result.
+
     Raises:
-        CodecError: a file is not JSON, lacks something, or holds a number that is not finite.
+        CodecError: a file is not JSON, lacks something (a metric that is known, too), or holds a
+            number that is not finite.
         OSError: a file cannot be read.
     """
     results: list[Result] = []
@@ -90,7 +97,34 @@ def read(paths: Sequence[Path]) -> tuple[list[Result], list[Published]]:
             ) from error
     if not results:
         raise CodecError("no results to report: give at least one file that `bibcodec eval` wrote")
-    return results, published
+    return _joined(results), published
+
+
+def _joined(results: Sequence[Result]) -> list[Result]:
+    """Results in their order; the points of a foreign codec, a file each, as one curve."""
+    groups: dict[Any, list[Result]] = {}
+    for number, result in enumerate(results):
+        first = result.points[0]
+        alone = len(result.points) == 1 and first.quality is first.realism is first.target is None
+        known = alone and result.images_sha256
+        groups.setdefault((result.name, known) if known else number, []).append(result)
+    return [group[0] if len(group) == 1 else _one(group) for group in groups.values()]
+
+
+def _one(group: Sequence[Result]) -> Result:
+    """One result of the points of several; what differs in their provenance is told by point."""
+    ordered = sorted(group, key=lambda result: result.points[0].bpp)
+    first = ordered[0]
+    others = {
+        f"point {number}": {k: v for k, v in result.meta.items() if v != first.meta.get(k)}
+        for number, result in enumerate(ordered[1:], 2)
+    }
+    return replace(
+        first,
+        description="; ".join(dict.fromkeys(result.description for result in ordered)),
+        points=tuple(result.points[0] for result in ordered),
+        meta={**first.meta, **others},
+    )
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -109,7 +143,8 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _result(raw: dict[str, Any], path: Path) -> Result:
-    columns: dict[str, list[Any]] = raw["results"]
+    columns: dict[str, list[Any]] = {FORMER.get(k, k): v for k, v in raw["results"].items()}
+    columns |= {key: raw["results"][key] for key in FORMER.values() if key in raw["results"]}
     rates = [_number(value, "bpp") for value in columns["bpp"]]
     if not rates or min(rates) <= 0:
         raise ValueError("bpp is to be a list of numbers above 0")
@@ -117,6 +152,8 @@ def _result(raw: dict[str, Any], path: Path) -> Result:
         if len(column) != len(rates):
             raise ValueError(f"{key} has {len(column)} values, bpp has {len(rates)}")
     known = [key for key in columns if metric(key)]
+    if not known:
+        raise ValueError(f"it holds no metric that is known, only {', '.join(columns)}")
     intervals = {key: rows for key, rows in raw.get("ci95", {}).items() if key in known}
 
     def at(key: str, i: int) -> float | None:
@@ -131,6 +168,7 @@ def _result(raw: dict[str, Any], path: Path) -> Result:
             quality=at("quality", i),
             realism=at("realism", i),
             target=at("target-bpp", i),
+            over=None if (over := at("over-target", i)) is None else round(over),
             ci95={
                 key: (_number(rows[i][0], key), _number(rows[i][1], key))
                 for key, rows in intervals.items()
