@@ -234,7 +234,11 @@ class Tiles:
 
     def _reach(self, step: Step, sources: Sequence[Source]) -> int:
         corner = Window(0, 0, self._cell, self._cell)
-        return reach(step, [source(corner) for source in sources], self._cell)
+        examples = [source(corner) for source in sources]
+        results = step(corner, *examples)
+        unit = max(self._cell // values.shape[2] for values in (*examples, *results))
+        least = Window(0, 0, unit, unit)
+        return reach(step, [part(example, corner, least) for example in examples], unit)
 
 
 def reach(step: Step, examples: Sequence[Tensor], unit: int) -> int:

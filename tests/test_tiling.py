@@ -8,7 +8,7 @@ from PIL import Image
 import codec
 from codec.bands import Bands
 from codec.loading import load_model, tiny_model
-from codec.tiling import Flow, Tiles, reach
+from codec.tiling import Flow, Tiles, part, reach
 
 WHOLE = 1 << 20  # a tile that holds any image here
 
@@ -105,6 +105,21 @@ def test_reach_is_found_whatever_the_step():
         assert reach(lambda _, x, far=far: [far(x)], [block], unit=8) == 4 * step
     with pytest.raises(ValueError, match="cannot be tiled"):
         reach(lambda _, x: [x - x.mean()], [torch.zeros(1, 2, 4, 4)], unit=32)
+
+
+def test_reach_is_looked_for_in_windows_of_the_steps_own_cells():
+    blur, seen = torch.nn.Conv2d(1, 1, 5, padding=2), []
+
+    def step(window, x):
+        seen.append(window.height)
+        return [blur(x)]
+
+    tiles = Tiles(1024, 512, 32, 512, {})
+    source = torch.zeros(1, 1, 128, 64)
+    with torch.inference_mode():
+        rows = tiles.rows("blur", step, [lambda w: part(source, tiles.whole, w)], [lambda *_: None])
+        next(rows)
+    assert seen == [32, 9 * 8, 17 * 8, 512 + 16]  # a corner, cells of 8 pixels, the tile
 
 
 @pytest.mark.parametrize("count", [1, 2])
