@@ -98,6 +98,8 @@ def test_published_curves_need_the_same_images_and_the_same_metric(files, tmp_pa
     elsewhere["meta"]["images_sha256"] = "00"
     other, _ = read(write(tmp_path, elsewhere))
     assert contents(other, published, None)["published"] == []
+    assert contents(other, published, None)["elsewhere"] == len(published)
+    assert 0 < contents(results, published, None)["elsewhere"] <= len(published) - len(drawn)
     assert contents([*results, *other], published, None)["published"] == []
     mixed = [*results, *other]
     assert "different images" in warnings(mixed)[0]
@@ -195,6 +197,7 @@ def test_older_files_of_compressai(tmp_path):
     columns = {"bpp": [0.1, 0.2], "psnr": [30, 31], "ms-ssim": [0.9, 0.95]}
     path.write_text(json.dumps({"name": "vtm", "results": columns}))
     ((vtm,), _) = read([path])
+    assert "whole files" not in page([vtm])  # the file does not say what it counts
     assert [point.values for point in vtm.points] == [
         {"psnr-rgb": 30, "ms-ssim-rgb": 0.9},
         {"psnr-rgb": 31, "ms-ssim-rgb": 0.95},

@@ -112,6 +112,7 @@ def test_the_curves(laptop, tmp_path):
     button.press("Enter")
     assert "jpeg" not in {name for name, *_ in traces(opened, "rd-chart")}
     assert button.get_attribute("aria-pressed") == "false"
+    assert "published curves are not drawn" in opened.locator("#rd-caption").inner_text()
     opened.select_option("#published", "none")
     assert "MS-ILLM" not in {name for name, *_ in traces(opened, "rd-chart")}
     opened.select_option("#bd-anchor", "bibcodec, realism 0")
@@ -128,6 +129,13 @@ def test_the_curves(laptop, tmp_path):
     opened.locator("#surface").scroll_into_view_if_needed()
     opened.wait_for_selector("#surface-chart canvas", state="attached")
     assert opened.evaluate("document.getElementById('surface-chart').data[0].type") == "surface"
+    caption = opened.locator("#surface-caption").inner_text()
+    assert "Fewer bits, higher PSNR and lower Fréchet distance" in caption
+    titles = opened.evaluate(
+        "(({xaxis, yaxis}) => [xaxis, yaxis].map((a) => a.title.text))"
+        "(document.getElementById('dp-chart').layout)"
+    )
+    assert [title.split(" (")[1] for title in titles] == ["higher is better)", "lower is better)"]
 
     shot = tmp_path / "page.png"
     opened.screenshot(path=shot)
@@ -186,13 +194,27 @@ def test_peers_alone(visit, tmp_path):
     low, high = min(above["results"]["psnr-rgb"]), max(above["results"]["psnr-rgb"])
     for key, shift in (("psnr-rgb", 0.96 * (high - low)), ("ms-ssim-rgb", 9)):
         above["results"][key] = [value + shift for value in above["results"][key]]
+    count = len(above["results"]["bpp"])
+    above["results"] |= {"target-bpp": [0.05] * count, "over-target": [2, *[0] * (count - 1)]}
+    above["images"] = [{"file": f"{n}.png", "points": []} for n in range(3)]
     path = tmp_path / "peers.html"
-    path.write_text(page(*read(write(tmp_path, above, peer("avif")))))
+    path.write_text(page(*read([*write(tmp_path, above, peer("avif")), PUBLISHED])))
     opened = visit(1280, html=path)
     assert not opened.locator("#realism-bar").is_visible()  # nothing to choose
     cell = opened.locator("#bd-table td.little")
     assert re.fullmatch(r"\W\d\d\.\d %\s+\(4 % shared\)", cell.inner_text())
     assert opened.locator("#bd-table td.best").inner_text() == "better everywhere"
+    legend = opened.locator("#rd-legend").inner_text()
+    assert "MS-ILLM" in legend
+    assert "StableCodec" not in legend  # all its points are at lower rates
+    chart = "document.getElementById('rd-chart')"
+    hover = opened.evaluate(f"{chart}.data.find((t) => t.name === 'avif').text")
+    assert ["2 of 3 images above the target of 0.05 bpp" in text for text in hover] == [
+        True,
+        *[False] * (count - 1),
+    ]
+    missed = opened.locator("#rd-values tbody tr td:last-child").all_text_contents()
+    assert missed == ["2 of 3 (0.05 bpp)", *["none"] * (count - 1), *["\u2013"] * count]
     assert opened.said == []
     opened.close()
 

@@ -64,9 +64,10 @@ def contents(
     named = _named(results)
     ours = _accented(named)
     keys = {key for result in results for point in result.points for key in point.values}
+    same = _on_their_images(results, published)
     shown = _ordered([found for key in keys if (found := metric(key))])
     curves = [
-        _curve(name, realism, points, accent=name == ours)
+        _curve(name, realism, points, accent=name == ours) | {"images": len(result.images)}
         for name, result in named.items()
         for realism, points in result.curves.items()
     ]
@@ -78,7 +79,8 @@ def contents(
             vars(m) | {"axis": m.axis, "better": m.better, "short": m.short} for m in shown
         ],
         "curves": curves,
-        "published": [vars(p) for p in _comparable(results, published, keys)],
+        "published": [vars(p) for p in same if keys & set(p.values)],
+        "elsewhere": len(published) - len(same),
         "plane": plane,
         "bd": {found.key: _bd_rates(curves, found) for found in compared},
         "anchor": chosen,
@@ -107,6 +109,12 @@ def warnings(results: Sequence[Result]) -> list[str]:
 def _mixed(results: Sequence[Result]) -> bool:
     """Whether results are known to be of different images."""
     return len({result.images_sha256 for result in results} - {None}) > 1
+
+
+def image_count(results: Sequence[Result]) -> int | None:
+    """How many images all results are of; None if they do not say or differ."""
+    counts = {len(result.images) for result in results if result.images}
+    return counts.pop() if len(counts) == 1 else None
 
 
 def _named(results: Sequence[Result]) -> dict[str, Result]:
@@ -220,14 +228,12 @@ def _anchor(curves: list[dict[str, Any]], name: str | None) -> str:
     return str(found[0])
 
 
-def _comparable(
-    results: Sequence[Result], published: Sequence[Published], keys: set[str]
-) -> list[Published]:
-    """The published curves on the results' images that share a metric with them."""
+def _on_their_images(results: Sequence[Result], published: Sequence[Published]) -> list[Published]:
+    """The published curves that are known to be on the images of all results."""
     sets = {result.images_sha256 for result in results}
     if len(sets) > 1 or None in sets:
         return []
-    return [p for p in published if p.images_sha256 in sets and keys & set(p.values)]
+    return [p for p in published if p.images_sha256 in sets]
 
 
 def _absent(metrics: list[Metric], plane: dict[str, Any] | None) -> list[str]:
@@ -242,9 +248,14 @@ def _absent(metrics: list[Metric], plane: dict[str, Any] | None) -> list[str]:
 
 
 def _lead(results: Sequence[Result], names: str) -> str:
-    counts = {len(result.images) for result in results if result.images}
-    images = f" on {counts.pop()} images" if len(counts) == 1 else ""
-    return f"{names}{images}. Every rate counts whole files."
+    count = image_count(results)
+    images = f" on {count} images" if count else ""
+    # CompressAI's files have no such meta, and do not say what they count
+    whole = [name for name, result in _named(results).items() if result.images_sha256]
+    if len(whole) == len(results):
+        return f"{names}{images}. Every rate counts whole files."
+    counted = f" The rates of {', '.join(whole)} count whole files." if whole else ""
+    return f"{names}{images}.{counted}"
 
 
 def _provenance(results: Sequence[Result], published: list[dict[str, Any]]) -> str:

@@ -7,7 +7,6 @@ const GREYS = ["#3f4a56", "#6a7682", "#848f99", "#55616d", "#76818c"];
 const DASHES = ["solid", "dash", "dashdot", "longdash", "dot"];
 const SYMBOLS = ["square", "diamond", "triangle-up", "x", "triangle-down", "cross"];
 const FONT = { family: getComputedStyle(document.body).fontFamily, size: 14, color: SOFT };
-const BPP = "bits per pixel, whole files";
 const metrics = Object.fromEntries(report.metrics.map((m) => [m.key, m]));
 const narrow = () => window.innerWidth < 640;
 const plane = report.plane;
@@ -96,7 +95,7 @@ function rateAxis(curves) {
   const ticks = [];
   for (let e = -4; e < 3; e++) for (const m of [1, 2, 5]) ticks.push(m * 10 ** e);
   const shown = ticks.filter((t) => t >= low && t <= high);
-  return axis(BPP, {
+  return axis("bits per pixel", {
     type: "log", range: [Math.log10(low), Math.log10(high)], tickvals: shown, ticktext: shown.map((t) => String(+t.toPrecision(1))),
   });
 }
@@ -121,6 +120,11 @@ function style(curve, order) {
   };
 }
 
+// A target in bits per pixel that some images miss even at the lowest quality.
+function aboveTarget(curve, point) {
+  return `${point.over} of ${curve.images} images above the target of ${point.target} bpp`;
+}
+
 function curveTraces(key) {
   let order = 0;
   return report.curves.map((curve) => {
@@ -134,7 +138,7 @@ function curveTraces(key) {
     return {
       type: "scatter", mode: "lines+markers", name: curve.label, x: points.map((p) => p.bpp), y, error_y: bars, ...looks,
       customdata: points.map((p) => ({ codec: curve.codec, quality: p.quality, realism: p.realism, target: p.target })),
-      text: points.map((p) => (p.quality === null ? "" : `, quality ${p.quality}`)),
+      text: points.map((p) => (p.quality === null ? "" : `, quality ${p.quality}`) + (p.over ? `<br>${aboveTarget(curve, p)}` : "")),
       hovertemplate: `<b>${curve.label}</b>%{text}<br>%{x:.4f} bpp<br>${metrics[key].label} %{y:.${metrics[key].digits}f}` +
         `${metrics[key].unit && ` ${metrics[key].unit}`}<extra></extra>`,
     };
@@ -153,29 +157,36 @@ function publishedTraces(key) {
 }
 
 function rateChart(prefix, key) {
-  const metric = metrics[key], own = curveTraces(key), others = publishedTraces(key);
+  const metric = metrics[key], own = curveTraces(key), rates = rateAxis(report.curves);
   const values = report.curves.flatMap((c) => c.points.filter((p) => key in p.values).flatMap((p) => [p.values[key], ...(p.ci95[key] || [])]));
+  const range = spread(values, 0.05), inside = (value, [low, high]) => value >= low && value <= high;
+  const others = publishedTraces(key).filter((trace) => trace.x.some((x, i) =>
+    trace.y[i] !== null && inside(trace.y[i], range) && inside(Math.log10(x), rates.range)));
   const visible = [...others, ...own].filter((trace) => !state.hidden.has(trace.name));
-  const shown = layout(rateAxis(report.curves), axis(metric.axis, { range: spread(values, 0.05) }));
+  const shown = layout(rates, axis(metric.axis, { range }));
   shown.annotations = direction(metric);
   Plotly.react(byId(`${prefix}-chart`), visible, shown, FLAT);
   legend(`${prefix}-legend`, [...own, ...others], drawAll);
   byId(`${prefix}-caption`).textContent = [
     `${metric.label} over the rate, for ${own.map((t) => t.name).join("; ")}.`,
-    own.some((t) => t.error_y) ? "Bars: 95 % intervals, bootstrap over the images." : "",
+    own.some((t) => t.error_y) ? "Bars: 95 % intervals, bootstrap over the images. They are the spread over images: where all codecs are measured " +
+      "on the same ones, differences between codecs are more certain than overlapping bars suggest." : "",
     others.length ? "Thin: published by others for the same images and the same metric, not measured here." : "",
+    metric.kind === "distortion" && report.elsewhere ? `${report.elsewhere} published curves are not drawn: they are not known to be of the same images.` : "",
   ].filter(Boolean).join(" ");
   byId(`${prefix}-values`).replaceChildren(valuesTable(key));
 }
 
 function valuesTable(key) {
+  const missed = report.curves.some((c) => c.points.some((p) => p.over));
   const rows = report.curves.flatMap((c) => c.points.filter((p) => key in p.values).map((p) => [
     c.label, p.quality === null ? "–" : String(p.quality), number(p.bpp, 4), number(p.values[key], metrics[key].digits),
     p.ci95[key] ? p.ci95[key].map((v) => number(v, metrics[key].digits)).join(" to ") : "–",
+    ...(missed ? [p.over ? `${p.over} of ${c.images} (${p.target} bpp)` : p.target === null ? "–" : "none"] : []),
   ]));
   const scroll = document.createElement("div");
   scroll.className = "scroll";
-  scroll.append(table(`${metrics[key].axis}`, ["Codec", "Quality", "bpp", metrics[key].label, "95 % interval"], rows));
+  scroll.append(table(`${metrics[key].axis}`, ["Codec", "Quality", "bpp", metrics[key].label, "95 % interval", ...(missed ? ["Images above the target"] : [])], rows));
   return scroll;
 }
 
@@ -227,14 +238,16 @@ function planeChart(distortion, perception) {
   });
   const all = [...d.flat(), ...(theory || []).flatMap((row) => row || [])], xs = spread(all, 0.06);
   xs[1] += (narrow() ? 0.25 : 0.12) * (xs[1] - xs[0]);  // room for the labels
-  const shown = layout(axis(metrics[distortion].axis, { range: xs }), axis(metrics[perception].axis, { range: spread(p.flat(), 0.08) }));
+  const titled = (key) => `${metrics[key].axis} (${metrics[key].better})`;
+  const shown = layout(axis(titled(distortion), { range: xs }), axis(titled(perception), { range: spread(p.flat(), 0.08) }));
   Plotly.react(byId("dp-chart"), traces, shown, FLAT);
   legend("dp-legend", traces.filter((trace, i) => traces.findIndex((t) => t.name === trace.name) === i));
   byId("dp-caption").textContent = `${metrics[perception].label} against ${metrics[distortion].label}, ${plane.codec}; ` +
     `a line joins the decodings of the same files at realism ${plane.realisms.join(", ")}.` +
     (theory && theory.some(Boolean) ? " Dotted: where each line would be if the mean image were the true conditional mean: " +
-      "squared error D_mean + α²·E‖r‖², with E‖r‖² from the same measurements. To its left, realism costs more than that; " +
-      "perfect realism need not cost more than 3.01 dB." : "");
+      "squared error D_mean + α²·E‖r‖². E‖r‖² is one of two numbers that are fitted to the " +
+      `${plane.realisms.length} values of realism. To its left, realism costs more than that. To its right, the detail also corrects ` +
+      "errors of the mean, so the mean image is not the conditional mean. Perfect realism need not cost more than 3.01 dB." : "");
 }
 
 function surfaceChart(distortion, perception) {
@@ -276,7 +289,8 @@ function surfaceChart(distortion, perception) {
   Plotly.react(byId("surface-chart"), traces, shown, SOLID);
   legend("surface-legend", traces.slice(1));
   byId("surface-caption").textContent = `${plane.codec}: ${plane.qualities.length} rates by ${plane.realisms.length} values of realism ` +
-    `(darker is more). The dark line is the realism that the slider chose. Low and to the right is good.`;
+    `(darker is more). The dark line is the realism that the slider chose. ` +
+    `Fewer bits, ${[distortion, perception].map((key) => `${metrics[key].better.split(" ")[0]} ${metrics[key].label}`).join(" and ")} are better.`;
 }
 
 // A row a metric. Bold is the best only of numbers that most of a curve's range stands behind.
