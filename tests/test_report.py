@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from codec.cli import app
 from codec.errors import CodecError
 from codec.report import decodings, page, pictures, read
-from codec.report.figure import draw
+from codec.report.figure import DASHES, GREYS, MARKERS, draw
 from codec.report.page import _compared, contents, warnings
 
 
@@ -320,6 +320,24 @@ def test_a_figure_for_papers(files, tmp_path, kind, magic):
         text = path.read_text()
         for words in ("bits per pixel", "PSNR, dB", "(higher is better)", "MS-ILLM (published)"):
             assert words in text
+
+
+def test_a_figure_says_what_it_is_of(files, tmp_path):
+    elsewhere = peer("jpeg")
+    elsewhere["meta"]["images_sha256"] = "00"
+    results, published = read([*files, *write(tmp_path, elsewhere)])
+    path = tmp_path / "figure.svg"
+    with path.open("wb") as file:
+        draw(results, published, file, "svg")
+    text = path.read_text()
+    assert "3 images; bars: 95 % intervals" in text
+    assert "measured on different images" in text
+    assert text.count('id="LineCollection') == 3  # the bars: a realism has them in the samples
+
+
+def test_curves_look_different():
+    looks = {(GREYS[n % 6], DASHES[n % 6], MARKERS[n % 7]) for n in range(42)}
+    assert (len(set(GREYS)), len(set(DASHES)), len(set(MARKERS)), len(looks)) == (6, 6, 7, 42)
 
 
 def test_the_command(files, photos, model_dir, tmp_path):

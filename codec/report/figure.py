@@ -1,15 +1,20 @@
 """The same curves as a static figure, for papers."""
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import IO, Any
 
 from codec.errors import CodecError
-from codec.report.page import contents
+from codec.report.page import contents, image_count, warnings
 from codec.report.results import Published, Result
 
 ACCENT, INK, SOFT = "#0b6e69", "#1c2530", "#87919b"
-GREYS = ("#3f4a56", "#6a7682", "#55616d", "#76818c")
-MARKERS, DASHES = "sD^xv+", ("-", "--", "-.", ":")
+# as on the page: six greys, dark beside light, and as many dashes; the markers' own period tells
+# the seventh curve from the first
+GREYS = ("#242d36", "#7f8992", "#46525d", "#939ca5", "#35404a", "#68747f")
+DASHES = ("-", "--", "-.", ":", (0, (8, 2)), (0, (8, 2, 1, 2)))
+MARKERS = "sD^Xv*P"
+WORDS = 52  # letters of the title that the width of a chart holds
 STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -63,6 +68,9 @@ def draw(
         axes = figure.subplots(1, count, squeeze=False)[0]
         for axis, found in zip(axes, first.values(), strict=False):
             _over_rate(axis, data, found)
+        lines = [*_title(results, data), *warnings(results)]
+        text = "\n".join(fill(line, WORDS * count) for line in lines)
+        figure.suptitle(text, fontsize=9)
         if plane:
             _plane(axes[-1], plane, first["distortion"], first["perception"])
         handles = {
@@ -76,49 +84,82 @@ def draw(
         figure.savefig(file, format=file_format, dpi=200)
 
 
+def _title(results: Sequence[Result], data: dict[str, Any]) -> list[str]:
+    """How many images, and what the bars are, as far as there are any."""
+    count = image_count(results)
+    bars = any(point["ci95"] for curve in data["curves"] for point in curve["points"])
+    found = [f"{count} images"] * bool(count) + ["bars: 95 % intervals over the images"] * bars
+    return ["; ".join(found)] if found else []
+
+
 def _has(plane: dict[str, Any] | None, metrics: dict[str, dict[str, Any]]) -> bool:
     return plane is not None and all(m["key"] in plane["values"] for m in metrics.values())
 
 
 def _over_rate(axis: Any, data: dict[str, Any], found: dict[str, Any]) -> None:
     key, grey = found["key"], 0
-    for entry in data["published"]:
-        if key in entry["values"] and entry["family"] == "generative":
-            points = [(x, y) for x, y in zip(entry["bpp"], entry["values"][key], strict=True) if y]
+    measured = [p for curve in data["curves"] for p in curve["points"] if key in p["values"]]
+    rates = [p["bpp"] for curve in data["curves"] for p in curve["points"]]
+    values = [value for p in measured for value in (p["values"][key], *p["ci95"].get(key, ()))]
+    pad = 0.06 * ((max(values) - min(values)) or 1)
+    left, right = min(rates) / 1.1, max(rates) * 1.1
+    low, high = min(values) - pad, max(values) + pad
+    for number, entry in enumerate(e for e in data["published"] if e["family"] == "generative"):
+        pairs = zip(entry["bpp"], entry["values"].get(key, ()), strict=False)
+        points = [(x, y) for x, y in pairs if y is not None]
+        if any(left <= x <= right and low <= y <= high for x, y in points):
             axis.plot(
                 *zip(*points, strict=True),
                 color=SOFT,
                 linewidth=0.7,
-                linestyle="none" if len(points) < len(entry["bpp"]) else DASHES[grey % 4],
-                marker=MARKERS[grey % len(MARKERS)],
+                linestyle="none" if len(points) < len(entry["bpp"]) else _turn(DASHES, number),
+                marker=_turn(MARKERS, number),
                 markersize=3,
                 markerfacecolor="none",
                 label=f"{entry['name']} (published)",
             )
-            grey += 1
-    grey = 0
     for curve in data["curves"]:
-        measured = [p for p in curve["points"] if key in p["values"]]
-        looks: dict[str, Any] = {"color": ACCENT, "linewidth": 1.8, "marker": "o", "markersize": 4}
+        points = [p for p in curve["points"] if key in p["values"]]
         if curve["accent"]:
-            looks["alpha"] = 0.45 + 0.55 * (1.0 if curve["realism"] is None else curve["realism"])
+            realism = 1.0 if curve["realism"] is None else curve["realism"]
+            colour = _lighter(ACCENT, 0.45 + 0.55 * realism)
+            looks: dict[str, Any] = {"color": colour, "linewidth": 1.8, "marker": "o"}
+            looks |= {"markersize": 5, "fillstyle": "full" if realism in (0, 1) else "bottom"}
+            looks |= {"markerfacecolor": colour if realism else "white"}
+            looks |= {"markerfacecoloralt": "white"}
         else:
-            looks |= {"color": GREYS[grey % 4], "linestyle": DASHES[grey % 4], "linewidth": 1.2}
-            looks["marker"] = MARKERS[grey % len(MARKERS)]
+            looks = {"color": _turn(GREYS, grey), "linestyle": _turn(DASHES, grey)}
+            looks |= {"linewidth": 1.2, "marker": _turn(MARKERS, grey), "markersize": 4}
             grey += 1
-        if measured:
-            values = [p["values"][key] for p in measured]
-            axis.plot([p["bpp"] for p in measured], values, label=curve["label"], **looks)
-    rates = [p["bpp"] for curve in data["curves"] for p in curve["points"]]
-    values = [p["values"][key] for c in data["curves"] for p in c["points"] if key in p["values"]]
-    pad = 0.06 * ((max(values) - min(values)) or 1)
-    axis.set(xscale="log", xlim=(min(rates) / 1.1, max(rates) * 1.1), xlabel="bits per pixel")
-    axis.set(ylim=(min(values) - pad, max(values) + pad))
+        if points:
+            _curve(axis, points, key, looks | {"label": curve["label"]})
+    axis.set(xscale="log", xlim=(left, right), xlabel="bits per pixel", ylim=(low, high))
     axis.set(ylabel=f"{found['axis']}\n({found['better']})")
     ticks = [m * 10.0**e for e in range(-4, 2) for m in (1, 2, 5)]
-    axis.set_xticks([t for t in ticks if min(rates) / 1.1 <= t <= max(rates) * 1.1])
+    axis.set_xticks([t for t in ticks if left <= t <= right])
     axis.set_xticks([], minor=True)
     axis.xaxis.set_major_formatter("{x:g}")
+
+
+def _turn(choices: Sequence[Any], number: int) -> Any:
+    return choices[number % len(choices)]
+
+
+def _lighter(colour: str, strength: float) -> str:
+    """The colour on white as if it were so opaque."""
+    parts = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(255 - strength * (255 - part)):02x}" for part in parts)
+
+
+def _curve(axis: Any, points: Sequence[Any], key: str, looks: dict[str, Any]) -> None:
+    """The line with its markers, and bars if every point has an interval."""
+    x, y = [p["bpp"] for p in points], [p["values"][key] for p in points]
+    axis.plot(x, y, **looks)
+    if all(key in p["ci95"] for p in points):
+        low = [max(0.0, v - p["ci95"][key][0]) for v, p in zip(y, points, strict=True)]
+        high = [max(0.0, p["ci95"][key][1] - v) for v, p in zip(y, points, strict=True)]
+        bars = {"ecolor": looks["color"], "alpha": 0.5, "elinewidth": 0.6, "capsize": 1.5}
+        axis.errorbar(x, y, [low, high], fmt="none", **bars)
 
 
 def _plane(
