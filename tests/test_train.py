@@ -16,12 +16,13 @@ from PIL import Image
 
 from bitstream.errors import CodecError
 from codec.quantizer import ResidualQuantizer, Stage, least
+from codec.train.cli import run
 from codec.train.config import TrainConfig, configured, load_config
 from codec.train.data import Crops, load_images
 from codec.train.detail import DetailTraining
 from codec.train.family import FamilyConfig
 from codec.train.linear import entropy_kmeans
-from codec.train.loop import schedule
+from codec.train.loop import Log, schedule
 
 TOY = {
     "model.levels": [
@@ -212,6 +213,29 @@ def test_a_broken_photograph_is_named(shard: bool, photographs: Path, tmp_path: 
             load_images(tmp_path)
         for path in tmp_path.iterdir():
             path.unlink()
+
+
+def test_one_run_at_a_time_has_a_folder(tmp_path: Path) -> None:
+    log = Log(tmp_path, 0, tensorboard=False)
+    with pytest.raises(CodecError, match="another training run is at work in this folder"):
+        Log(tmp_path, 0, tensorboard=False)
+    del log
+    Log(tmp_path, 0, tensorboard=False)
+
+
+def test_training_has_the_cores_that_it_may_use(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 4, 5})
+    seen: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", seen.append)
+    for value in (None, "1"):
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        if value:
+            monkeypatch.setenv("OMP_NUM_THREADS", value)
+        with pytest.raises(CodecError, match="unknown objective"):
+            run("none", None, tmp_path, tmp_path, resume=False, overrides=[])
+    assert seen == [3]
 
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import weakref
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -70,6 +73,18 @@ class Checkpoint:
             raise CodecError(
                 f"{self.path} is of a run of another configuration: use that, or a new folder"
             ) from error
+
+
+def lock(out: Path, holder: object) -> None:
+    """Keep other runs out of a folder while an object lives; CodecError if one is there."""
+    folder = os.open(out, os.O_RDONLY)
+    weakref.finalize(holder, os.close, folder)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise CodecError(f"{out}: another training run is at work in this folder") from None
+    except OSError:  # a file system without locks
+        pass
 
 
 def has_checkpoint(out: Path, resume: bool) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from bitstream.errors import CodecError
+from codec.folder import Processes
 from codec.lagrangian import OBJECTIVES
 from codec.train.config import configured, load_config
 from codec.train.detail import DetailTraining, train_detail
@@ -33,7 +34,8 @@ def run(
     Raises:
         CodecError: an unknown objective or setting, no images, or a run that cannot be resumed.
     """
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
+    if "OMP_NUM_THREADS" not in os.environ:  # which torch obeys
+        torch.set_num_threads(Processes.of(1, None).threads)
     if objective == "codec":
         train(load_config(config, overrides), data, out, resume)
         return

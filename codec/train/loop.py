@@ -18,7 +18,7 @@ from codec.files import naming, writing
 from codec.layers import channels_last
 from codec.networks import Networks
 from codec.quantizer import RANGES
-from codec.train.checkpoint import Checkpoint, has_checkpoint
+from codec.train.checkpoint import Checkpoint, has_checkpoint, lock
 from codec.train.clock import Clock
 from codec.train.config import TrainConfig
 from codec.train.data import Crops, load_images
@@ -121,7 +121,7 @@ def train(
 
     Raises:
         CodecError: no usable images, or `out` holds a run and `resume` is not set, or does not fit
-            or is damaged.
+            or is damaged, or is at work.
         OSError: a file cannot be written; the last checkpoint stays.
     """
     world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
@@ -197,9 +197,14 @@ def agreed(flag: bool, device: torch.device) -> bool:
 
 
 class Log:
-    """log.jsonl: a line of means every so many steps, cut back to the checkpoint on resume."""
+    """log.jsonl: a line of means every so many steps, cut back to the checkpoint on resume.
+
+    Raises:
+        CodecError: another run has the folder's log.
+    """
 
     def __init__(self, out: Path, step: int, tensorboard: bool) -> None:
+        lock(out, self)
         path = out / "log.jsonl"
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
         whole = [line for line in lines if line.endswith("}\n")]
