@@ -93,6 +93,12 @@ def test_the_curves(laptop, tmp_path):
     widths = {name: width for name, _, width in drawn}
     assert widths["bibcodec, realism 1"] > widths["bibcodec, realism 0"]
 
+    fills = opened.evaluate(
+        "document.getElementById('rd-chart').data.filter((t) => t.name.startsWith('bibcodec'))"
+        ".map((t) => t.marker.color)"
+    )
+    assert len(set(fills)) == 3  # hollow, half and full: to be told apart in print
+
     slider = opened.locator("#realism")
     slider.focus()
     slider.press("Home")
@@ -130,7 +136,7 @@ def test_the_curves(laptop, tmp_path):
     opened.wait_for_selector("#surface-chart canvas", state="attached")
     assert opened.evaluate("document.getElementById('surface-chart').data[0].type") == "surface"
     caption = opened.locator("#surface-caption").inner_text()
-    assert "Fewer bits, higher PSNR and lower Fréchet distance" in caption
+    assert "Fewer bits, higher PSNR and lower Fréchet 256 are better." in caption
     titles = opened.evaluate(
         "(({xaxis, yaxis}) => [xaxis, yaxis].map((a) => a.title.text))"
         "(document.getElementById('dp-chart').layout)"

@@ -3,9 +3,12 @@
 const report = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
 const INK = "#1c2530", SOFT = "#4d5a68", GRID = "#e6eaee", ACCENT = "#0b6e69";
-const GREYS = ["#3f4a56", "#6a7682", "#848f99", "#55616d", "#76818c"];
-const DASHES = ["solid", "dash", "dashdot", "longdash", "dot"];
-const SYMBOLS = ["square", "diamond", "triangle-up", "x", "triangle-down", "cross"];
+// As in figure.py: six greys, dark beside light, six dashes; the seventh symbol tells the seventh curve from the first.
+const GREYS = ["#242d36", "#7f8992", "#46525d", "#939ca5", "#35404a", "#68747f"];
+const DASHES = ["solid", "dash", "dashdot", "dot", "longdash", "longdashdot"];
+const SYMBOLS = ["square", "diamond", "triangle-up", "x", "triangle-down", "star", "cross"];
+const SOLIDS = ["square", "diamond", "square-open", "circle-open", "diamond-open", "cross"];  // drawn in 3-D as they are named
+const turn = (choices, order) => choices[order % choices.length];
 const FONT = { family: getComputedStyle(document.body).fontFamily, size: 14, color: SOFT };
 const metrics = Object.fromEntries(report.metrics.map((m) => [m.key, m]));
 const narrow = () => window.innerWidth < 640;
@@ -49,10 +52,11 @@ function direction(metric) {
 const SHAPES = {
   circle: '<circle cx="16" cy="6" r="3.6"/>', square: '<rect x="12.6" y="2.6" width="6.8" height="6.8"/>',
   diamond: '<path d="M16 1.4 20.6 6 16 10.6 11.4 6z"/>', "triangle-up": '<path d="M16 1.6 20.4 9.4H11.6z"/>',
-  "triangle-down": '<path d="M16 10.4 20.4 2.6H11.6z"/>', x: '<path d="M12.5 2.5 19.5 9.5M19.5 2.5 12.5 9.5" stroke-width="2.4"/>',
-  cross: '<path d="M16 1.6V10.4M11.6 6H20.4" stroke-width="2.4"/>',
+  "triangle-down": '<path d="M16 10.4 20.4 2.6H11.6z"/>', x: '<path transform="rotate(45 16 6)" d="M14.6 1.4h2.8v3.2h3.2v2.8h-3.2v3.2h-2.8v-3.2h-3.2v-2.8h3.2z"/>',
+  cross: '<path d="M14.6 1.4h2.8v3.2h3.2v2.8h-3.2v3.2h-2.8v-3.2h-3.2v-2.8h3.2z"/>',
+  star: '<path d="M16.0 0.9 17.3 4.5 21.1 4.6 18.1 7.0 19.2 10.7 16.0 8.5 12.8 10.7 13.9 7.0 10.9 4.6 14.7 4.5z"/>',
 };
-const STROKES = { solid: "", dash: "6 4", dashdot: "6 3 1.5 3", longdash: "9 4", dot: "1.5 3" };
+const STROKES = { solid: "", dash: "6 4", dashdot: "6 3 1.5 3", longdash: "9 4", dot: "1.5 3", longdashdot: "9 3 1.5 3" };
 
 function swatch(trace) {
   const line = trace.line || {}, marker = trace.marker || {}, [shape, open] = (marker.symbol || "circle").split("-open");
@@ -105,18 +109,23 @@ function spread(values, share) {
   return [low - pad, high + pad];
 }
 
+// Markers are hollow at realism 0 and full at realism 1: to be told apart in print.
+function tint(realism) {
+  return `rgb(${[1, 3, 5].map((i) => Math.round(255 - realism * (255 - parseInt(ACCENT.slice(i, i + 2), 16)))).join()})`;
+}
+
 function style(curve, order) {
   if (curve.accent) {
     const chosen = !plane || curve.realism === plane.realisms[state.realism];
     return {
       line: { color: ACCENT, width: chosen ? 3 : 1.5 }, opacity: chosen ? 1 : 0.45,
-      marker: { color: ACCENT, size: chosen ? 8 : 6, symbol: curve.realism === 0 ? "circle-open" : "circle" },
+      marker: { color: tint(curve.realism ?? 1), size: chosen ? 8 : 6, symbol: "circle", line: { color: ACCENT, width: 1.5 } },
     };
   }
-  const grey = GREYS[order % GREYS.length];
+  const grey = turn(GREYS, order);
   return {
-    line: { color: grey, width: 1.75, dash: DASHES[order % DASHES.length] },
-    marker: { color: grey, size: 7, symbol: SYMBOLS[order % SYMBOLS.length] },
+    line: { color: grey, width: 1.75, dash: turn(DASHES, order) },
+    marker: { color: grey, size: 7, symbol: turn(SYMBOLS, order) },
   };
 }
 
@@ -149,8 +158,8 @@ function publishedTraces(key) {
   const family = byId("published").value;
   return report.published.filter((p) => p.values[key] && (family === "all" || p.family === family)).map((p, i) => ({
     type: "scatter", mode: "lines+markers", name: p.name, x: p.bpp, y: p.values[key], connectgaps: false,
-    line: { color: "#87919b", width: 1, dash: DASHES[(i + 1) % DASHES.length] },
-    marker: { color: "#87919b", size: 6, symbol: `${SYMBOLS[i % SYMBOLS.length]}-open` },
+    line: { color: "#87919b", width: 1, dash: turn(DASHES, i + 1) },
+    marker: { color: "#87919b", size: 6, symbol: `${turn(SYMBOLS, i)}-open` },
     hovertemplate: `<b>${p.name}</b>, published<br>%{x:.4f} bpp<br>${metrics[key].label} %{y:.${metrics[key].digits}f}<br>` +
       `${p.source}<extra></extra>`,
   }));
@@ -238,7 +247,7 @@ function planeChart(distortion, perception) {
   });
   const all = [...d.flat(), ...(theory || []).flatMap((row) => row || [])], xs = spread(all, 0.06);
   xs[1] += (narrow() ? 0.25 : 0.12) * (xs[1] - xs[0]);  // room for the labels
-  const titled = (key) => `${metrics[key].axis} (${metrics[key].better})`;
+  const titled = (key) => `${metrics[key].axis}${narrow() && key === perception ? "<br>" : " "}(${metrics[key].better})`;
   const shown = layout(axis(titled(distortion), { range: xs }), axis(titled(perception), { range: spread(p.flat(), 0.08) }));
   Plotly.react(byId("dp-chart"), traces, shown, FLAT);
   legend("dp-legend", traces.filter((trace, i) => traces.findIndex((t) => t.name === trace.name) === i));
@@ -268,8 +277,8 @@ function surfaceChart(distortion, perception) {
     const points = curve.points.filter((p) => distortion in p.values && perception in p.values);
     if (points.length) traces.push({
       type: "scatter3d", mode: "lines+markers", name: curve.label, x: points.map((p) => p.bpp), y: points.map((p) => p.values[distortion]),
-      z: points.map((p) => p.values[perception]), line: { color: GREYS[order % GREYS.length], width: 4 },
-      marker: { size: 3, color: GREYS[order % GREYS.length], symbol: ["square", "diamond", "cross", "x"][order++ % 4] },
+      z: points.map((p) => p.values[perception]), line: { color: turn(GREYS, order), width: 4 },
+      marker: { size: 4, color: turn(GREYS, order), symbol: turn(SOLIDS, order++) },
       hovertemplate: `${curve.label}<br>%{x:.3f} bpp<br>%{y:.2f}, %{z:.2f}<extra></extra>`,
     });
   }
@@ -290,7 +299,7 @@ function surfaceChart(distortion, perception) {
   legend("surface-legend", traces.slice(1));
   byId("surface-caption").textContent = `${plane.codec}: ${plane.qualities.length} rates by ${plane.realisms.length} values of realism ` +
     `(darker is more). The dark line is the realism that the slider chose. ` +
-    `Fewer bits, ${[distortion, perception].map((key) => `${metrics[key].better.split(" ")[0]} ${metrics[key].label}`).join(" and ")} are better.`;
+    `Fewer bits, ${[distortion, perception].map((key) => `${metrics[key].better.split(" ")[0]} ${metrics[key].short}`).join(" and ")} are better.`;
 }
 
 // A row a metric. Bold is the best only of numbers that most of a curve's range stands behind.
