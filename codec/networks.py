@@ -45,6 +45,9 @@ class ModelConfig:
     def __post_init__(self) -> None:
         if [level.cell for level in self.levels] != [32, 16, 8]:
             raise ValueError("the levels have other cells than 32, 16 and 8")
+        for level in self.levels:
+            most = min(256, 3 * level.cell**2)
+            in_range(f"dim of the cells of {level.cell} pixels", level.dim, 1, most)
         in_range("the number of stages", sum(level.stages for level in self.levels), 3, MAX_STAGES)
         for channels in (self.encoder, self.decoder):
             in_range("the number of widths", len(channels), 4, 4)

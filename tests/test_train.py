@@ -43,6 +43,7 @@ TOY = {
     "save_seconds": 0,
     "rate": 0.002,
 }
+WIDE = json.dumps([{"cell": cell, "dim": 256, "stages": 1} for cell in (32, 16, 8)])
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,7 @@ def test_settings_are_checked() -> None:
         (TrainConfig, "tensorboard=1", "tensorboard is 1, expected a bool"),
         (TrainConfig, "contexts=4000", "contexts is 4000, expected at most 100, the cells"),
         (TrainConfig, "model.encoder=3", "object is not iterable"),
+        (TrainConfig, f"model.levels={WIDE}", "dim of the cells of 8 pixels is 256, expected an"),
         (TrainConfig, "model=3", "model is 3, expected a table of settings"),
         (TrainConfig, "steps.more=3", "steps is {'more': 3}, expected one value"),
         (DetailTraining, "warmup=0", "warmup is 0, expected an integer in 1.."),
