@@ -12,7 +12,7 @@ from codec.cli import app
 from codec.errors import CodecError
 from codec.report import decodings, page, pictures, read
 from codec.report.figure import DASHES, GREYS, MARKERS, draw
-from codec.report.page import _compared, contents, warnings
+from codec.report.page import _compared, contents, image_count, warnings
 
 
 @pytest.fixture
@@ -198,6 +198,7 @@ def test_older_files_of_compressai(tmp_path):
     path.write_text(json.dumps({"name": "vtm", "results": columns}))
     ((vtm,), _) = read([path])
     assert "whole files" not in page([vtm])  # the file does not say what it counts
+    assert image_count([vtm, *read(write(tmp_path, ours()))[0]]) is None  # nor of how many images
     assert [point.values for point in vtm.points] == [
         {"psnr-rgb": 30, "ms-ssim-rgb": 0.9},
         {"psnr-rgb": 31, "ms-ssim-rgb": 0.95},
@@ -325,7 +326,8 @@ def test_a_figure_for_papers(files, tmp_path, kind, magic):
 def test_a_figure_says_what_it_is_of(files, tmp_path):
     elsewhere = peer("jpeg")
     elsewhere["meta"]["images_sha256"] = "00"
-    results, published = read([*files, *write(tmp_path, elsewhere)])
+    elsewhere["images"] = [{"file": f"{n}.png", "points": []} for n in range(3)]
+    results, published = read([files[0], *write(tmp_path, elsewhere)])
     path = tmp_path / "figure.svg"
     with path.open("wb") as file:
         draw(results, published, file, "svg")

@@ -113,8 +113,8 @@ def _mixed(results: Sequence[Result]) -> bool:
 
 def image_count(results: Sequence[Result]) -> int | None:
     """How many images all results are of; None if they do not say or differ."""
-    counts = {len(result.images) for result in results if result.images}
-    return counts.pop() if len(counts) == 1 else None
+    counts = {len(result.images) for result in results}
+    return (counts.pop() or None) if len(counts) == 1 else None
 
 
 def _named(results: Sequence[Result]) -> dict[str, Result]:

@@ -304,8 +304,8 @@ function surfaceChart(distortion, perception) {
 
 // A row a metric. Bold is the best only of numbers that most of a curve's range stands behind.
 function bdTable(anchor) {
-  const keys = report.metrics.map((m) => m.key), enough = 0.5;
-  const curves = report.curves.filter((c) => c.id !== anchor), against = report.curves.find((c) => c.id === anchor);
+  const curves = report.curves.filter((c) => c.id !== anchor), against = report.curves.find((c) => c.id === anchor), enough = 0.5;
+  const keys = report.metrics.map((m) => m.key).filter((key) => curves.some((c) => report.bd[key][anchor][c.id].why !== "no data"));
   const cells = keys.map((key) => curves.map((c) => report.bd[key][anchor][c.id]));
   const text = ({ percent, shared, why }) => (percent === null ? why : `${percent > 0 ? "+" : ""}${number(percent, 1)} %` +
     (shared < enough ? `\n(${Math.max(1, Math.round(100 * shared))} % shared)` : ""));
