@@ -118,7 +118,7 @@ def test_the_curves(laptop, tmp_path):
     button.press("Enter")
     assert "jpeg" not in {name for name, *_ in traces(opened, "rd-chart")}
     assert button.get_attribute("aria-pressed") == "false"
-    assert "published curves are not drawn" in opened.locator("#rd-caption").inner_text()
+    assert "Published curves that are not drawn" in opened.locator("#rd-caption").inner_text()
     opened.select_option("#published", "none")
     assert "MS-ILLM" not in {name for name, *_ in traces(opened, "rd-chart")}
     opened.select_option("#bd-anchor", "bibcodec, realism 0")

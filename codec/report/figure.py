@@ -11,7 +11,7 @@ from codec.report.results import Published, Result
 ACCENT, INK, SOFT = "#0b6e69", "#1c2530", "#87919b"
 # as on the page: six greys, dark beside light, and as many dashes; the markers' own period tells
 # the seventh curve from the first
-GREYS = ("#242d36", "#7f8992", "#46525d", "#939ca5", "#35404a", "#68747f")
+GREYS = ("#242d36", "#8b949d", "#46525d", "#737d87", "#35404a", "#5d6873")
 DASHES = ("-", "--", "-.", ":", (0, (8, 2)), (0, (8, 2, 1, 2)))
 MARKERS = "sD^Xv*P"
 WORDS = 52  # letters of the title that the width of a chart holds

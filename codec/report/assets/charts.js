@@ -4,7 +4,7 @@ const report = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
 const INK = "#1c2530", SOFT = "#4d5a68", GRID = "#e6eaee", ACCENT = "#0b6e69";
 // As in figure.py: six greys, dark beside light, six dashes; the seventh symbol tells the seventh curve from the first.
-const GREYS = ["#242d36", "#7f8992", "#46525d", "#939ca5", "#35404a", "#68747f"];
+const GREYS = ["#242d36", "#8b949d", "#46525d", "#737d87", "#35404a", "#5d6873"];
 const DASHES = ["solid", "dash", "dashdot", "dot", "longdash", "longdashdot"];
 const SYMBOLS = ["square", "diamond", "triangle-up", "x", "triangle-down", "star", "cross"];
 const SOLIDS = ["square", "diamond", "square-open", "circle-open", "diamond-open", "cross"];  // drawn in 3-D as they are named
@@ -181,7 +181,7 @@ function rateChart(prefix, key) {
     own.some((t) => t.error_y) ? "Bars: 95 % intervals, bootstrap over the images. They are the spread over images: where all codecs are measured " +
       "on the same ones, differences between codecs are more certain than overlapping bars suggest." : "",
     others.length ? "Thin: published by others for the same images and the same metric, not measured here." : "",
-    metric.kind === "distortion" && report.elsewhere ? `${report.elsewhere} published curves are not drawn: they are not known to be of the same images.` : "",
+    metric.kind === "distortion" && report.elsewhere ? `Published curves that are not drawn, as they are not known to be of the same images: ${report.elsewhere}.` : "",
   ].filter(Boolean).join(" ");
   byId(`${prefix}-values`).replaceChildren(valuesTable(key));
 }
