@@ -252,7 +252,7 @@ def test_basic_intervals_of_frechet_distances_hold_the_true_value_as_percentiles
         spread, _ = comparison.bootstrap(draws)
         intervals = basic_interval(comparison.frechet(), spread), np.percentile(spread, [2.5, 97.5])
         held += [low <= true <= high for low, high in intervals]
-    assert held[0] >= 0.8 * repeats
+    assert held[0] >= 0.8 * repeats  # 38 and 2
     assert held[1] <= 0.4 * repeats
 
 
