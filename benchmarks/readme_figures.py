@@ -160,20 +160,22 @@ def peer_table() -> list[str]:
         rows.append([f"mbt2018-mean, λ = {run['lmbda']:g}", *realism_rows(peer)[i][1:]])
         rows += realism_rows(ours)[i * 2 : i * 2 + 2]
     works = [(run, run["start"] or {"seconds": 0, "step": 0}) for run in peer["meta"]["runs"]]
-    hours = " and ".join(f"{(a['seconds'] + b['seconds']) / 3600:.1f}" for a, b in works)
-    steps = " and ".join(f"{a['step'] + b['step']:,}" for a, b in works)
+    hours = " / ".join(f"{(a['seconds'] + b['seconds']) / 3600:.1f}" for a, b in works)
+    steps = " / ".join(f"{a['step'] + b['step']:,}" for a, b in works)
     training = json.loads((RESULTS / "training_default.json").read_text())["means"]
     seconds = sum(part["seconds"] for part in training) / len(training)  # a step
+    our_hours = OUR_STEPS * seconds / 3600
     return [
         *table(["learned, equal data", *HEADS], rows),
         "",
         *paragraph(
             "CompressAI's mbt2018-mean, its own code and coder, trained on our photographs on one",
-            f"core for {hours} hours ({steps} steps of 8 crops of 128 pixels), a network a rate;",
-            f"ours for {OUR_STEPS * seconds / 3600:.1f} hours, one network for all rates, each",
-            "image in at most the bytes of the peer's file of it. This says what a little training",
-            "gives, not what the peer can: CompressAI's published figures of it are in",
-            "`published.json`.",
+            f"core for {hours} hours ({steps} steps of 8 crops of 128 pixels, the first",
+            f"{works[0][1]['step']:,} of them shared), a network a rate; ours, one network for all",
+            f"rates, for {our_hours:.1f} hours (realism 1: and the training of the",
+            "detail), each image in at most the bytes of the",
+            "peer's file of it. This says what a little training gives, not what the peer can:",
+            "CompressAI's published figures of it are in `published.json`.",
         ),
     ]
 
