@@ -40,15 +40,18 @@ def meta(images: Sequence[Path], fingerprint: bytes) -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit of the checkout, with a + if tracked files were changed since."""
+    """The commit of the checkout, with a + if tracked files were changed since, if it is one."""
     here = Path(__file__).parent
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(here), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
-    changed = git("status", "--porcelain", "--untracked-files=no")
-    return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "no checkout"
 
 
 def cpu() -> str:
