@@ -77,8 +77,8 @@ def train(arguments: argparse.Namespace) -> None:
     auxiliary = torch.optim.Adam(tables, lr=1e-3)
     state = {"net": net, "main": main, "auxiliary": auxiliary}
     settings = {k: getattr(arguments, k) for k in ("lmbda", "steps", "batch", "crop", "rate")}
-    before = start(arguments.start, state) if arguments.start else {}
-    step, seconds = resume(folder, state, settings | {"start": before})
+    settings["start"] = start(arguments.start, state) if arguments.start else {}
+    step, seconds = resume(folder, state, settings)
     batches = Crops(load_images(arguments.data), arguments.crop, arguments.batch, arguments.seed)
     bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
     saved = logged = time.monotonic()
@@ -117,7 +117,7 @@ def train(arguments: argparse.Namespace) -> None:
             print(line, flush=True)
         if now - saved > arguments.save_seconds or step == arguments.steps:
             saved = now
-            save(folder, state, settings | {"start": before}, step, seconds)
+            save(folder, state, settings, step, seconds)
 
 
 def start(run: Path, state: dict[str, Any]) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def start(run: Path, state: dict[str, Any]) -> dict[str, Any]:
     found = torch.load(run / CHECKPOINT, weights_only=True)
     for name, part in state.items():
         part.load_state_dict(found[name])
-    return found["settings"] | {"step": found["step"], "seconds": round(found["seconds"])}
+    return work(found)
 
 
 def save(
@@ -199,9 +199,8 @@ def coded_by_us(records: Sequence[Record], images: Sequence[Path], plan: Plan) -
     return ours
 
 
-def work(run: Path) -> dict[str, Any]:
-    """A run's settings, and how much it did."""
-    found = torch.load(run / CHECKPOINT, weights_only=True)
+def work(found: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a run's checkpoint, and how much the run did."""
     return found["settings"] | {"step": found["step"], "seconds": round(found["seconds"])}
 
 
@@ -214,8 +213,7 @@ def measure_runs(arguments: argparse.Namespace) -> None:
     ]
     plan = Plan(model=arguments.model, lpips=arguments.lpips)
     ours = coded_by_us(peer, images, plan)
-    for point in (point for record in peer for point in record["points"]):
-        point["realism"] = None
+    works = [work(torch.load(run / CHECKPOINT, weights_only=True)) for run in arguments.runs]
     for name, description, records in (
         ("mbt2018-mean", "CompressAI's network and coder, trained by learned_peer.py", peer),
         ("bibcodec", "each file at most as large as mbt2018-mean's of the image", ours),
@@ -230,7 +228,7 @@ def measure_runs(arguments: argparse.Namespace) -> None:
             "meta": provenance(images)
             | {
                 "commit": commit(),
-                "runs": [work(run) for run in arguments.runs],
+                "runs": works,
                 "notes": NOTES,
                 "windows": summary["windows"],
                 "not_measured": summary["not_measured"] | unmeasured(plan),

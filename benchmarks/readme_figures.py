@@ -22,7 +22,6 @@ RESULTS = ROOT / "benchmarks" / "results"
 PHOTO = ROOT / "examples" / "kodim23.png"
 CROP = (300, 90, 620, 330)
 BPP = 0.1
-OUR_STEPS = 31_038  # of training without the detail's, whose log is training_default.json
 BEGIN, END = "<!-- figures: ", "<!-- end of figures -->"
 REALISM_COLUMNS = {  # key of a result: heading, digits
     "bpp": ("bpp", 3),
@@ -154,7 +153,7 @@ def validation_table(target: float) -> list[str]:
 
 def peer_table() -> list[str]:
     """The learned peer beside ours at the bytes of its files."""
-    peer, ours = read_all("kodak", "mbt2018-mean", "bibcodec")[1:]
+    _, peer, ours = read_all("kodak", "mbt2018-mean", "bibcodec")
     rows = []
     for i, run in enumerate(peer["meta"]["runs"]):
         rows.append([f"mbt2018-mean, λ = {run['lmbda']:g}", *realism_rows(peer)[i][1:]])
@@ -162,9 +161,9 @@ def peer_table() -> list[str]:
     works = [(run, run["start"] or {"seconds": 0, "step": 0}) for run in peer["meta"]["runs"]]
     hours = " / ".join(f"{(a['seconds'] + b['seconds']) / 3600:.1f}" for a, b in works)
     steps = " / ".join(f"{a['step'] + b['step']:,}" for a, b in works)
-    training = json.loads((RESULTS / "training_default.json").read_text())["means"]
-    seconds = sum(part["seconds"] for part in training) / len(training)  # a step
-    our_hours = OUR_STEPS * seconds / 3600
+    training = json.loads((RESULTS / "training_default.json").read_text())
+    seconds = [part["seconds"] for part in training["means"]]  # a step
+    our_hours = training["steps"] * sum(seconds) / len(seconds) / 3600
     return [
         *table(["learned, equal data", *HEADS], rows),
         "",

@@ -1,5 +1,6 @@
 """Files and standard streams: read all of one, write one whole or not at all."""
 
+import fcntl
 import os
 import secrets
 import stat
@@ -58,6 +59,20 @@ def naming(path: str) -> Iterator[None]:
     except OSError as error:
         error.filename, error.filename2 = path, None
         raise
+
+
+def lock(descriptor: int, busy: str) -> None:
+    """Keep other processes out until an open file or folder is closed, by this process's end too.
+
+    Raises:
+        CodecError: another process is in, with the sentence `busy`.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise CodecError(busy) from None
+    except OSError:  # a file system without locks
+        pass
 
 
 @contextmanager

@@ -6,14 +6,13 @@ coded file, "seconds", and "warning" and "error", null or one sentence. Of a fil
 again the last line counts.
 """
 
-import fcntl
 import json
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from codec.errors import CodecError
-from codec.files import naming
+from codec.files import lock, naming
 
 Record = dict[str, Any]
 
@@ -43,19 +42,11 @@ class Manifest:
         with naming(str(self.path)):
             self._file = self.path.open("a+b")
             try:
-                self._lock()
+                lock(self._file.fileno(), f"{path}: another run is at work in this folder")
                 self._begin(_line(about), resume, force)
             except BaseException:
                 self.close()
                 raise
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until the process ends
-        except BlockingIOError:
-            raise CodecError(f"{self.path}: another run is at work in this folder") from None
-        except OSError:  # a file system without locks
-            pass
 
     def _begin(self, first: bytes, resume: bool, force: bool) -> None:
         self._file.seek(0)

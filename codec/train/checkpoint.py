@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import weakref
 import zipfile
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 
 from bitstream.errors import CodecError
+from codec import files
 from codec.files import writing
 
 
@@ -76,15 +76,10 @@ class Checkpoint:
 
 
 def lock(out: Path, holder: object) -> None:
-    """Keep other runs out of a folder while an object lives; CodecError if one is there."""
+    """Keep other runs out of a folder while an object lives, see `codec.files.lock`."""
     folder = os.open(out, os.O_RDONLY)
     weakref.finalize(holder, os.close, folder)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise CodecError(f"{out}: another training run is at work in this folder") from None
-    except OSError:  # a file system without locks
-        pass
+    files.lock(folder, f"{out}: another training run is at work in this folder")
 
 
 def has_checkpoint(out: Path, resume: bool) -> bool:
