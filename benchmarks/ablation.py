@@ -20,15 +20,15 @@ import torch
 from numpy.typing import NDArray
 from provenance import commit, cpu
 
+from codec.evaluation.metrics.distances import Comparison
+from codec.evaluation.metrics.lpips import Lpips
+from codec.evaluation.metrics.realism import features
 from codec.files import writing
-from codec.loading import load_model
-from codec.metrics.distances import Comparison
-from codec.metrics.lpips import Lpips
-from codec.metrics.realism import features
-from codec.model import CodecModel
+from codec.models.loading import load_model
+from codec.runtime.model import CodecModel
 from codec.train.config import configured
 from codec.train.data import load_images
-from codec.train.detail import DetailTraining, train_detail
+from codec.train.detail.loop import DetailTraining, train_detail
 
 SIDE, IMAGES, QUALITY, SAMPLES = 320, 60, 40, 4
 COMMON = ["average=0.99", "warmup=50", "save_seconds=100000"]

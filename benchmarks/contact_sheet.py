@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import codec
-from codec.model import CodecModel
-from codec.peers import Peer, opened, pillow
+from codec.evaluation.peers import Peer, opened, pillow
+from codec.runtime.model import CodecModel
 
 CROP = (256, 192)
 LABEL = 18

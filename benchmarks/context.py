@@ -20,11 +20,11 @@ from provenance import meta, photographs
 
 from bitstream.header import Header
 from bitstream.stream import ideal_bits
-from codec.loading import load_model
-from codec.model import CodecModel
-from codec.train.context import Sample, collect, smooth
+from codec.models.loading import load_model
+from codec.runtime.model import CodecModel
+from codec.train.codec.context import Sample, collect, smooth
+from codec.train.codec.export import FIRST
 from codec.train.data import Crops, load_images
-from codec.train.export import FIRST
 
 QUALITIES = (10, 30, 50, 70, 90)
 RANGES = 5

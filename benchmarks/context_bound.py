@@ -23,9 +23,9 @@ from torch.nn.functional import cross_entropy, interpolate
 
 from bitstream.header import Header
 from bitstream.stream import ideal_bits
-from codec.loading import load_model
-from codec.model import CodecModel
-from codec.train.coding import quantising
+from codec.models.loading import load_model
+from codec.runtime.model import CodecModel
+from codec.train.codec.coding import quantising
 from codec.train.data import Crops, load_images
 
 QUALITIES = (10, 30, 50, 70, 90)

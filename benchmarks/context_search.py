@@ -31,16 +31,16 @@ from bitstream import container, stream
 from bitstream.context import CLIP, ContextPrior
 from bitstream.header import Header
 from bitstream.prior import Prior
-from codec.loading import load_model
-from codec.model import CodecModel
-from codec.networks import Networks
-from codec.quantizer import ResidualQuantizer, least
+from codec.models.loading import load_model
+from codec.networks.pyramid import Networks
+from codec.networks.quantizer import ResidualQuantizer, least
 from codec.report.bjontegaard import bd_rate
-from codec.train import loop
+from codec.runtime.model import CodecModel
+from codec.train.codec import loop
+from codec.train.codec.context import above, beside, distance, shifted
+from codec.train.codec.export import as_model, context_prior, static_prior
 from codec.train.config import load_config
-from codec.train.context import above, beside, distance, shifted
 from codec.train.data import Crops, load_images
-from codec.train.export import as_model, context_prior, static_prior
 
 QUALITIES = (5, 20, 35, 50, 65, 80, 95)
 RANGE = 0.03, 0.35  # bits per pixel of the comparison

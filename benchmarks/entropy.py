@@ -20,8 +20,8 @@ from bitstream import stream
 from bitstream.entropy import Decoder, Encoder
 from bitstream.header import Header
 from bitstream.tables import IntArray, Tables
-from codec.import_torchvision import import_torchvision
-from codec.model import CodecModel
+from codec.evaluation.metrics.import_torchvision import import_torchvision
+from codec.runtime.model import CodecModel
 
 TURNS = 5
 BITS = 16  # of CompressAI's tables

@@ -59,9 +59,9 @@ from codec.lagrangian import (
     Term,
     mixture_information,
 )
-from codec.train import features as deep
 from codec.train.data import Crops, load_images
-from codec.train.family import Family, FamilyConfig, perceptron, train_family
+from codec.train.detail import features as deep
+from codec.train.family.loop import Family, FamilyConfig, perceptron, train_family
 
 Features = Callable[[Tensor], Tensor]
 Run = tuple[str, float, float]  # objective, β and σ

@@ -2,8 +2,8 @@
 
     python benchmarks/family_relations.py            # -> benchmarks/results/family_relations.json
 
-tests/test_family_relations.py holds the same figures of seed 0 to margins; this script shows how
-far they vary, so that a margin is neither empty nor a coin to toss.
+tests/lagrangian/test_family_relations.py holds the same figures of seed 0 to margins; this script
+shows how far they vary, so that a margin is neither empty nor a coin to toss.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from codec.lagrangian import (
     find,
     mixture_information,
 )
-from codec.train.family import Family, FamilyConfig, perceptron, train_family
+from codec.train.family.loop import Family, FamilyConfig, perceptron, train_family
 
 Figures = dict[str, float]
 TINY = FamilyConfig(latent=2, width=32, steps=300, batch=128, groups=1, codes=8)

@@ -29,10 +29,10 @@ from PIL import Image
 from provenance import commit
 from torch import Tensor, nn
 
-from codec.evaluate import photographs
-from codec.import_torchvision import import_torchvision
-from codec.measure import FOREIGN, Plan, Record, measure, unmeasured
-from codec.summary import NOTES, provenance, summarise
+from codec.evaluation.measure import FOREIGN, Plan, Record, measure, unmeasured
+from codec.evaluation.metrics.import_torchvision import import_torchvision
+from codec.evaluation.run import photographs
+from codec.evaluation.summary import NOTES, provenance, summarise
 from codec.train.data import Crops, load_images
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"

@@ -5,7 +5,7 @@
 copies the code and its tests to a folder, makes mutants with mutmut, runs a random sample of them
 against the tests that reach them, and writes benchmarks/results/mutation.json. Slow tests (below)
 are left out, so the share killed is a lower bound. The folder is kept: a second run with a larger
-sample goes on where the first one stopped. tests/mutation/README.md explains the survivors.
+sample goes on where the first one stopped. tests/trust/mutation/README.md explains the survivors.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def prepare(folder: Path) -> None:
     (folder / "tests").mkdir(parents=True)
     shutil.copytree(ROOT / "bitstream", folder / "bitstream")
     for name in TESTS:
-        shutil.copy(ROOT / "tests" / f"test_bitstream_{name}.py", folder / "tests")
+        shutil.copy(ROOT / "tests" / "bitstream" / f"test_{name}.py", folder / "tests")
     shutil.copy(ROOT / "tests" / "bitstream_samples.py", folder / "tests")
     (folder / "tests" / "conftest.py").write_text(CONFTEST)
     (folder / "pyproject.toml").write_text(CONFIG)

@@ -32,7 +32,7 @@ import codec
 from bitstream import container, stream
 from bitstream.header import Header
 from codec.files import writing
-from codec.model import CodecModel, Indices
+from codec.runtime.model import CodecModel, Indices
 
 Pixels = NDArray[np.float64]  # [H, W, 3] in 0..1
 

@@ -23,9 +23,9 @@ from unusual_images import KINDS, images
 
 import codec
 from bitstream.header import Header
-from codec.loading import load_model
-from codec.model import CodecModel
+from codec.models.loading import load_model
 from codec.novelty import UNUSUAL, Calibration, distance, percentile
+from codec.runtime.model import CodecModel
 from codec.train.novelty import measure
 
 Pixels = NDArray[np.uint8]

@@ -27,11 +27,11 @@ from provenance import meta
 from torch import Tensor
 from unusual_images import KINDS, images
 
-from codec.loading import load_model
-from codec.model import CodecModel
+from codec.models.loading import load_model
 from codec.novelty import distance, error_statistics
+from codec.runtime.model import CodecModel
 from codec.train.data import load_images
-from codec.train.losses import Judge, Weights
+from codec.train.detail.losses import Judge, Weights
 from codec.train.novelty import spread
 
 Floats = NDArray[np.float64]

@@ -26,9 +26,9 @@ from pytorch_msssim import ms_ssim
 
 import codec
 from bitstream import container, stream
-from codec.model import CodecModel
-from codec.peers import Decode, Encode, opened, pillow
+from codec.evaluation.peers import Decode, Encode, opened, pillow
 from codec.report.bjontegaard import bd_rate, value_at_rate
+from codec.runtime.model import CodecModel
 
 Curve = dict[str, list[float]]
 

@@ -24,10 +24,10 @@ from typing import Any
 import torch
 from provenance import commit
 
-from codec.evaluate import identity, photographs, processes, result, run
+from codec.evaluation.measure import Plan
+from codec.evaluation.metrics.lpips import Lpips
+from codec.evaluation.run import identity, photographs, processes, result, run
 from codec.files import writing
-from codec.measure import Plan
-from codec.metrics.lpips import Lpips
 
 TARGETS = (0.05, 0.1, 0.2)  # bits per pixel
 REALISMS = (0.0, 0.5, 1.0)

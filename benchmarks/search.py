@@ -16,8 +16,8 @@ import torch
 from provenance import meta
 from torch import Tensor
 
-from codec.loading import load_model
-from codec.model import CodecModel
+from codec.models.loading import load_model
+from codec.runtime.model import CodecModel
 from codec.train.data import load_images
 
 QUALITIES = (35, 55, 75)

@@ -28,8 +28,8 @@ from provenance import meta, photographs
 import codec
 from bitstream import container, stream
 from bitstream.header import Header
-from codec import image_io
-from codec.model import CodecModel
+from codec.images import image_io
+from codec.runtime.model import CodecModel
 
 QUALITY = 50
 TURNS = 3

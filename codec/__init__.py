@@ -12,8 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from codec.loading import load_model
-    from codec.pipeline import decode, encode, info, verify
+    from codec.encoding import decode, encode, info, verify
+    from codec.models.loading import load_model
 
 __version__ = "0.1.0"
 __all__ = ["decode", "encode", "info", "load_model", "verify"]
@@ -21,7 +21,7 @@ __all__ = ["decode", "encode", "info", "load_model", "verify"]
 
 def __getattr__(name: str) -> Any:  # PEP 562
     if name in __all__:
-        home = "codec.loading" if name == "load_model" else "codec.pipeline"
+        home = "codec.models.loading" if name == "load_model" else "codec.encoding"
         return getattr(import_module(home), name)
     raise AttributeError(f"module 'codec' has no attribute {name!r}")
 

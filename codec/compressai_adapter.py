@@ -24,9 +24,9 @@ from bitstream.header import Header
 from bitstream.prior import Prior
 from bitstream.tables import Tables
 from codec.errors import CodecError
-from codec.import_torchvision import import_torchvision
-from codec.loading import load_model
-from codec.model import DETAIL, FILES, CodecModel, Indices
+from codec.evaluation.metrics.import_torchvision import import_torchvision
+from codec.models.loading import load_model
+from codec.runtime.model import DETAIL, FILES, CodecModel, Indices
 
 NAME = "bibcodec"
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class BibCodec(nn.Module):
         realism: 0..1, how much of the uncoded detail decoding synthesises.
 
     Example:
-        >>> from codec.loading import tiny_model
+        >>> from codec.models.loading import tiny_model
         >>> net = BibCodec(tiny_model(), quality=30)
         >>> coded = net.compress(torch.full((1, 3, 48, 64), 0.5))
         >>> codec.info(coded["strings"][0][0]).width, coded["shape"]

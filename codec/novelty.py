@@ -27,10 +27,10 @@ from numpy.typing import NDArray
 from bitstream.header import Header
 from codec.errors import CodecError, UnusualImageWarning
 from codec.files import writing
-from codec.model_files import INVALID, in_range, read_text, reason
+from codec.models.weights import INVALID, in_range, read_text, reason
 
 if TYPE_CHECKING:
-    from codec.model import CodecModel
+    from codec.runtime.model import CodecModel
 
 Floats = NDArray[np.float64]
 

@@ -18,7 +18,7 @@ __all__ = [
 METADATA = ("icc", "exif", "xmp")
 EFFORT = 5  # of the encoder, 1..9, unless asked for another; what the model is trained with
 TILE = 768  # pixels a side of what the networks see at once: as fast as any larger on a CPU
-LEAST_TILE = 512  # the smallest that may be asked for, see `codec.tiling.Tiles`
+LEAST_TILE = 512  # the smallest that may be asked for, see `codec.runtime.tiles.Tiles`
 DEFAULT_LIMITS = DecodeLimits()
 NO_LIMITS = DecodeLimits(max_pixels=0, max_side=0, max_chunk_bytes=0, max_stages=0)
 

@@ -18,12 +18,12 @@ from PIL import Image, ImageFile
 
 from bitstream import container
 from bitstream.header import MAGIC
+from codec.decoding import metadata_of, mode_of
+from codec.encoding import Model, decode, encode
 from codec.errors import BitstreamError, CodecError, LimitExceeded
 from codec.files import read_coded
-from codec.metadata import from_image, to_info
+from codec.images.metadata import from_image, to_info
 from codec.options import DEFAULT_LIMITS, DecodeLimits
-from codec.pipeline import Model, decode, encode
-from codec.rendering import metadata_of, mode_of
 
 FORMAT = "BIBC"
 _CODING = ("quality", "target_bpp", "target_size", "seed", "effort")

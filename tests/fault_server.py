@@ -15,15 +15,16 @@ from pathlib import Path
 import torch
 
 import codec.cli
-import codec.model
-from codec import image_io, pipeline
+import codec.runtime.model
+from codec import encoding
+from codec.images import image_io
 
 
 def pause_at(name: str, scratch: str) -> None:
     """Stop the run at a place until the file `go` is there; `at` says that it is reached."""
     owner, attribute = {
         "reading": (image_io, "load"),
-        "decoding": (pipeline.stream, "decode_indices"),
+        "decoding": (encoding.stream, "decode_indices"),
         "writing": (os, "fsync"),
     }[name]
     real = getattr(owner, attribute)

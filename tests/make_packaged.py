@@ -11,7 +11,7 @@ from golden import DATA, PACKAGED, means
 from PIL import Image
 
 import codec
-from codec.loading import load_model
+from codec.models.loading import load_model
 
 ROOT = Path(__file__).parent.parent
 REALISMS = (0, 1)

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from codec.import_torchvision import import_torchvision
+from codec.evaluation.metrics.import_torchvision import import_torchvision
 
 
 def save(shapes, path):

@@ -1,4 +1,4 @@
-"""The command `bibcodec`: flags in, one summary line out; the work is in `codec.pipeline`."""
+"""The command `bibcodec`: flags in, one summary line out; the work is in `codec.encoding`."""
 
 import signal
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import codec
-from codec.cli import decode, encode, eval, inspect, report, train
+from codec.cli import decode, encode, eval, info, report, train
 
 app = typer.Typer(
     help="A learned image codec: photo -> bytes -> photo.",
@@ -29,8 +29,8 @@ def options(
 
 app.command()(encode.encode)
 app.command()(decode.decode)
-app.command()(inspect.info)
-app.command()(inspect.verify)
+app.command()(info.info)
+app.command()(info.verify)
 app.command()(train.train)
 app.command("eval")(eval.evaluate)
 app.command()(report.report)

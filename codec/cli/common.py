@@ -166,7 +166,7 @@ def of_folder(source: str, output: str | None, how: How) -> bool:
     if source != STDIO and Path(source).is_dir():
         if output in (None, STDIO) or Path(str(output)).is_file():
             raise typer.BadParameter(f"{source} is a folder: name one for the results with -o")
-        from codec.folder import Shard  # noqa: PLC0415  (multiprocessing: not for --help)
+        from codec.batch.folder import Shard  # noqa: PLC0415  (multiprocessing: not for --help)
 
         try:
             Shard.parse(how.shard)

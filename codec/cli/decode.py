@@ -96,15 +96,15 @@ def decode(
     }
     how = How(jobs, threads, shard, resume, force, quiet)
     with one_sentence(verbose, file):
-        from codec import image_io  # noqa: PLC0415  (Pillow: not for --help)
+        from codec.images import image_io  # noqa: PLC0415  (Pillow: not for --help)
 
         options["seed"] = chosen = seed_option(seed)
         suffix = f".{(file_format or 'png').lower()}"
         if of_folder(file, output, how):
             if samples > 1:
                 raise typer.BadParameter("--samples is for one file")
+            from codec.batch.folder import decoded  # noqa: PLC0415
             from codec.cli import folder  # noqa: PLC0415
-            from codec.folder import decoded  # noqa: PLC0415
 
             options["format"] = image_io.format_name(file_format, Path(suffix))
             folder.run(
@@ -117,13 +117,13 @@ def decode(
     with one_sentence(verbose, file), progress(f"decoding {file}", quiet):
         for path in outputs:
             refuse_overwrite(path, force)
-        from codec import pipeline  # noqa: PLC0415
+        from codec import encoding  # noqa: PLC0415
 
         wanted = image_io.format_name(file_format, Path(path))
         set_threads(threads)
         data = read_coded(sys.stdin.buffer if file == STDIO else file)
         start = time.perf_counter()
-        picture = pipeline.rendering(data, **options)
+        picture = encoding.rendering(data, **options)
         for path in outputs:
             with writing(path, force) as out:
                 if is_device(path):  # some formats seek, and a failure must leave nothing on a pipe

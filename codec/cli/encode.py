@@ -107,9 +107,9 @@ def encode(
     how = How(jobs, threads, shard, resume, force, quiet)
     with one_sentence(verbose, image):
         if of_folder(image, output, how):
-            from codec import image_io  # noqa: PLC0415  (Pillow: not for --help)
+            from codec.batch.folder import encoded  # noqa: PLC0415
             from codec.cli import folder  # noqa: PLC0415
-            from codec.folder import encoded  # noqa: PLC0415
+            from codec.images import image_io  # noqa: PLC0415  (Pillow: not for --help)
 
             folder.run(
                 encoded,

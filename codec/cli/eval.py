@@ -117,8 +117,8 @@ def evaluate(
     with one_sentence(verbose):
         refuse_overwrite(str(output), force)
         warnings.filterwarnings("always", "starting anew")
-        from codec import evaluate as evaluation  # noqa: PLC0415  (torch: not for --help)
-        from codec.measure import FOREIGN, Plan  # noqa: PLC0415
+        from codec.evaluation import run as evaluation  # noqa: PLC0415  (torch: not for --help)
+        from codec.evaluation.measure import FOREIGN, Plan  # noqa: PLC0415
 
         plan = Plan(
             codec=FOREIGN if decoded else codec.value,

@@ -9,11 +9,11 @@ from typing import NoReturn
 
 import typer
 
-from codec import folder
+from codec.batch import folder
+from codec.batch.folder import Options, Processes, Shard, Work
+from codec.batch.manifest import Manifest, Record
 from codec.cli.common import How, say
 from codec.errors import CodecError
-from codec.folder import Options, Processes, Shard, Work
-from codec.manifest import Manifest, Record
 
 
 def run(
@@ -29,7 +29,7 @@ def run(
     """Code a folder; a line on stderr for every file that could not be, and one for the whole.
 
     Args:
-        work: `codec.folder.encoded` or `decoded`.
+        work: `codec.batch.folder.encoded` or `decoded`.
         source: the folder.
         output: the folder of the results, made if missing.
         how: how many processes, which files, and what becomes of those that are there.

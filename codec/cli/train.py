@@ -26,6 +26,6 @@ def train(
 ) -> None:
     """Train a model; the codec also on several processes, under torchrun."""
     with one_sentence(verbose):
-        from codec.train.cli import run  # noqa: PLC0415
+        from codec.train.dispatch import run  # noqa: PLC0415
 
         run(objective, config, data, out, resume=resume, overrides=overrides or [])

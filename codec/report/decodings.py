@@ -10,14 +10,14 @@ import numpy as np
 from PIL import Image
 
 import codec
-from codec import peers
+from codec.encoding import Model
 from codec.errors import CodecError
-from codec.loading import load_model
-from codec.metrics import fidelity
-from codec.model import CodecModel
-from codec.pipeline import Model
+from codec.evaluation import peers
+from codec.evaluation.metrics import fidelity
+from codec.models.loading import load_model
 from codec.report.pictures import Version
 from codec.report.results import Result
+from codec.runtime.model import CodecModel
 
 OURS = "bibcodec"  # as `bibcodec eval` names it
 RATES = 4  # a codec is shown at so many of its measured rates
@@ -30,8 +30,8 @@ def decoder(
     """A function from a photo (its path, and it as RGB) to its versions.
 
     Ours comes first, at some of the measured rates and at every measured realism; then every codec
-    of `codec.peers` among the results, at its measured qualities of about the same rates. Codecs
-    that this package does not know have no pictures.
+    of `codec.evaluation.peers` among the results, at its measured qualities of about the same
+    rates. Codecs that this package does not know have no pictures.
 
     Raises:
         CodecError: the results are of another model than `model`.

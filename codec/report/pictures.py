@@ -9,8 +9,8 @@ from typing import Any
 
 from PIL import Image
 
-from codec import image_io
-from codec.evaluate import photographs
+from codec.evaluation.run import photographs
+from codec.images import image_io
 
 PHOTOS = 3  # shown at most
 SIDE = 768  # larger photos are cropped to the middle, not scaled: scaling would hide artefacts
@@ -54,7 +54,7 @@ class Gallery:
 
 
 def originals(folder: Path) -> list[Path]:
-    """The first photos of a folder, in order of name; see `codec.evaluate.photographs`."""
+    """The first photos of a folder, in order of name; see `codec.evaluation.run.photographs`."""
     return photographs(folder)[:PHOTOS]
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bitstream.errors import CodecError
-from codec.model_files import in_range, reason
-from codec.networks import ModelConfig
+from codec.models.weights import in_range, reason
+from codec.networks.pyramid import ModelConfig
 from codec.options import EFFORT
 
 Config = TypeVar("Config")
@@ -62,7 +62,7 @@ class TrainConfig:
     codebook_decay: float = 0.998  # decay of the codebooks' running statistics
     commitment: float = 0.1  # weight of ‖e − r‖² in the latent domain
     balance: float = 0.35  # term C weighs λ^-balance, so that every quality pulls alike
-    effort: int = EFFORT  # of the search: see `codec.quantizer.beam`
+    effort: int = EFFORT  # of the search: see `codec.networks.quantizer.beam`
     prefix: float = 0.15  # share of steps that stop after a random stage
     start_batches: int = 200  # batches of the linear start
     contexts: int = 128  # tables a stage of the context prior fitted at the end; 0: static tables

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from codec import image_io
 from codec.errors import CodecError, UnsupportedImageError
+from codec.images import image_io
 
 SUFFIXES = tuple(image_io.suffixes())
 

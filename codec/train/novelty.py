@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from bitstream import stream
 from bitstream.errors import CodecError
 from bitstream.header import Header
-from codec.loading import load_model
-from codec.model import CodecModel
+from codec.models.loading import load_model
 from codec.novelty import (
     QUANTILES,
     Calibration,
@@ -32,6 +31,7 @@ from codec.novelty import (
     error_statistics,
     gaussian,
 )
+from codec.runtime.model import CodecModel
 from codec.train.data import load_images
 
 QUALITIES = (0, 25, 50, 75, 100)

@@ -1,0 +1,1 @@
+"""Many files: a folder, or a cluster."""

@@ -1,0 +1,1 @@
+"""Measuring of codecs: rate, distortion, perception."""

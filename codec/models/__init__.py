@@ -1,0 +1,1 @@
+"""Models: the packaged one, and those in folders."""

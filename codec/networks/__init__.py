@@ -1,0 +1,1 @@
+"""The networks of the codec: encoder, quantizer, decoder and detail."""

@@ -1,0 +1,106 @@
+"""The synthesis of detail r(ẑ + U): what the conditional mean lacks to look like a photograph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from codec.models.weights import in_range
+from codec.networks.decoder import CONDITION, Mean
+from codec.networks.layers import Block, Up, zeroed
+from codec.runtime.noise import noise
+
+CELLS = (8, 4, 2)  # pixels a side of a noise cell, coarse to fine; also the number of its plane
+
+
+@dataclass(frozen=True)
+class DetailConfig:
+    """Shape of a detail network."""
+
+    widths: tuple[int, int, int] = (128, 96, 32)  # channels at 1/8, 1/4 and 1/2 of the resolution
+    blocks: tuple[int, int, int] = (2, 2, 1)  # residual blocks there
+    noise: tuple[int, int, int] = (16, 8, 2)  # channels of U there
+
+    def __post_init__(self) -> None:
+        for name, least, most in (("widths", 1, 512), ("blocks", 0, 16), ("noise", 0, 64)):
+            in_range(f"the number of {name}", len(getattr(self, name)), 3, 3)
+            for value in getattr(self, name):
+                in_range(name, value, least, most)
+
+
+class Detail(nn.Module):
+    """r(ẑ + U): a residual to add to g(ẑ), another one for every U.
+
+    It sees ẑ through the decoder's features at 1/8 and 1/4 and through g's pixels, and at each of
+    three scales a field of noise, which learned amplitudes scale per channel.
+
+    Args:
+        config: shape of the network.
+        decoder: channels of the decoder at 1/8 and 1/4.
+    """
+
+    def __init__(self, config: DetailConfig, decoder: tuple[int, int]) -> None:
+        super().__init__()
+        self.config = config
+        w8, w4, w2 = config.widths
+        given = (decoder[0], decoder[1] + 3 * 4 * 4, 3 * 2 * 2)
+        self.amplitudes = nn.ParameterList(torch.ones(n, 1, 1) for n in config.noise)
+        self.enter = nn.ModuleList(
+            nn.Conv2d(known + n, width, 1)
+            for known, n, width in zip(given, config.noise, config.widths, strict=True)
+        )
+        self.ups = nn.ModuleList([Up(w8, w4), Up(w4, w2)])
+        self.blocks = nn.ModuleList(
+            nn.ModuleList(Block(width, CONDITION) for _ in range(count))
+            for width, count in zip(config.widths, config.blocks, strict=True)
+        )
+        self.out = zeroed(nn.Conv2d(w2, 3 * 2 * 2, 3, padding=1))
+
+    def forward(self, mean: Mean, u: tuple[Tensor, ...]) -> Tensor:
+        """The residual (N, 3, H, W) float32.
+
+        Args:
+            mean: the decoder's pass over ẑ.
+            u: standard normal noise per scale, (N, channels, H/cell, W/cell), see `draw`.
+        """
+        pixels = mean.pixels
+        seen = (
+            mean.h8,
+            torch.cat([mean.h4, nn.functional.pixel_unshuffle(pixels, 4).to(mean.h4.dtype)], 1),
+            nn.functional.pixel_unshuffle(pixels, 2),
+        )
+        h = pixels.new_zeros(())
+        for scale, known in enumerate(seen):
+            if scale:
+                h = self.ups[scale - 1](h)
+            scaled = (self.amplitudes[scale] * u[scale]).to(known.dtype)
+            h = h + self.enter[scale](torch.cat([known, scaled], dim=1))
+            blocks: Any = self.blocks[scale]
+            for block in blocks:
+                h = block(h, mean.condition)
+        return nn.functional.pixel_shuffle(self.out(h).float(), 2)
+
+    def draw(self, seed: int, top: int, left: int, height: int, width: int) -> tuple[Tensor, ...]:
+        """U of a rectangle of the image: per scale (1, channels, height/cell, width/cell) float32.
+
+        Args:
+            seed: 0..2**64 - 1.
+            top: first row, in pixels; like the others a multiple of 8.
+            left: first column.
+            height: rows.
+            width: columns.
+        """
+        device = self.out.weight.device
+        return tuple(
+            noise(
+                seed,
+                cell,
+                (top // cell, left // cell),
+                (n, height // cell, width // cell),
+                device,
+            )
+            for n, cell in zip(self.config.noise, CELLS, strict=True)
+        )

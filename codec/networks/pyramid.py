@@ -1,0 +1,106 @@
+"""What a model is made of: its shape, and its encoder, quantizer and decoder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from torch import nn
+
+from bitstream.prior import MAX_STAGES
+from codec.models.weights import in_range
+from codec.networks.decoder import Decoder
+from codec.networks.encoder import Encoder
+from codec.networks.layers import BlockAnalysis, BlockTransform, Transforms
+from codec.networks.quantizer import ResidualQuantizer, Stage
+
+MAX_LAMBDA = 10**6
+
+
+@dataclass(frozen=True)
+class Level:
+    """One grid of the pyramid."""
+
+    cell: int  # pixels a side of a cell: one latent vector each
+    dim: int  # length of a latent vector: about what the bits of a cell can describe
+    stages: int  # residual stages, log2(codes) bits each at the most
+    codes: int = 256  # centroids a stage; 256 keeps tables small and symbols in a byte
+
+    def __post_init__(self) -> None:
+        in_range("dim", self.dim, 1, 256)
+        in_range("stages", self.stages, 1, MAX_STAGES)
+        in_range("codes", self.codes, 2, 4096)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Shape of a model; saved as config.json beside the weights."""
+
+    levels: tuple[Level, ...] = (Level(32, 64, 4), Level(16, 64, 7), Level(8, 32, 4))
+    encoder: tuple[int, int, int, int] = (64, 128, 192, 192)  # channels at 1/4, 1/8, 1/16, 1/32
+    decoder: tuple[int, int, int, int] = (64, 128, 192, 192)
+    lambda_coarse: float = 6.0  # λ at quality 0, squared error (pixels in [-1, 1]) per bit
+    lambda_fine: float = 0.015  # λ at quality 100
+
+    def __post_init__(self) -> None:
+        if [level.cell for level in self.levels] != [32, 16, 8]:
+            raise ValueError("the levels have other cells than 32, 16 and 8")
+        for level in self.levels:
+            most = min(256, 3 * level.cell**2)
+            in_range(f"dim of the cells of {level.cell} pixels", level.dim, 1, most)
+        in_range("the number of stages", sum(level.stages for level in self.levels), 3, MAX_STAGES)
+        for channels in (self.encoder, self.decoder):
+            in_range("the number of widths", len(channels), 4, 4)
+            for width in channels:
+                in_range("a width", width, 1, 512)
+        if not 0 < self.lambda_fine <= self.lambda_coarse <= MAX_LAMBDA:
+            raise ValueError(f"expected 0 < lambda_fine <= lambda_coarse <= {MAX_LAMBDA}")
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Stages in coding order, coarse to fine."""
+        return tuple(
+            Stage(number, level.cell, level.dim, level.codes)
+            for number, level in enumerate(self.levels)
+            for _ in range(level.stages)
+        )
+
+    def lagrange(self, quality: float) -> float:
+        """λ of a quality in 0..100: geometric between `lambda_coarse` and `lambda_fine`."""
+        return self.lambda_coarse * (self.lambda_fine / self.lambda_coarse) ** (quality / 100)
+
+    def condition(self, quality: float, stages: int) -> list[float]:
+        """What the decoder knows: quality in [-1, 1] and the share of each level's stages."""
+        left = stages
+        shares = []
+        for level in self.levels:
+            here = min(left, level.stages)
+            shares.append(here / level.stages)
+            left -= here
+        return [quality / 50 - 1, *shares]
+
+    def to_json(self) -> str:
+        """The text of config.json."""
+        return json.dumps(asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelConfig:
+        """The configuration of a config.json; KeyError, TypeError or ValueError if it is none."""
+        raw = json.loads(text)
+        raw["levels"] = tuple(Level(**level) for level in raw["levels"])
+        raw["encoder"], raw["decoder"] = tuple(raw["encoder"]), tuple(raw["decoder"])
+        return cls(**raw)
+
+
+class Networks(nn.Module):
+    """Encoder, quantizer and decoder: all that is trained by gradient or by statistics."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        levels = [(level.cell, level.dim) for level in config.levels]
+        analyses = Transforms(BlockAnalysis(*level) for level in levels)
+        self.encoder = Encoder(analyses, config.encoder)
+        self.quantizer = ResidualQuantizer(config.stages)
+        transforms = Transforms(BlockTransform(*level) for level in levels)
+        self.decoder = Decoder(transforms, config.decoder)

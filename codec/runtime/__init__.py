@@ -1,0 +1,1 @@
+"""The passes of encoder and decoder over images of any size."""

@@ -1,0 +1,1 @@
+"""Training of f, Q and g: the codec itself."""

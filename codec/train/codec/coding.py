@@ -1,0 +1,37 @@
+"""Coding a training batch as the encoder would, without gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from codec.networks.decoder import Code
+from codec.networks.pyramid import Networks
+from codec.networks.quantizer import beam
+from codec.options import EFFORT
+
+
+def quantising(
+    networks: Networks, latents: Sequence[Tensor], quality: float, found: list[Tensor]
+) -> Code:
+    """What a decoder's pass calls at each level to quantise the latents of a batch.
+
+    Args:
+        networks: trained networks.
+        latents: per level (N, D, h, w), what the encoder made of the batch.
+        quality: 0..100.
+        found: gets the codes of every stage, in coding order: (N, h, w) int64.
+    """
+    quantizer = networks.quantizer
+    lam = networks.config.lagrange(quality)
+
+    def code(level: int, prediction: Tensor) -> Tensor:
+        e = (latents[level] - prediction).permute(0, 2, 3, 1)  # (N, h, w, D)
+        here = quantizer.of_level(level)
+        biases = [lam * quantizer.prices(stage, quality) for stage in here]
+        codes = quantizer.search(here, e.flatten(0, 2).float(), biases, beam(EFFORT, level))
+        found.extend(codes[:, k].view(e.shape[:3]) for k in range(len(here)))
+        return quantizer.centroids(here, codes).view(e.shape).permute(0, 3, 1, 2)
+
+    return code

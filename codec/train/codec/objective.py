@@ -1,0 +1,134 @@
+"""One training step's forward pass: term C plus λ·rate through the straight-through quantizer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from codec.lagrangian import squared_error
+from codec.networks.pyramid import Networks
+from codec.networks.quantizer import beam, quality_range
+
+START = 4.0  # uses of each code that the running means begin with
+
+
+@dataclass
+class Used:
+    """What a stage did in a step: what the other stages left to it (n, D), and its codes (n,)."""
+
+    stage: int
+    target: Tensor
+    index: Tensor
+
+
+@dataclass
+class Outcome:
+    """Losses of a step, all per batch: scalars, with the stages' usage for the statistics."""
+
+    loss: Tensor
+    mse: Tensor  # per pixel and channel, pixels in [-1, 1]
+    bits: Tensor  # per pixel, under the running statistics
+    used: list[Used]
+
+
+class Objective(nn.Module):
+    """Term C, −log p(x|ẑ) of a Gaussian up to constants, plus commitment; rate by assignment.
+
+    The quantizer passes gradients to the encoder in proportion to what it kept: with e the
+    latent's remainder and r its quantisation, ∂r/∂e := clamp(⟨r, e⟩ / ⟨e, e⟩, 0, 1). A remainder
+    coded as zero tells the encoder nothing; one coded finely passes straight through.
+    """
+
+    def __init__(self, networks: Networks, commitment: float, balance: float, effort: int) -> None:
+        super().__init__()
+        self.networks = networks
+        self.commitment, self.balance, self.effort = commitment, balance, effort
+
+    def forward(self, x: Tensor, quality: float, stages: int) -> Outcome:
+        """Losses of a batch (N, 3, H, W) in [-1, 1] at one quality, with the first stages only."""
+        networks, quantizer = self.networks, self.networks.quantizer
+        config = networks.config
+        lam = config.lagrange(quality)
+        bits = [quantizer.prices(s, quality) for s in range(len(quantizer.stages))]
+        used: list[Used] = []
+        spent = x.new_zeros(())
+        pull = x.new_zeros(())
+        latents = networks.encoder(x)
+
+        def code(level: int, prediction: Tensor) -> Tensor:
+            nonlocal spent, pull
+            y = latents[level]
+            with torch.no_grad():
+                e = (y - prediction).permute(0, 2, 3, 1)
+                n, h, w, d = e.shape
+                flat = e.reshape(-1, d).float().contiguous()
+                here = [s for s in quantizer.of_level(level) if s < stages]
+                rest = flat
+                if here:
+                    codes = quantizer.search(
+                        here, flat, [lam * bits[s] for s in here], beam(self.effort, level)
+                    )
+                    for k, s in enumerate(here):
+                        rest = rest - quantizer.codebook(s)[codes[:, k]]
+                    for k, s in enumerate(here):
+                        spent += bits[s][codes[:, k]].sum()
+                        used.append(Used(s, rest + quantizer.codebook(s)[codes[:, k]], codes[:, k]))
+                r = e - rest.view(n, h, w, d)
+                kept = ((r * e).sum(3) / e.square().sum(3).clamp_min(1e-9)).clamp_(0, 1)
+                r = r.permute(0, 3, 1, 2)
+                kept = kept[:, None]
+                target = prediction + r
+            pull = (
+                pull
+                + ((y - target).square().sum() + (y.detach() - prediction - r).square().sum())
+                / x.numel()
+            )
+            return r + kept * (y - y.detach())
+
+        condition = x.new_tensor([config.condition(quality, stages)]).expand(len(x), -1)
+        mean = networks.decoder(condition, code, x.shape)
+        mse = squared_error(x, mean.pixels)
+        loss = (0.2 / lam) ** self.balance * (mse + self.commitment * pull)
+        return Outcome(loss, mse.detach(), spent / (x.numel() // x.shape[1]), used)
+
+
+class Statistics:
+    """Running means: the codebooks (van den Oord 2017, appendix) and the shares of their codes."""
+
+    def __init__(self, networks: Networks, decay: float) -> None:
+        self.quantizer = networks.quantizer
+        self.decay = decay
+        books = [self.quantizer.codebook(n) for n in range(len(self.quantizer.stages))]
+        self.counts = [book.new_full(book.shape[:1], START) for book in books]
+        self.sums = [START * book for book in books]
+
+    @torch.no_grad()
+    def update(self, used: list[Used], quality: float) -> None:
+        """Fold a step's usage into the codebooks and the shares of the step's quality range."""
+        shares = self.quantizer.shares[quality_range(quality)]  # (S, K)
+        for u in used:
+            stage = self.quantizer.stages[u.stage]
+            count = torch.bincount(u.index, minlength=stage.codes).float()
+            total = torch.zeros_like(self.sums[u.stage]).index_add_(0, u.index, u.target)
+            if torch.distributed.is_initialized():
+                torch.distributed.all_reduce(count)
+                torch.distributed.all_reduce(total)
+            self.counts[u.stage].lerp_(count, 1 - self.decay)
+            self.sums[u.stage].lerp_(total, 1 - self.decay)
+            book = self.quantizer.codebook(u.stage)
+            alive = self.counts[u.stage] > 1e-3
+            alive[0] &= u.stage == 0  # code 0 stays the zero vector
+            book[alive] = self.sums[u.stage][alive] / self.counts[u.stage][alive, None]
+            shares[u.stage, : stage.codes].lerp_(
+                (count + 0.02) / (count.sum() + 0.02 * stage.codes), 1 - self.decay
+            )
+
+    def state_dict(self) -> dict[str, list[Tensor]]:
+        """What a checkpoint keeps."""
+        return {"counts": self.counts, "sums": self.sums}
+
+    def load_state_dict(self, state: dict[str, list[Tensor]]) -> None:
+        """Take over what `state_dict` returned."""
+        self.counts, self.sums = state["counts"], state["sums"]

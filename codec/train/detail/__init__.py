@@ -1,0 +1,1 @@
+"""Training of r: the synthesis of detail."""

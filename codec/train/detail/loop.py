@@ -1,0 +1,177 @@
+"""Training r(ẑ + U) behind a frozen encoder, quantizer and mean decoder; resumable."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from codec.models.loading import load_model
+from codec.networks.decoder import Mean
+from codec.networks.detail import Detail, DetailConfig
+from codec.networks.layers import channels_last
+from codec.runtime.model import CodecModel
+from codec.train.checkpoint import Checkpoint, has_checkpoint
+from codec.train.clock import Clock
+from codec.train.codec.coding import quantising
+from codec.train.codec.loop import GOLDEN, Log
+from codec.train.config import check_numbers
+from codec.train.data import Crops, load_images
+from codec.train.detail.losses import Judge, Weights
+
+
+@dataclass(frozen=True)
+class DetailTraining:
+    """Settings of the training of r; the defaults train the packaged one on a CPU."""
+
+    base: str = "default"  # the trained model whose detail is to be synthesised: name or folder
+    detail: DetailConfig = field(default_factory=DetailConfig)
+    weights: Weights = field(default_factory=Weights)
+    steps: int = 20_000
+    batch: int = 6  # crops a step
+    crop: int = 128  # pixels a side, a multiple of the coarsest cell
+    rate: float = 2e-4  # learning rate of r, after a linear warm-up
+    critic_rate: float = 2e-4
+    warmup: int = 200
+    clip: float = 1.0  # largest gradient norm of r
+    average: float = 0.999  # decay of the weight average that ships
+    qualities: tuple[float, float] = (0, 90)  # range that steps draw from
+    seed: int = 0
+    save_seconds: float = 300.0
+    log_steps: int = 50
+
+    def __post_init__(self) -> None:
+        check_numbers(self)
+        if self.qualities[0] > self.qualities[1]:
+            raise ValueError(f"qualities is {self.qualities}, expected the lower one first")
+
+
+class Run:
+    """Everything a training run of r holds."""
+
+    def __init__(self, config: DetailTraining, model: CodecModel, out: Path) -> None:
+        self.config, self.model, self.out, self.device = config, model, out, model.device
+        torch.manual_seed(config.seed)
+        widths = model.config.decoder
+        self.detail = channels_last(Detail(config.detail, (widths[1], widths[0])).to(self.device))
+        self.average = channels_last(Detail(config.detail, (widths[1], widths[0])).to(self.device))
+        self.average.load_state_dict(self.detail.state_dict())
+        self.average.requires_grad_(False)
+        self.judge = channels_last(Judge(config.weights).to(self.device))
+        self.optimizer = torch.optim.Adam(
+            self.detail.parameters(), lr=config.rate, betas=(0.5, 0.99), fused=True
+        )
+        self.critics = torch.optim.Adam(
+            self.judge.critics(), lr=config.critic_rate, betas=(0.5, 0.99), fused=True
+        )
+        self.step = 0
+        parts = {
+            "detail": self.detail,
+            "average": self.average,
+            "judge": self.judge,
+            "optimizer": self.optimizer,
+            "critics": self.critics,
+        }
+        self._checkpoint = Checkpoint(out, parts)
+
+    def save(self) -> None:
+        """Write the checkpoint and the model."""
+        self._checkpoint.save(self.step)
+        self.model.detail = self.average.eval()
+        self.model.save(self.out / "model")
+
+    def load(self) -> None:
+        """Continue from the checkpoint in `out` (errors: see `Checkpoint.load`)."""
+        self.step = self._checkpoint.load(self.device)
+
+    def mean(self, x: Tensor, quality: float) -> Mean:
+        """The mean of a batch (N, 3, H, W) in [-1, 1], coded at a quality."""
+        networks = self.model.networks
+        stages = len(networks.quantizer.stages)
+        condition = x.new_tensor([networks.config.condition(quality, stages)]).expand(len(x), -1)
+        code = quantising(networks, networks.encoder(x), quality, [])
+        mean: Mean = networks.decoder(condition, code, x.shape)
+        return mean
+
+    def draw(self, x: Tensor, sample: int) -> tuple[Tensor, ...]:
+        """U of a batch (N, 3, H, W), another one for every step and sample."""
+        count, _, height, width = x.shape
+        first = (2 * self.step + sample) * count
+        drawn = [self.detail.draw(first + n, 0, 0, height, width) for n in range(count)]
+        return tuple(torch.cat(planes) for planes in zip(*drawn, strict=True))
+
+
+def one_step(run: Run, crops: Crops, log: Log) -> None:
+    """Critics, then r, on one batch."""
+    config = run.config
+    low, high = config.qualities
+    quality = low + (high - low) * (run.step * GOLDEN % 1)
+    x = crops(run.step).to(run.device, memory_format=torch.channels_last)
+    for group in run.optimizer.param_groups:
+        group["lr"] = config.rate * min(1.0, (run.step + 1) / config.warmup)
+    with torch.autocast(run.device.type, dtype=torch.bfloat16):
+        with torch.no_grad():
+            mean = run.mean(x, quality)
+            other = run.detail(mean, run.draw(x, sample=1))
+        r = run.detail(mean, run.draw(x, sample=0))
+        view = run.judge.look(x, mean.pixels, r, other)
+        critic_loss, at_x, figures = run.judge.critic_loss(view)
+    run.critics.zero_grad(set_to_none=True)
+    critic_loss.backward()
+    run.critics.step()
+    with torch.autocast(run.device.type, dtype=torch.bfloat16):
+        loss, parts = run.judge.loss(view, at_x)
+    run.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(run.detail.parameters(), config.clip)
+    run.optimizer.step()
+    run.step += 1
+    decay = min(config.average, (1 + run.step) / (10 + run.step))
+    with torch.no_grad():
+        torch._foreach_lerp_(
+            list(run.average.parameters()), list(run.detail.parameters()), 1 - decay
+        )
+    log.add(critic=critic_loss.item(), **figures, **parts)
+
+
+def train_detail(
+    config: DetailTraining, data: Path, out: Path, resume: bool = False, seconds: float = math.inf
+) -> None:
+    """Train r of a model, whose encoder, codebooks, prior and g stay as they are.
+
+    `out` gets checkpoint.pt, log.jsonl and model/, the model with its r. Interruptions: see
+    `codec.train.codec.loop.train`.
+
+    Args:
+        config: the settings.
+        data: a folder of tar shards (train-*.tar), a tar shard or a folder of images.
+        out: the run's folder, created if missing.
+        resume: go on from the checkpoint in `out`, if there is one.
+        seconds: stop (with a checkpoint) after this long.
+
+    Raises:
+        CodecError: no usable images or model, or `out` holds a run and `resume` is not set, or does
+            not fit or is damaged.
+        OSError: a file cannot be written; the last checkpoint stays.
+    """
+    checkpoint = has_checkpoint(out, resume)
+    crops = Crops(load_images(data), config.crop, config.batch, config.seed * 1000)
+    out.mkdir(parents=True, exist_ok=True)
+    base = load_model(config.base)
+    base.networks.requires_grad_(False)
+    run = Run(config, base, out)
+    if checkpoint:
+        run.load()
+    log = Log(out, run.step, tensorboard=False)
+    with Clock(seconds, config.save_seconds) as clock:
+        while run.step < config.steps and not clock.over():
+            steps = min(config.log_steps, config.steps - run.step)
+            for _ in range(steps):
+                one_step(run, crops, log)
+            log.write(run.step, steps, config.rate)
+            if clock.due():
+                run.save()
+        run.save()

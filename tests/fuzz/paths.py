@@ -1,7 +1,0 @@
-"""Imported first, for scripts: the checkout's packages, tests and benchmarks on the path."""
-
-import sys
-from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "benchmarks")]

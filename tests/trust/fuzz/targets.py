@@ -1,0 +1,215 @@
+"""What is fuzzed: functions of any bytes that may refuse, and must never do anything else.
+
+Each target returns the name of what happened, for the log. `repair` makes the checksums of a
+mutated file right again, so that mutations reach what is behind them.
+"""
+
+import io
+import os
+import sys
+import tempfile
+import zlib
+from contextlib import redirect_stderr
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from bitstream_samples import context_prior, sample_indices, static_prior
+from golden import DATA, PRIOR
+
+from bitstream import Header, Limits, Prior, decode_indices, encode_indices, parse, write
+from bitstream.container import KNOWN_CHUNKS
+from bitstream.entropy import Decoder
+from bitstream.errors import CodecError
+from bitstream.header import MAGIC, Reader, crc8
+
+LIMITS = Limits(max_pixels=2**16, max_side=2**12)
+SMALL_CELLS = (32, 16, 16, 8)
+SMALL = {
+    b"stat": static_prior(3, SMALL_CELLS, symbols=16),
+    b"cont": context_prior(3, SMALL_CELLS, symbols=16, tables=8),
+}
+
+
+def golden_files() -> list[bytes]:
+    """The golden files of format 1."""
+    return [path.read_bytes() for path in sorted(DATA.glob("v1_*.bibc"))]
+
+
+GOLDEN = {golden_files()[0][7:11]: Prior.load(PRIOR)}
+PRIORS: dict[bytes, Prior] = SMALL | GOLDEN
+
+
+def refused(error: Exception) -> str:
+    """The name of a refusal, which is one sentence."""
+    assert str(error)
+    assert "\n" not in str(error)
+    return type(error).__name__
+
+
+def bitstream(data: bytes) -> str:
+    """Parse a file, write it again, and decode its indices strictly and in part."""
+    try:
+        file = parse(data, LIMITS)
+    except CodecError as error:
+        return f"parse: {refused(error)}"
+    assert file.header.width * file.header.height <= LIMITS.max_pixels
+    if set(file.chunks) <= set(KNOWN_CHUNKS):
+        assert write(file.header, file.payload, file.chunks) == data
+    prior = PRIORS.get(file.header.fingerprint, SMALL[b"cont"])
+    held = None
+    try:
+        held = decode_indices(file.payload, prior, file.header, allow_partial=True)
+    except CodecError as error:
+        outcome = f"decode: {refused(error)}"
+    else:
+        shapes = prior.begin(file.header.height, file.header.width, 0).shapes
+        for grid, shape, codes in zip(held, shapes, prior.codes, strict=False):
+            assert grid.shape == shape
+            assert 0 <= grid.min() <= grid.max() < codes
+        outcome = "decode: whole" if len(held) == file.header.stages else "decode: partial"
+    try:
+        whole = decode_indices(file.payload, prior, file.header)
+    except CodecError as error:
+        refused(error)
+        assert outcome != "decode: whole" or len(file.payload) % 4  # a last part of a word is cut
+    else:
+        assert held is not None
+        assert outcome == "decode: whole"
+        assert all(map(np.array_equal, whole, held))
+        assert encode_indices(whole, prior, file.header) == file.payload
+    return outcome
+
+
+def symbols(data: bytes) -> str:
+    """Read symbols from any words with no check to stop them; what they code must come back."""
+    if len(data) < 12:
+        return "too short"
+    prior = list(SMALL.values())[data[0] % 2]
+    header = Header(
+        1 + data[1] % 160, 1 + data[2] % 160, data[3] % 101, 1 + data[4] % 4, b"fuzz", data[5] % 16
+    )
+    words = b"\1" + data[6:]
+    decoder = Decoder(words[: len(words) // 4 * 4])
+    state = prior.begin(header.height, header.width, header.quality)
+    try:
+        for stage in range(header.stages):
+            state.code_stage(stage, decoder.code, None)
+    except CodecError as error:
+        outcome = refused(error)
+        while len(state.stages) < header.stages:  # the rest is zeros
+            shape = state.shapes[len(state.stages)]
+            state.stages.append(np.zeros(shape, np.int32))
+    else:
+        outcome = "read to the end"
+    payload = encode_indices(state.stages, prior, header)
+    again = decode_indices(payload, prior, header)
+    assert all(map(np.array_equal, again, state.stages))
+    return outcome
+
+
+def command(data: bytes) -> str:
+    """The command and the API with the tiny model: info, verify, decode, decode in part."""
+    import codec
+    from codec.cli import app
+    from codec.options import DecodeLimits
+
+    limits = DecodeLimits(max_pixels=LIMITS.max_pixels, max_side=LIMITS.max_side)
+    outcome = "decoded"
+    try:
+        codec.info(data)
+        image = codec.decode(data, model=tiny(), limits=limits, allow_partial=True)
+        assert image.width * image.height <= LIMITS.max_pixels
+    except CodecError as error:
+        outcome = refused(error)
+    said, stdin = io.StringIO(), sys.stdin
+    sys.stdin = io.TextIOWrapper(io.BytesIO(data))
+    options = ["--max-pixels", str(LIMITS.max_pixels), "-m", str(tiny_folder())]
+    try:
+        with redirect_stderr(said):
+            code = app(
+                ["decode", "-", "-o", os.devnull, "--allow-partial", "--quiet", *options],
+                standalone_mode=False,
+            )
+    except SystemExit as stop:
+        code = stop.code
+    finally:
+        sys.stdin = stdin
+    text = said.getvalue()
+    assert code in (None, 0, 1), text
+    assert text.count("\n") == (code == 1), text
+    assert "internal error" not in text, text
+    return outcome
+
+
+TARGETS = {"bitstream": bitstream, "symbols": symbols, "command": command}
+
+
+@cache
+def tiny_folder() -> str:
+    """A folder with the tiny model."""
+    from codec.models.loading import tiny_model
+
+    folder = tempfile.mkdtemp(prefix="bibcodec-fuzz-")
+    tiny_model().save(Path(folder))
+    return folder
+
+
+@cache
+def tiny():
+    """The model of that folder, loaded once."""
+    from codec.models.loading import load_model
+
+    return load_model(tiny_folder(), "cpu")
+
+
+def repair(data: bytes, fingerprint: bytes | None = None) -> bytes:
+    """Make magic, version, header check and chunk checks right, as far as the file has them."""
+    out = bytearray(data)
+    out[: len(MAGIC)] = MAGIC
+    if len(out) < 16:
+        return bytes(out)
+    out[4] = 0x10 | out[4] & 0b0111
+    if fingerprint:
+        out[7:11] = fingerprint
+    reader = Reader(bytes(out))
+    try:
+        reader.take(11, "fields")
+        reader.varint("width"), reader.varint("height")
+        out[reader.at : reader.at + 1] = bytes([crc8(out[: reader.at])])
+        reader.take(1, "check")
+        for _ in range(reader.take(1, "count")[0] if out[4] & 0b0100 else 0):
+            start = reader.at
+            reader.take(4, "type")
+            reader.take(reader.varint("length"), "data")
+            end = reader.at
+            out[end : end + 4] = zlib.crc32(out[start:end]).to_bytes(4, "little")
+            reader.take(4, "check")
+    except CodecError:
+        pass
+    return bytes(out)
+
+
+def seeds(target: str) -> list[bytes]:
+    """A first corpus: the golden files, and small files of each small prior."""
+    files = golden_files()
+    for number, (fingerprint, prior) in enumerate(SMALL.items()):
+        for width, height, stages, chunks in (
+            (9, 9, 4, {}),
+            (64, 40, 3, {"seed": b"12345678"}),
+            (100, 33, 4, {"grey": b"", "exif": b"MM\0*"}),
+        ):
+            header = Header(width, height, 20 + 40 * number, stages, fingerprint)
+            indices = sample_indices(prior, header, seed=stages)
+            files.append(write(header, encode_indices(indices, prior, header), chunks))
+    if target == "command":
+        from PIL import Image
+
+        import codec
+
+        picture = Image.linear_gradient("L").resize((70, 40))
+        for mode in ("L", "LA", "RGB", "RGBA"):
+            files.append(codec.encode(picture.convert(mode), model=tiny(), quality=40))
+    if target == "symbols":
+        return [bytes([n, 40, 60, 50, 3, 0]) + data for n, data in enumerate(files)]
+    return files
