@@ -66,7 +66,7 @@ def measured(model: CodecModel, images: Sequence[Pixels], lpips: Lpips | None) -
     means, samples = [], []
     for number, image in enumerate(images):
         x = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
-        indices = model.quantise(model.analyse(x), QUALITY)
+        indices = model.quantize(model.analyse(x), QUALITY).indices
         g = model.synthesise(indices, QUALITY, SIDE, SIDE)
         drawn = [
             model.synthesise(

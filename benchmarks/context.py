@@ -81,7 +81,7 @@ def count(
         pixels += height * width
         analysis = model.analyse(x)
         for number, quality in enumerate(QUALITIES):
-            grids = model.quantise(analysis, quality)
+            grids = model.quantize(analysis, quality).indices
             part = min(quality * RANGES // 100, RANGES - 1)
             for name, fitted in fits.items():
                 for stage, grid in enumerate(grids):

@@ -243,7 +243,7 @@ def code(
     """Bytes of an image's files with each prior, and its squared error at realism 0, of 255²."""
     height, width = image.shape[:2]
     x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None]
-    indices = model.quantise(model.analyse(x, 1 << 14), quality, effort=EFFORT)
+    indices = model.quantize(model.analyse(x, 1 << 14), quality, effort=EFFORT).indices
     header = Header(width, height, quality, len(indices), model.fingerprint)
     sizes = [
         len(container.write(header, stream.encode_indices(indices, prior, header), {}))

@@ -122,7 +122,7 @@ def beside_compressai(
     try:
         for image in images:
             tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
-            indices = model.quantise(model.analyse(tensor), quality)
+            indices = model.quantize(model.analyse(tensor), quality).indices
             torch.set_num_threads(1)
             header = Header(image.width, image.height, quality, len(indices), model.fingerprint)
             payload = stream.encode_indices(indices, model.prior, header)

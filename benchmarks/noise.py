@@ -67,7 +67,7 @@ class Decoded:
         """Share of the indices that come back when the 8-bit image is encoded again."""
         pixels = Image.fromarray(np.rint(self.at(realism) * 255).astype(np.uint8))
         analysis = self.model.analyse(tensor(pixels))
-        second = self.model.quantise(analysis, self.header.quality)
+        second = self.model.quantize(analysis, self.header.quality).indices
         same = sum(int((a == b).sum()) for a, b in zip(self.indices, second, strict=True))
         return same / sum(grid.size for grid in self.indices)
 

@@ -24,7 +24,7 @@ from unusual_images import KINDS, images
 import codec
 from bitstream.header import Header
 from codec.models.loading import load_model
-from codec.novelty import UNUSUAL, Calibration, distance, percentile
+from codec.novelty import UNUSUAL, Calibration, distance
 from codec.runtime.model import CodecModel
 from codec.train.novelty import measure
 
@@ -75,17 +75,16 @@ def cost(network: CodecModel, picture: Pixels) -> dict[str, float]:
     data = codec.encode(picture, model=network)
     planes = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None]
     analysis = network.analyse(planes)
-    energy: list[list[float]] = []
-    indices = network.quantise(analysis, 50, energy=energy)
+    coding = network.quantize(analysis, 50)
     height, width = picture.shape[:2]
-    header = Header(width, height, 50, len(indices), network.fingerprint)
+    header = Header(width, height, 50, len(coding.indices), network.fingerprint)
     whole, own = [], []
     for _ in range(5):
         start = time.perf_counter()
         codec.encode(picture, model=network)
         whole.append(time.perf_counter() - start)
         start = time.perf_counter()
-        percentile(network, indices, header, len(data), energy)
+        network.novelty(coding.indices, header, len(data), coding.energy)
         own.append(time.perf_counter() - start)
     seconds, extra = float(np.median(whole)), float(np.median(own))
     return {

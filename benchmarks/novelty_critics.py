@@ -51,8 +51,8 @@ def scores(network: CodecModel, judge: Judge, image: NDArray[np.uint8]) -> dict[
     """Statistics of an image (H, W, 3) by score."""
     planes = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
     analysis = network.analyse(planes)
-    energy: list[list[float]] = []
-    indices = network.quantise(analysis, QUALITY, energy=energy)
+    coding = network.quantize(analysis, QUALITY)
+    indices = coding.indices
     size = image.shape[:2]
     x = planes.float() / 127.5 - 1
     mean = network.synthesise(indices, QUALITY, *size) * 2 - 1
@@ -63,7 +63,7 @@ def scores(network: CodecModel, judge: Judge, image: NDArray[np.uint8]) -> dict[
         part[:, :, top : top + SIDE, left : left + SIDE].contiguous() for part in (x, mean, sample)
     )
     return {
-        "energy left": error_statistics(energy),
+        "energy left": error_statistics(coding.energy),
         "squared error": np.log([error]),
         "term D, reconstruction": logits(judge, sample - mean, mean),
         "term D, original": logits(judge, x - mean, mean),

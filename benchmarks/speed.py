@@ -93,7 +93,7 @@ def stages(path: Path, model: CodecModel) -> dict[str, dict[str, float]]:
     height, width = picture.rgb.shape[:2]
     tensor = torch.from_numpy(picture.rgb.copy()).permute(2, 0, 1)[None].float() / 255
     analysis = model.analyse(tensor)
-    indices = model.quantise(analysis, QUALITY)
+    indices = model.quantize(analysis, QUALITY).indices
     header = Header(width, height, QUALITY, len(indices), model.fingerprint)
     payload = stream.encode_indices(indices, model.prior, header)
     data = container.write(header, payload)
@@ -107,7 +107,7 @@ def stages(path: Path, model: CodecModel) -> dict[str, dict[str, float]]:
             {
                 "read the PNG": lambda: image_io.load(path),
                 "analyse": lambda: model.analyse(tensor),
-                "quantise": lambda: model.quantise(analysis, QUALITY),
+                "quantize": lambda: model.quantize(analysis, QUALITY),
                 "entropy coding": lambda: stream.encode_indices(indices, model.prior, header),
                 "container": lambda: container.write(header, payload),
             }

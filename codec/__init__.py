@@ -12,17 +12,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from codec.encoding import decode, encode, info, verify
+    from codec.decoding import decode
+    from codec.encoding import encode
+    from codec.inspecting import info, verify
     from codec.models.loading import load_model
 
 __version__ = "0.1.0"
 __all__ = ["decode", "encode", "info", "load_model", "verify"]
 
+_HOME = {
+    "decode": "codec.decoding",
+    "encode": "codec.encoding",
+    "info": "codec.inspecting",
+    "load_model": "codec.models.loading",
+    "verify": "codec.inspecting",
+}
+
 
 def __getattr__(name: str) -> Any:  # PEP 562
-    if name in __all__:
-        home = "codec.models.loading" if name == "load_model" else "codec.encoding"
-        return getattr(import_module(home), name)
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'codec' has no attribute {name!r}")
 
 

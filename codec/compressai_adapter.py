@@ -41,7 +41,7 @@ class BibCodec(nn.Module):
         realism: 0..1, how much of the uncoded detail decoding synthesises.
 
     Example:
-        >>> from codec.models.loading import tiny_model
+        >>> from codec.models.tiny import tiny_model
         >>> net = BibCodec(tiny_model(), quality=30)
         >>> coded = net.compress(torch.full((1, 3, 48, 64), 0.5))
         >>> codec.info(coded["strings"][0][0]).width, coded["shape"]
@@ -69,7 +69,7 @@ class BibCodec(nn.Module):
         decoded, likelihoods = [], []
         for image in x.split(1):
             analysis = self.codec.analyse(image)
-            indices = self.codec.quantise(analysis, self.quality)
+            indices = self.codec.quantize(analysis, self.quality).indices
             header = Header(width, height, self.quality, len(indices), self.codec.fingerprint)
             likelihoods.append(_probabilities(indices, self.codec.prior, header))
             decoded.append(

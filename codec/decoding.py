@@ -1,4 +1,4 @@
-"""From decoded indices to a picture in memory or in a file."""
+"""The way from bytes to a picture, on one screen."""
 
 from __future__ import annotations
 
@@ -9,30 +9,95 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from PIL import Image
 
+from bitstream import container, stream
 from bitstream.container import Container
+from codec.files import CodedSource, read_coded
 from codec.images import image_io
+from codec.images.chunks import picture_metadata, picture_mode
 from codec.images.image_io import Picture
 from codec.images.metadata import to_info
 from codec.images.png import PngFile
 from codec.images.strips import Samples
+from codec.options import DEFAULT_LIMITS, TILE, DecodeLimits, DecodeOptions, Model, Running
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from codec.runtime.model import CodecModel, Indices
 
-_CHUNK_OF = {"icc": "iccp", "exif": "exif", "xmp": "xmp_"}
+
+def decode(
+    data: CodedSource,
+    *,
+    realism: float = 1.0,
+    seed: int | str = "stored",
+    model: Model = "default",
+    limits: DecodeLimits = DEFAULT_LIMITS,
+    allow_partial: bool = False,
+    device: str = "auto",
+    tile: int = TILE,
+) -> Image.Image:
+    """Decode a file.
+
+    Args:
+        data: the bytes, a path, or a binary file object.
+        realism: 0..1, how much of the detail that was not coded is synthesised. 0 gives the mean of
+            what the photograph may have been: smooth, and nearest to it on average.
+        seed: which synthesised detail: "stored" is the file's, "random" is another one each time, a
+            number 0..2**64 - 1 is that one. Realism 0 does not depend on it.
+        model: name or folder of the model that wrote the file, or the loaded model.
+        limits: the pixels, sides, metadata and stages that are acceptable. They are checked before
+            anything is allocated for the image.
+        allow_partial: decode the stages that a truncated file holds whole.
+        device: "auto", "cpu" or "cuda"; where the model is loaded, if it is not loaded yet.
+        tile: pixels a side, at least 512, of what the networks see at once, see `encode`.
+
+    Returns:
+        An image of mode L, LA, RGB or RGBA; `info` has "icc_profile", "exif" and "xmp" as far as
+        the file has them, "stages", the pair (decoded, written), "realism" and "seed".
+
+    Raises:
+        BitstreamError: not a file of this format, damaged, truncated, or beyond the limits.
+        ModelMismatchError: written with another model.
+        ValueError: realism, seed or tile is out of its range.
+        OSError: the file cannot be read.
+
+    Example:
+        >>> import codec
+        >>> from codec.models.tiny import tiny_model
+        >>> data = codec.encode(Image.new("L", (64, 48), 90), model=tiny_model())
+        >>> decode(data, model=tiny_model())  # doctest: +ELLIPSIS
+        <PIL.Image.Image image mode=L size=64x48 at ...>
+    """
+    options = DecodeOptions(realism, seed, allow_partial, limits)
+    return open_file(data, options, Running(model, device, tile)).image()
+
+
+def open_file(data: CodedSource, options: DecodeOptions, running: Running) -> DecodedFile:
+    """Decode the indices of a file; its picture is made when it is asked for.
+
+    Errors are those of `decode`.
+    """
+    file = container.parse(read_coded(data), options.limits)
+    seed = options.seed_for(file.seed)
+    from codec.models.loading import matching_network  # noqa: PLC0415  (torch: not for `info`)
+
+    network = matching_network(file.header, running.model, running.device)
+    indices = stream.decode_indices(
+        file.payload, network.prior, file.header, allow_partial=options.allow_partial
+    )
+    return DecodedFile(file, indices, network, options.realism, seed, running.tile)
 
 
 @dataclass(frozen=True)
-class Rendering:
+class DecodedFile:
     """A file whose indices are decoded; the networks run when its picture is asked for.
 
     Attributes:
         file: the parsed file.
         indices: int32 grids of the stages that are decoded, coarse to fine.
         network: the model that wrote it.
-        realism, seed, tile: see `codec.decode`; the seed is a number.
+        realism, seed, tile: see `decode`; the seed is a number.
     """
 
     file: Container
@@ -45,11 +110,11 @@ class Rendering:
     @property
     def mode(self) -> str:
         """Pillow's mode of the picture."""
-        return mode_of(self.file)
+        return picture_mode(self.file)
 
     @property
     def stages(self) -> tuple[int, int]:
-        """Stages that are decoded and that were written."""
+        """How many stages are decoded, and how many were written."""
         return len(self.indices), self.file.header.stages
 
     def image(self) -> Image.Image:
@@ -64,7 +129,7 @@ class Rendering:
             top += band.height
 
         self._bands(paste)
-        image.info.update(to_info(metadata_of(self.file)))
+        image.info.update(to_info(picture_metadata(self.file)))
         image.info.update(stages=self.stages, realism=self.realism, seed=self.seed)
         return image
 
@@ -88,7 +153,7 @@ class Rendering:
     def _bands(self, take: Callable[[Image.Image], None]) -> None:
         """Give rows of tiles to a function, as Pillow images; the first has the metadata."""
         header = self.file.header
-        grey, metadata = "grey" in self.file.chunks, metadata_of(self.file)
+        grey, metadata = "grey" in self.file.chunks, picture_metadata(self.file)
         alpha, band = self._alpha(), np.empty((0, 0, 3), np.uint8)
 
         def put(top: int, left: int, pixels: Tensor) -> None:
@@ -119,26 +184,6 @@ class Rendering:
             return None
         header = self.file.header
         return image_io.unpack_alpha(self.file.chunks["alph"], header.height, header.width)
-
-
-def chunks_of(picture: Picture) -> dict[str, bytes]:
-    """The optional chunks of a file that say all of a picture but its colours."""
-    chunks = {_CHUNK_OF[name]: data for name, data in picture.metadata.items()}
-    if picture.grey:
-        chunks["grey"] = b""
-    if picture.alpha is not None:
-        chunks["alph"] = image_io.pack_alpha(picture.alpha)
-    return chunks
-
-
-def mode_of(file: Container) -> str:
-    """Pillow's mode of the image that a parsed file holds."""
-    return ("L" if "grey" in file.chunks else "RGB") + ("A" if "alph" in file.chunks else "")
-
-
-def metadata_of(file: Container) -> dict[str, bytes]:
-    """The metadata of a parsed file: verbatim bytes under "icc", "exif" and "xmp"."""
-    return {name: file.chunks[kind] for name, kind in _CHUNK_OF.items() if kind in file.chunks}
 
 
 def _to_samples(pixels: Tensor) -> Samples:

@@ -19,18 +19,14 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitstream.header import Header
 from codec.errors import CodecError, UnusualImageWarning
 from codec.files import writing
-from codec.models.weights import INVALID, in_range, read_text, reason
-
-if TYPE_CHECKING:
-    from codec.runtime.model import CodecModel
+from codec.untrusted import INVALID, in_range, read_text, reason
 
 Floats = NDArray[np.float64]
 
@@ -162,32 +158,30 @@ def load_calibration(
 
 
 def code_statistics(
-    network: CodecModel, indices: Sequence[NDArray[np.int32]], quality: int, payload: int
+    lengths: Sequence[NDArray[np.float32]], indices: Sequence[NDArray[np.int32]], payload: int
 ) -> Floats:
     """Logarithms of each stage's bits a cell, and of the share that the contexts left of them.
 
     Args:
-        network: the model of the indices.
+        lengths: per stage (K,) float32, the bits of each code at the file's quality.
         indices: of all S stages.
-        quality: of the file.
         payload: bytes that the indices took.
 
     Returns:
         (S + 1,) float64.
     """
-    prices = network.networks.quantizer.prices
-    bits = [prices(s, quality).cpu().numpy()[grid].sum() for s, grid in enumerate(indices)]
+    bits = [row[grid].sum() for row, grid in zip(lengths, indices, strict=True)]
     cells = [grid.size for grid in indices]
     stages = np.log(np.divide(bits, cells) + FLOOR)
     return np.append(stages, np.log(8 * payload / sum(bits)))
 
 
-def error_statistics(energy: Sequence[Sequence[float]]) -> Floats:
+def error_statistics(energy: Sequence[tuple[float, float]]) -> Floats:
     """Logarithms of the share of each level's energy that its codes left: (L,) float64.
 
     Args:
         energy: per level the means of ‖e − Σ c‖² and ‖e‖² over its cells, see
-            `CodecModel.quantise`.
+            `codec.runtime.model.Coding`.
 
     Example:
         >>> error_statistics([[1.0, 4.0], [0.0, 0.0]]).round(2).tolist()
@@ -213,27 +207,6 @@ def gaussian(x: Floats) -> tuple[Floats, Floats]:
     covariance = np.cov(x.T) + NOISE * np.eye(x.shape[1])
     diagonal = np.diag(np.diag(covariance))
     return x.mean(0), (1 - SHRINKAGE) * covariance + SHRINKAGE * diagonal
-
-
-def percentile(
-    network: CodecModel,
-    indices: Sequence[NDArray[np.int32]],
-    header: Header,
-    payload: int,
-    energy: Sequence[Sequence[float]] | None = None,
-) -> float | None:
-    """Percentile among photographs of a coded image, see `Calibration.percentile`.
-
-    None if the image is below `LEAST_SIDE`, it has fewer stages than the model, or the model has no
-    calibration.
-    """
-    if network.calibration is None or min(header.height, header.width) < LEAST_SIDE:
-        return None
-    if len(indices) != len(network.cells):
-        return None
-    code = code_statistics(network, indices, header.quality, payload)
-    error = None if energy is None else error_statistics(energy)
-    return network.calibration.percentile(code, error, header.quality)
 
 
 def warn_if_unusual(percentile: float | None) -> None:

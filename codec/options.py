@@ -1,8 +1,15 @@
-"""What goes in and out of the API besides images: limits, and what a header says."""
+"""What goes in and out of the API besides images: options, limits, and what a header says."""
 
+import operator
+import secrets
 from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING, TypeAlias
 
 from bitstream.container import Limits as DecodeLimits
+
+if TYPE_CHECKING:
+    from codec.runtime.model import CodecModel
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -12,8 +19,15 @@ __all__ = [
     "NO_LIMITS",
     "TILE",
     "DecodeLimits",
+    "DecodeOptions",
+    "EncodeOptions",
+    "Model",
+    "Running",
     "StreamInfo",
+    "seed_number",
 ]
+
+Model: TypeAlias = "str | PathLike[str] | CodecModel"
 
 METADATA = ("icc", "exif", "xmp")
 EFFORT = 5  # of the encoder, 1..9, unless asked for another; what the model is trained with
@@ -21,6 +35,111 @@ TILE = 768  # pixels a side of what the networks see at once: as fast as any lar
 LEAST_TILE = 512  # the smallest that may be asked for, see `codec.runtime.tiles.Tiles`
 DEFAULT_LIMITS = DecodeLimits()
 NO_LIMITS = DecodeLimits(max_pixels=0, max_side=0, max_chunk_bytes=0, max_stages=0)
+
+
+@dataclass(frozen=True)
+class EncodeOptions:
+    """What a file should be like; `codec.encode` describes the fields.
+
+    Raises:
+        ValueError: a field is out of its range, or both targets are given.
+    """
+
+    quality: int = 50
+    target_bpp: float | None = None
+    target_size: int | None = None
+    seed: int = 0
+    effort: int = EFFORT
+    keep: tuple[str, ...] = METADATA
+
+    def __post_init__(self) -> None:
+        if self.target_bpp is not None and self.target_size is not None:
+            raise ValueError("give target_bpp or target_size, not both")
+        if self.quality not in range(101):
+            raise ValueError(f"quality is {self.quality}: expected an integer in 0..100")
+        for name in ("target_bpp", "target_size"):
+            target = getattr(self, name)
+            if target is not None and not 0 < target < float("inf"):
+                raise ValueError(f"{name} is {target}: expected more than 0")
+        if self.effort not in range(1, 10):
+            raise ValueError(f"effort is {self.effort}: expected 1..9")
+        if unknown := set(self.keep) - set(METADATA):
+            raise ValueError(f"keep names {sorted(unknown)}: expected some of {list(METADATA)}")
+        seed_number(self.seed)
+
+    def budget(self, pixels: int) -> int | None:
+        """The most bytes that the file may have, for an image of so many pixels; None: any.
+
+        >>> EncodeOptions(target_bpp=0.5).budget(800)
+        50
+        """
+        if self.target_bpp is None:
+            return self.target_size
+        bits = self.target_bpp * pixels
+        return int(min(bits / 8, 2.0**63))
+
+
+@dataclass(frozen=True)
+class DecodeOptions:
+    """What picture to make of a file; `codec.decode` describes the fields.
+
+    Raises:
+        ValueError: realism or seed is out of its range.
+    """
+
+    realism: float = 1.0
+    seed: int | str = "stored"
+    allow_partial: bool = False
+    limits: DecodeLimits = DEFAULT_LIMITS
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.realism <= 1:
+            raise ValueError(f"realism is {self.realism}: expected 0..1")
+        if self.seed not in ("stored", "random"):
+            seed_number(self.seed, "stored, random or ")
+
+    def seed_for(self, stored: int) -> int:
+        """The number that is meant, 0..2**64 - 1, for a file that stores a seed.
+
+        >>> DecodeOptions(seed=7).seed_for(3), DecodeOptions().seed_for(3)
+        (7, 3)
+        """
+        if self.seed == "stored":
+            return stored
+        return secrets.randbits(64) if self.seed == "random" else seed_number(self.seed)
+
+
+@dataclass(frozen=True)
+class Running:
+    """Which model runs, where, and on how large pieces of an image.
+
+    Attributes:
+        model: name or folder of a model, or a loaded one.
+        device: "auto", "cpu" or "cuda"; where the model is loaded, if it is not loaded yet.
+        tile: pixels a side, at least 512, of what the networks see at once.
+
+    Raises:
+        ValueError: the tile is too small.
+    """
+
+    model: Model = "default"
+    device: str = "auto"
+    tile: int = TILE
+
+    def __post_init__(self) -> None:
+        if self.tile < LEAST_TILE:
+            raise ValueError(f"tile is {self.tile}: expected at least {LEAST_TILE} pixels a side")
+
+
+def seed_number(seed: int | str, words: str = "") -> int:
+    """A seed of any integer type as an int; ValueError unless it is in 0..2**64 - 1."""
+    try:
+        number = operator.index(seed)  # type: ignore[arg-type]
+    except TypeError:
+        number = -1
+    if not 0 <= number < 2**64:
+        raise ValueError(f"seed is {seed!r}: expected {words}0..2**64 - 1")
+    return number
 
 
 @dataclass(frozen=True)

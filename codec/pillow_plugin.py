@@ -18,12 +18,13 @@ from PIL import Image, ImageFile
 
 from bitstream import container
 from bitstream.header import MAGIC
-from codec.decoding import metadata_of, mode_of
-from codec.encoding import Model, decode, encode
+from codec.decoding import decode
+from codec.encoding import encode
 from codec.errors import BitstreamError, CodecError, LimitExceeded
 from codec.files import read_coded
+from codec.images.chunks import picture_metadata, picture_mode
 from codec.images.metadata import from_image, to_info
-from codec.options import DEFAULT_LIMITS, DecodeLimits
+from codec.options import DEFAULT_LIMITS, DecodeLimits, Model
 
 FORMAT = "BIBC"
 _CODING = ("quality", "target_bpp", "target_size", "seed", "effort")
@@ -56,8 +57,8 @@ class BibcImageFile(ImageFile.ImageFile):
         except BitstreamError as error:
             raise SyntaxError(str(error)) from error
         self._size = file.header.width, file.header.height
-        self._mode = mode_of(file)
-        self.info.update(to_info(metadata_of(file)))
+        self._mode = picture_mode(file)
+        self.info.update(to_info(picture_metadata(file)))
         self.tile = []
 
     def load(self) -> Any:

@@ -1,7 +1,8 @@
 """The rate search: the best quality whose file is within a budget."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sized
+from typing import TypeVar
 
 from codec.errors import RateTargetError
 
@@ -11,12 +12,15 @@ FULL = 0.98  # of the budget: closer is not worth another trial
 FINEST = 8.0  # qualities that λ may run ahead of the quality in the header
 FINE_TRIALS = 5
 
+File = TypeVar("File", bound=Sized)
 
-def best_within(file_at: Callable[[int, float], bytes], budget: int) -> bytes:
+
+def best_within(file_at: Callable[[int, float], File], budget: int) -> File:
     """Search for the quality, then for λ between two qualities; sizes are taken to grow with both.
 
     Args:
-        file_at: the whole file at a quality 0..100, with λ as of a quality so much higher.
+        file_at: the whole file at a quality 0..100, with λ taken from quality + the second
+            argument. Anything that has a length in bytes will do.
         budget: the most bytes.
 
     Returns:
@@ -46,19 +50,21 @@ def best_within(file_at: Callable[[int, float], bytes], budget: int) -> bytes:
     return best
 
 
-def _best_quality(file_at: Callable[[int, float], bytes], budget: int) -> tuple[int, bytes]:
+def _best_quality(file_at: Callable[[int, float], File], budget: int) -> tuple[int, File]:
     """The highest quality whose file is within the budget, and the largest such file found.
 
     A secant search on the logarithm of the size, every fourth trial in the middle.
     """
     low, high = -1, BEST + 1  # the highest that fits so far, the lowest that does not
     size: dict[int, int] = {}
-    best, trial = b"", BEST // 2
+    best: File | None = None
+    trial = BEST // 2
     while True:
         data = file_at(trial, 0.0)
         size[trial] = len(data)
         if len(data) <= budget:
-            low, best = trial, max(best, data, key=len)
+            low = trial
+            best = data if best is None else max(best, data, key=len)
         else:
             high = trial
         if high - low < 2:
@@ -71,7 +77,7 @@ def _best_quality(file_at: Callable[[int, float], bytes], budget: int) -> tuple[
         if len(size) % 4 == 0:  # whatever the sizes are, the bracket shrinks
             guess = (low + high) / 2
         trial = min(max(math.floor(guess), low + 1), high - 1)
-    if not best:
+    if best is None:
         raise RateTargetError(
             f"the target of {budget} bytes is out of reach: at quality 0 this image takes {size[0]}"
         )

@@ -8,7 +8,7 @@ from PIL import Image
 
 @pytest.fixture(scope="session")
 def model():
-    from codec.models.loading import tiny_model
+    from codec.models.tiny import tiny_model
 
     return tiny_model()
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 
+import codec
 from codec.batch.folder import record_of
 from codec.batch.manifest import Record
 from codec.errors import CodecError
@@ -190,10 +191,10 @@ class Encoder:
     def __init__(self, source: str, out: str, options: dict[str, Any], threads: int) -> None:
         import torch  # noqa: PLC0415
 
-        from codec import encoding  # noqa: PLC0415
+        from codec.models.loading import loaded  # noqa: PLC0415
 
         torch.set_num_threads(threads)
-        encoding.loaded(options.get("model", "default"), options.get("device", "auto"))
+        loaded(options.get("model", "default"), options.get("device", "auto"))
         self._read, self._source = fsspec.core.url_to_fs(source)
         self._write, self._out = fsspec.core.url_to_fs(out)
         self._options = options
@@ -207,12 +208,10 @@ class Encoder:
         output = f"{name}.bibc"
 
         def work() -> tuple[bytes, float]:
-            from codec import encoding  # noqa: PLC0415
-
             with self._read.open(posixpath.join(self._source, name), "rb") as file:
-                data = encoding.encode(file, **self._options)
+                data = codec.encode(file, **self._options)
             put(self._write, posixpath.join(self._out, output), data)
-            return data, encoding.info(data).bpp
+            return data, codec.info(data).bpp
 
         return record_of(name, output, work)
 

@@ -21,9 +21,11 @@ from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import Any, Self
 
+import codec
 from codec.batch.manifest import Manifest, Record
 from codec.errors import CodecError, UnusualImageWarning, sentence
 from codec.files import writing
+from codec.options import DecodeOptions, Running
 
 Options = Mapping[str, Any]
 Work = Callable[[Path, Options], tuple[bytes, float]]
@@ -233,9 +235,9 @@ def _follow(sentinel: int) -> None:
 
 
 def _warm(model: str, device: str) -> None:
-    from codec import encoding  # noqa: PLC0415
+    from codec.models.loading import loaded  # noqa: PLC0415
 
-    encoding.loaded(model, device)
+    loaded(model, device)
 
 
 def _do(work: Work, job: Job, out: Path, options: Options, *, force: bool) -> Record:
@@ -276,18 +278,20 @@ def record_of(name: str, output: str, work: Callable[[], tuple[bytes, float]]) -
 
 def encoded(source: Path, options: Options) -> tuple[bytes, float]:
     """Encode a file: the coded bytes and their bits a pixel (options: of `codec.encode`)."""
-    from codec import encoding  # noqa: PLC0415
-
-    data = encoding.encode(source, **options)
-    return data, encoding.info(data).bpp
+    data = codec.encode(source, **options)
+    return data, codec.info(data).bpp
 
 
 def decoded(source: Path, options: Options) -> tuple[bytes, float]:
     """Decode a file to "format" (other options: of `codec.decode`): bytes, and its bits a pixel."""
-    from codec import encoding  # noqa: PLC0415
+    from codec.decoding import open_file  # noqa: PLC0415
     from codec.files import read_coded  # noqa: PLC0415
 
     data = read_coded(source)
-    buffer, wanted = BytesIO(), {key: options[key] for key in options if key != "format"}
-    encoding.rendering(data, **wanted).write(buffer, options["format"])
-    return buffer.getvalue(), encoding.info(data).bpp
+    wanted = DecodeOptions(
+        options["realism"], options["seed"], options["allow_partial"], options["limits"]
+    )
+    running = Running(options["model"], options["device"], options["tile"])
+    buffer = BytesIO()
+    open_file(data, wanted, running).write(buffer, options["format"])
+    return buffer.getvalue(), codec.info(data).bpp

@@ -37,7 +37,7 @@ from codec.cli.common import (
     set_threads,
 )
 from codec.files import STDIO, read_coded, refuse_overwrite, writing
-from codec.options import DEFAULT_LIMITS, TILE, DecodeLimits
+from codec.options import DEFAULT_LIMITS, TILE, DecodeLimits, DecodeOptions, Running
 
 
 def decode(
@@ -117,13 +117,17 @@ def decode(
     with one_sentence(verbose, file), progress(f"decoding {file}", quiet):
         for path in outputs:
             refuse_overwrite(path, force)
-        from codec import encoding  # noqa: PLC0415
+        from codec.decoding import open_file  # noqa: PLC0415
 
         wanted = image_io.format_name(file_format, Path(path))
         set_threads(threads)
         data = read_coded(sys.stdin.buffer if file == STDIO else file)
         start = time.perf_counter()
-        picture = encoding.rendering(data, **options)
+        picture = open_file(
+            data,
+            DecodeOptions(realism, chosen, allow_partial, options["limits"]),
+            Running(model, device, tile),
+        )
         for path in outputs:
             with writing(path, force) as out:
                 if is_device(path):  # some formats seek, and a failure must leave nothing on a pipe

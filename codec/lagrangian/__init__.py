@@ -44,7 +44,6 @@ from codec.lagrangian.terms import (
     Term,
     entropy,
     mixture_information,
-    self_information,
     squared_error,
 )
 
@@ -76,6 +75,5 @@ __all__ = [
     "entropy",
     "find",
     "mixture_information",
-    "self_information",
     "squared_error",
 ]

@@ -203,15 +203,6 @@ def squared_error(x: Tensor, output: Tensor) -> Tensor:
     return (output - x).square().mean()
 
 
-def self_information(shares: Tensor) -> Tensor:
-    """−log₂ p_j in bits, whose mean over the codes in use is the rate I_Q(X;Ẑ) = H(Ẑ).
-
-    >>> self_information(torch.tensor([0.5, 0.25, 0.25])).tolist()
-    [1.0, 2.0, 2.0]
-    """
-    return -torch.log2(shares)
-
-
 def entropy(counts: Tensor) -> Tensor:
     """Entropy in nats of distributions given by counts or shares (..., K), summed over the rest.
 

@@ -1,24 +1,26 @@
-"""A model from its folder, which is not trusted, or a small one from nothing."""
+"""A model from its folder, which is not trusted: found, checked, loaded, kept."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
+from os import PathLike, fspath
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike
 from safetensors import safe_open
-from torch import nn
 
-from bitstream.errors import CodecError
-from bitstream.prior import Prior, StaticPrior
-from codec.models.weights import INVALID, read_state, read_text, reason
+from bitstream.errors import CodecError, ModelMismatchError
+from bitstream.header import Header
+from bitstream.prior import Prior
+from codec.models.weights import read_state
 from codec.networks.detail import Detail, DetailConfig
-from codec.networks.pyramid import Level, ModelConfig, Networks
+from codec.networks.pyramid import ModelConfig, Networks
 from codec.novelty import load_calibration
+from codec.options import Model
 from codec.runtime.model import DETAIL, FILES, CodecModel
+from codec.untrusted import INVALID, read_text, reason
 
 
 def load_detail(path: Path, config: ModelConfig) -> Detail:
@@ -87,23 +89,24 @@ def load_model(name: str | Path = "default", device: str = "auto") -> CodecModel
     return CodecModel(networks, prior, fingerprint, place, detail, calibration=calibration)
 
 
-def tiny_model(seed: int = 0) -> CodecModel:
-    """A small model with random weights and uniform tables: codes any image, badly; for tests."""
-    torch.manual_seed(seed)
-    config = ModelConfig(
-        levels=(Level(32, 16, 1, 16), Level(16, 16, 2, 16), Level(8, 8, 1, 16)),
-        encoder=(8, 8, 8, 8),
-        decoder=(8, 8, 8, 8),
-    )
-    networks = Networks(config)
-    for number, stage in enumerate(config.stages):
-        book = torch.randn(stage.codes, stage.dim) * stage.cell / (4 * (1 + number))
-        book[0] *= number == 0
-        networks.quantizer.codebook(number).copy_(book)
-    tables: list[ArrayLike] = [
-        np.full((1, s.codes), 2**24 // s.codes, np.uint32) for s in config.stages
-    ]
-    prior = StaticPrior(tuple(s.cell for s in config.stages), tables)
-    detail = Detail(DetailConfig((8, 8, 8), (1, 1, 1), (4, 2, 2)), (8, 8))
-    nn.init.normal_(detail.out.weight, std=0.05)
-    return CodecModel(networks, prior, b"tiny", torch.device("cpu"), detail)
+@lru_cache(maxsize=2)
+def loaded(model: str, device: str) -> CodecModel:
+    """A model by name or folder; the last two asked for are kept."""
+    return load_model(model, device)
+
+
+def network_of(model: Model, device: str) -> CodecModel:
+    """The model that is meant: one by name or folder is loaded, unless it was just before."""
+    return loaded(fspath(model), device) if isinstance(model, str | PathLike) else model
+
+
+def matching_network(header: Header, model: Model, device: str) -> CodecModel:
+    """The model that is meant; ModelMismatchError if it did not write the file of this header."""
+    network = network_of(model, device)
+    if header.fingerprint != network.fingerprint:
+        name = f"model {str(model)!r}" if isinstance(model, str | PathLike) else "the model given"
+        raise ModelMismatchError(
+            f"written with the model {header.fingerprint.hex()}, but {name} is "
+            f"{network.fingerprint.hex()}: decode with the one that wrote the file"
+        )
+    return network

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from codec.models.weights import in_range
 from codec.networks.decoder import CONDITION, Mean
 from codec.networks.layers import Block, Up, zeroed
 from codec.runtime.noise import noise
+from codec.untrusted import in_range
 
 CELLS = (8, 4, 2)  # pixels a side of a noise cell, coarse to fine; also the number of its plane
 

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from torch import nn
 
 from bitstream.prior import MAX_STAGES
-from codec.models.weights import in_range
 from codec.networks.decoder import Decoder
 from codec.networks.encoder import Encoder
 from codec.networks.layers import BlockAnalysis, BlockTransform, Transforms
 from codec.networks.quantizer import ResidualQuantizer, Stage
+from codec.untrusted import in_range
 
 MAX_LAMBDA = 10**6
 

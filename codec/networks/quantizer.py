@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from codec.lagrangian.terms import self_information
 from cuda_ext import nearest
 
 ROWS = {"cpu": 1 << 12, "cuda": 1 << 18}  # partial sums searched at once: what a cache, a GPU holds
@@ -32,6 +31,15 @@ def quality_range(quality: float) -> int:
     (0, 4, 7)
     """
     return min(int(quality * RANGES / 100), RANGES - 1)
+
+
+def self_information(shares: Tensor) -> Tensor:
+    """−log₂ p_j in bits, whose mean over the codes in use is the rate I_Q(X;Ẑ) = H(Ẑ).
+
+    >>> self_information(torch.tensor([0.5, 0.25, 0.25])).tolist()
+    [1.0, 2.0, 2.0]
+    """
+    return -torch.log2(shares)
 
 
 @dataclass(frozen=True)

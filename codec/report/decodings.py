@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image
 
 import codec
-from codec.encoding import Model
 from codec.errors import CodecError
 from codec.evaluation import peers
 from codec.evaluation.metrics import fidelity
 from codec.models.loading import load_model
+from codec.options import Model
 from codec.report.pictures import Version
 from codec.report.results import Result
 from codec.runtime.model import CodecModel

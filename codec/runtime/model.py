@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from bitstream.errors import CodecError
+from bitstream.header import Header
 from bitstream.prior import Prior, grid_shape
 from codec.files import writing
 from codec.images.strips import Bands
@@ -24,7 +25,7 @@ from codec.networks.detail import Detail
 from codec.networks.layers import channels_last
 from codec.networks.pyramid import Networks
 from codec.networks.quantizer import beam
-from codec.novelty import Calibration
+from codec.novelty import LEAST_SIDE, Calibration, code_statistics, error_statistics
 from codec.options import EFFORT, TILE
 from codec.runtime.decoder_pass import Descent
 from codec.runtime.tiles import Flow, Map, Sink, Source, Tiles, Window, part
@@ -33,6 +34,21 @@ Indices = list[NDArray[np.int32]]
 
 FILES = ("config.json", "weights.safetensors", "prior.safetensors")
 DETAIL = "detail.safetensors"  # beside them, if the model synthesises detail
+
+
+@dataclass(frozen=True)
+class Coding:
+    """The indices that an encoder chose for an image, and what they leave.
+
+    Attributes:
+        indices: int32 grids of all stages, coarse to fine.
+        quality: 0..100, that of the file's header.
+        energy: per level the means of ‖e − Σ c‖² and ‖e‖² over its cells.
+    """
+
+    indices: Indices
+    quality: int
+    energy: list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -100,7 +116,7 @@ class CodecModel:
         Args:
             image: (1, 3, H, W), any H, W >= 1: uint8, or float32 in 0..1; or 8-bit samples that are
                 let go as they are read.
-            tile: pixels a side of what the networks see at once, here and in `quantise`.
+            tile: pixels a side of what the networks see at once, here and in `quantize`.
         """
         if isinstance(image, Tensor):
             height, width = image.shape[2:]
@@ -152,28 +168,21 @@ class CodecModel:
         return Analysis(tuple(latent.values for latent in latents), height, width, tile)
 
     @torch.inference_mode()
-    def quantise(
-        self,
-        analysis: Analysis,
-        quality: int,
-        finer: float = 0.0,
-        effort: int = EFFORT,
-        energy: list[list[float]] | None = None,
-    ) -> Indices:
-        """Indices of an image at a quality 0..100, all stages, coarse to fine.
+    def quantize(
+        self, analysis: Analysis, quality: int, finer: float = 0.0, effort: int = EFFORT
+    ) -> Coding:
+        """Choose the indices of an image at a quality 0..100, of all stages.
 
         A level's codes are searched jointly for least ‖e − Σ c‖² + λ·bits, see
-        `ResidualQuantizer.search`. λ is that of the quality, or of one higher by `finer`: for file
-        sizes between those of two qualities. Effort 1..9 widens the search. `energy`
-        gets, for each level, the means of ‖e − Σ c‖² and ‖e‖² over its cells.
+        `ResidualQuantizer.search`. `finer` shifts λ by a fraction of a quality step, to reach file
+        sizes between two qualities. Effort 1..9 widens the search.
         """
         quantizer = self.networks.quantizer
         lam = self.config.lagrange(quality + finer)
         height, width = analysis.height, analysis.width
         indices = [np.zeros(grid_shape(height, width, cell), np.int32) for cell in self.cells]
         tiles = self._tiles(height, width, analysis.tile)
-        if energy is not None:
-            energy[:] = [[0.0, 0.0] for _ in analysis.latents]
+        energy = [[0.0, 0.0] for _ in analysis.latents]
 
         def search(level: int, window: Window, prediction: Tensor) -> None:
             stages = quantizer.of_level(level)
@@ -187,16 +196,48 @@ class CodecModel:
             codes = quantizer.search(stages, e.contiguous(), biases, beam(effort, level))
             for stage, grid in zip(stages, codes.T.cpu().numpy(), strict=True):
                 indices[stage][rows, columns] = grid.reshape(inside)
-            if energy is not None:
-                rest = e - quantizer.centroids(stages, codes)
-                for k, vectors in enumerate((rest, e)):
-                    energy[level][k] += vectors.square().sum().item() / indices[stages[0]].size
+            rest = e - quantizer.centroids(stages, codes)
+            for k, vectors in enumerate((rest, e)):
+                energy[level][k] += vectors.square().sum().item() / indices[stages[0]].size
 
         with self._autocast():
             descent = self._descent(tiles, quality, len(indices), indices)
             for level in range(len(analysis.latents)):
                 descent.expect(level, partial(search, level))
-        return indices
+        return Coding(indices, quality, [(rest, whole) for rest, whole in energy])
+
+    @torch.inference_mode()
+    def code_lengths(self, quality: int) -> list[NDArray[np.float32]]:
+        """Bits of each code at a quality 0..100: per stage (K,) float32."""
+        lengths = self.networks.quantizer.prices
+        return [lengths(stage, quality).cpu().numpy() for stage in range(len(self.cells))]
+
+    def novelty(
+        self,
+        indices: Sequence[NDArray[np.int32]],
+        header: Header,
+        payload: int,
+        energy: Sequence[tuple[float, float]] | None = None,
+    ) -> float | None:
+        """Percentile of a coded image among photographs, see `Calibration.percentile`.
+
+        Args:
+            indices: int32 grids of the stages, coarse to fine.
+            header: of the file.
+            payload: bytes that the indices take in the file.
+            energy: see `Coding`; None if only the file is known.
+
+        Returns:
+            Above 0 and below 100. None if the image is below 256 pixels a side, if it has fewer
+            stages than the model, or if the model has no calibration.
+        """
+        if self.calibration is None or min(header.height, header.width) < LEAST_SIDE:
+            return None
+        if len(indices) != len(self.cells):
+            return None
+        code = code_statistics(self.code_lengths(header.quality), indices, payload)
+        error = None if energy is None else error_statistics(energy)
+        return self.calibration.percentile(code, error, header.quality)
 
     @torch.inference_mode()
     def render(

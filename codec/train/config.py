@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bitstream.errors import CodecError
-from codec.models.weights import in_range, reason
 from codec.networks.pyramid import ModelConfig
 from codec.options import EFFORT
+from codec.untrusted import in_range, reason
 
 Config = TypeVar("Config")
 

@@ -52,13 +52,12 @@ def measure(
     analysis = network.analyse(planes)
     code, error = [], []
     for quality in qualities:
-        energy: list[list[float]] = []
-        indices = network.quantise(analysis, quality, energy=energy)
+        coding = network.quantize(analysis, quality)
         height, width = image.shape[:2]
-        header = Header(width, height, quality, len(indices), network.fingerprint)
-        payload = stream.encode_indices(indices, network.prior, header)
-        code.append(code_statistics(network, indices, quality, len(payload)))
-        error.append(error_statistics(energy))
+        header = Header(width, height, quality, len(coding.indices), network.fingerprint)
+        payload = stream.encode_indices(coding.indices, network.prior, header)
+        code.append(code_statistics(network.code_lengths(quality), coding.indices, len(payload)))
+        error.append(error_statistics(coding.energy))
     return np.stack(code), np.stack(error)
 
 

@@ -1,6 +1,5 @@
 """Header work needs no torch, and nothing needs compressai."""
 
-import os
 import subprocess
 import sys
 
@@ -75,13 +74,31 @@ def test_encode_and_decode_do_without_compressai(file, model_dir):
     assert "torchvision" not in run(code)[-1]
 
 
-def test_info_is_quick(file):
-    """Processor time, which other work on the machine does not stretch much."""
-    command = [sys.executable, "-m", "codec.cli", "info", str(file)]
-    before = os.times()
-    for _ in range(3):
-        subprocess.run(command, check=True, capture_output=True)
-    after = os.times()
-    spent = after.children_user + after.children_system
-    spent -= before.children_user + before.children_system
-    assert spent / 3 < 0.6  # a third of that on an idle machine; benchmarks/speed.py has the figure
+OURS = "[m for m in sys.modules if m.split('.')[0] in ('codec', 'bitstream', 'cuda_ext')]"
+
+
+def ours(code):
+    """The modules of this project that some code loads."""
+    script = f"import sys\n{code}\nprint(' '.join({OURS}))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_import_codec_loads_nothing_else():
+    assert ours("import codec") == {"codec"}
+
+
+def test_info_loads_few_modules(file):
+    """What `bibcodec info` costs is what it imports; benchmarks/speed.py has the figure."""
+    loaded = ours(f"import codec; codec.info({str(file)!r})")
+    assert not [m for m in loaded if m.startswith(("codec.networks", "codec.runtime", "cuda_ext"))]
+    assert len(loaded) <= 22
+
+
+def test_decoding_loads_neither_training_nor_the_papers_family(file, model_dir):
+    loaded = ours(f"import codec; codec.decode({str(file)!r}, model={str(model_dir)!r})")
+    rooms = ("codec.train", "codec.lagrangian", "codec.evaluation", "codec.report", "codec.batch")
+    assert not [m for m in loaded if m.startswith(rooms)]
+    assert "codec.models.tiny" not in loaded

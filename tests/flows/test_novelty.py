@@ -16,7 +16,8 @@ from bitstream.errors import CodecError
 from bitstream.prior import grid_shape
 from codec.cli import app
 from codec.errors import UnusualImageWarning
-from codec.models.loading import load_model, tiny_model
+from codec.models.loading import load_model
+from codec.models.tiny import tiny_model
 from codec.novelty import (
     FILE,
     Calibration,
@@ -51,7 +52,9 @@ def calibrated(tmp_path_factory):
     model = tiny_model()
     pictures = [torch.from_numpy(smooth(seed).copy()) for seed in range(300, 310)]
     analyses = [model.analyse(x.permute(2, 0, 1)[None] / 255) for x in pictures]
-    for stage, grids in enumerate(zip(*(model.quantise(a, 50) for a in analyses), strict=True)):
+    for stage, grids in enumerate(
+        zip(*(model.quantize(a, 50).indices for a in analyses), strict=True)
+    ):
         counts = torch.from_numpy(np.bincount(np.concatenate(grids, None), minlength=16) + 0.1)
         model.networks.quantizer.shares[:, stage] = (counts / counts.sum()).float()
     model.save(folder)
@@ -115,20 +118,19 @@ def test_energy_is_what_the_codes_left(calibrated, monkeypatch):
         return codes
 
     analysis = network.analyse(torch.from_numpy(smooth(1).copy()).permute(2, 0, 1)[None])
-    energy = [[7.0]]
-    plain = network.quantise(analysis, 50)
+    plain = network.quantize(analysis, 50)
     with monkeypatch.context() as patch:
         patch.setattr(quantizer, "search", search)
-        found = network.quantise(analysis, 50, energy=energy)
-    assert all(np.array_equal(a, b) for a, b in zip(plain, found, strict=True))
+        found = network.quantize(analysis, 50)
+    energy = found.energy
+    assert all(np.array_equal(a, b) for a, b in zip(plain.indices, found.indices, strict=True))
     np.testing.assert_allclose(energy, [seen[level] for level in range(3)], rtol=1e-5)
     shares = [rest / whole for rest, whole in energy]
     np.testing.assert_allclose(np.exp(error_statistics(energy)), shares, rtol=0.05)
 
     wide = torch.from_numpy(np.tile(smooth(2), (3, 3, 1))).permute(2, 0, 1)[None]  # 768 x 768
-    whole, tiled = [], []
-    network.quantise(network.analyse(wide), 50, energy=whole)
-    network.quantise(network.analyse(wide, tile=512), 50, energy=tiled)
+    whole = network.quantize(network.analyse(wide), 50).energy
+    tiled = network.quantize(network.analyse(wide, tile=512), 50).energy
     np.testing.assert_allclose(tiled, whole, rtol=1e-4)
 
 

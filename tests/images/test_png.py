@@ -8,11 +8,12 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 import codec
-from codec.encoding import rendering
+from codec.decoding import open_file
 from codec.images import image_io
 from codec.images.metadata import to_info
 from codec.images.png import ROWS, PngFile
-from codec.models.loading import tiny_model
+from codec.models.tiny import tiny_model
+from codec.options import DecodeOptions, Running
 
 
 def picture(mode, height, width=50):
@@ -65,7 +66,7 @@ def test_a_decoded_file(tmp_path):
     for source in (data, codec.encode(image.convert("L"), model=model)):
         decoded = codec.decode(source, model=model, tile=512)
         buffer = BytesIO()
-        rendering(source, model=model, tile=512).write(buffer, "PNG")
+        open_file(source, DecodeOptions(), Running(model, tile=512)).write(buffer, "PNG")
         again = Image.open(buffer)
         assert isinstance(again, PngImagePlugin.PngImageFile)
         assert again.mode == decoded.mode

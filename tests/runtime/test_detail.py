@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 import codec
-from codec.models.loading import load_model, tiny_model
+from codec.models.loading import load_model
+from codec.models.tiny import tiny_model
 from codec.networks.detail import CELLS
 from codec.runtime.noise import noise
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from codec.errors import CodecError
-from codec.models.loading import load_model, tiny_model
+from codec.models.loading import load_model
+from codec.models.tiny import tiny_model
 from codec.networks.pyramid import ModelConfig, Networks
 from codec.runtime.model import CodecModel
 
@@ -67,7 +68,7 @@ def test_grids_cover_the_image_and_every_prefix_is_an_image(
     model: CodecModel, height: int, width: int
 ) -> None:
     x = torch.rand(1, 3, height, width)
-    indices = model.quantise(model.analyse(x), 60)
+    indices = model.quantize(model.analyse(x), 60).indices
     for grid, cell, codes in zip(indices, model.cells, model.codes, strict=True):
         assert grid.shape == (-(-height // cell), -(-width // cell))
         assert grid.dtype == np.int32
@@ -109,8 +110,8 @@ def test_saved_model_is_the_same_and_its_fingerprint_covers_every_file(
     model.save(tmp_path)
     first, again = load_model(tmp_path, "cpu"), load_model(tmp_path, "cpu")
     assert first.fingerprint == again.fingerprint
-    one = first.quantise(first.analyse(image), 70)
-    other = again.quantise(again.analyse(image), 70)
+    one = first.quantize(first.analyse(image), 70).indices
+    other = again.quantize(again.analyse(image), 70).indices
     assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
     config = tmp_path / "config.json"
     changed = json.loads(config.read_text()) | {"lambda_fine": 0.03}

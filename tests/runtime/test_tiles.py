@@ -7,7 +7,8 @@ from PIL import Image
 
 import codec
 from codec.images.strips import Bands
-from codec.models.loading import load_model, tiny_model
+from codec.models.loading import load_model
+from codec.models.tiny import tiny_model
 from codec.runtime.tiles import Flow, Tiles, part, reach
 
 WHOLE = 1 << 20  # a tile that holds any image here
@@ -41,7 +42,7 @@ def passes(model, image, tile, quality, realism=0.0):
     """Latents, indices and float pixels of an image coded in tiles."""
     height, width = image.shape[2:]
     analysis = model.analyse(image, tile)
-    indices = model.quantise(analysis, quality, effort=3)
+    indices = model.quantize(analysis, quality, effort=3).indices
     pixels = torch.full((1, 3, height, width), torch.nan)
 
     def put(top, left, x):
@@ -80,7 +81,7 @@ def test_sizes_with_a_net_of_random_weights(mixing, scene, height, width, realis
     model = mixing
     assert same(model, image, 512, quality=50, realism=realism)
     if max(height, width) < 600:  # one window: exactly the plain pass through the networks
-        indices = model.quantise(model.analyse(image), 50)
+        indices = model.quantize(model.analyse(image), 50).indices
         with torch.inference_mode(), model._autocast():
             latents = model.networks.encoder(padded(image))
         for latent, got in zip(latents, model.analyse(image).latents, strict=True):

@@ -9,7 +9,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from bitstream.errors import CodecError
-from codec.models.loading import load_model, tiny_model
+from codec.models.loading import load_model
+from codec.models.tiny import tiny_model
 from codec.train.config import configured
 from codec.train.detail.discriminator import LeCam
 from codec.train.detail.loop import DetailTraining, train_detail

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from bitstream.errors import CodecError
-from codec.lagrangian import self_information
 from codec.networks.pyramid import Networks
+from codec.networks.quantizer import self_information
 from codec.train.data import Crops
 from cuda_ext import nearest
 

@@ -33,8 +33,8 @@ from codec.lagrangian import (
     Term,
     Wasserstein,
 )
-from codec.models.weights import in_range
 from codec.train.config import check_numbers
+from codec.untrusted import in_range
 
 LIKELIHOODS = ["gaussian", "laplace"]
 

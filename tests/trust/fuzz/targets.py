@@ -148,7 +148,7 @@ TARGETS = {"bitstream": bitstream, "symbols": symbols, "command": command}
 @cache
 def tiny_folder() -> str:
     """A folder with the tiny model."""
-    from codec.models.loading import tiny_model
+    from codec.models.tiny import tiny_model
 
     folder = tempfile.mkdtemp(prefix="bibcodec-fuzz-")
     tiny_model().save(Path(folder))

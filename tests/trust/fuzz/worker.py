@@ -16,7 +16,7 @@ from pathlib import Path
 import atheris
 import paths  # noqa: F401
 
-with atheris.instrument_imports(include=["bitstream", "codec.encoding", "codec.images.image_io"]):
+with atheris.instrument_imports(include=["bitstream", "codec.decoding", "codec.images"]):
     import targets
 
 HEADROOM = {"bitstream": 64 << 20, "symbols": 64 << 20, "command": 256 << 20}  # bytes

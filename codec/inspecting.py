@@ -1,0 +1,72 @@
+"""What a file says without its picture: `info` reads the header, `verify` all checksums."""
+
+from __future__ import annotations
+
+from bitstream import container, stream
+from bitstream.container import Container
+from bitstream.header import MAJOR
+from codec.files import CodedSource, read_coded
+from codec.images.chunks import picture_mode
+from codec.images.image_io import unpack_alpha
+from codec.options import DEFAULT_LIMITS, NO_LIMITS, DecodeLimits, Model, StreamInfo
+
+
+def info(data: CodedSource, *, novelty: bool = False, model: Model = "default") -> StreamInfo:
+    """Read what the header of a file says; neither the model nor torch is needed for that.
+
+    Args:
+        data: the bytes, a path, or a binary file object.
+        novelty: also decode the indices, and say how unusual the image is to the model that wrote
+            the file: `StreamInfo.novelty`.
+        model: that model, for `novelty`: its name or folder, or the loaded model.
+
+    Raises:
+        LimitExceeded, Truncated, Checksum, ModelMismatchError: for `novelty`, as `decode`.
+        BitstreamError: not a file of this format, or its header or its chunks are damaged.
+        OSError: the file cannot be read.
+    """
+    raw = read_coded(data)
+    file = container.parse(raw, DEFAULT_LIMITS if novelty else NO_LIMITS)
+    header = file.header
+    return StreamInfo(
+        width=header.width,
+        height=header.height,
+        mode=picture_mode(file),
+        quality=header.quality,
+        stages=header.stages,
+        seed=file.seed,
+        model=header.fingerprint.hex(),
+        version=f"{MAJOR}.{header.minor}",
+        file_bytes=len(raw),
+        bpp=8 * len(raw) / (header.width * header.height),
+        chunks={name: len(chunk) for name, chunk in file.chunks.items()},
+        novelty=_novelty(file, model) if novelty else None,
+    )
+
+
+def verify(
+    data: CodedSource, *, model: Model = "default", limits: DecodeLimits = DEFAULT_LIMITS
+) -> StreamInfo:
+    """Decode all indices of a file and compare every checksum, without making the image.
+
+    Raises:
+        BitstreamError, ModelMismatchError, OSError: as `decode`.
+    """
+    from codec.models.loading import matching_network  # noqa: PLC0415  (torch: not for `info`)
+
+    raw = read_coded(data)
+    file = container.parse(raw, limits)
+    network = matching_network(file.header, model, "cpu")
+    stream.decode_indices(file.payload, network.prior, file.header)
+    if "alph" in file.chunks:
+        unpack_alpha(file.chunks["alph"], file.header.height, file.header.width)
+    return info(raw)
+
+
+def _novelty(file: Container, model: Model) -> float | None:
+    """How unusual a parsed file's image is to the model that wrote it."""
+    from codec.models.loading import matching_network  # noqa: PLC0415  (torch: not for `info`)
+
+    network = matching_network(file.header, model, "cpu")
+    indices = stream.decode_indices(file.payload, network.prior, file.header)
+    return network.novelty(indices, file.header, len(file.payload))
