@@ -28,7 +28,7 @@ from provenance import meta, photographs
 import codec
 from bitstream import container, stream
 from bitstream.header import Header
-from codec.images import image_io
+from codec.images.load import load
 from codec.runtime.model import CodecModel
 
 QUALITY = 50
@@ -89,7 +89,7 @@ def beside_avif(images: Sequence[Image.Image], model: CodecModel) -> dict[str, A
 
 def stages(path: Path, model: CodecModel) -> dict[str, dict[str, float]]:
     """Median milliseconds of each step of the two flows, for one image."""
-    picture = image_io.load(path)
+    picture = load(path)
     height, width = picture.rgb.shape[:2]
     tensor = torch.from_numpy(picture.rgb.copy()).permute(2, 0, 1)[None].float() / 255
     analysis = model.analyse(tensor)
@@ -105,7 +105,7 @@ def stages(path: Path, model: CodecModel) -> dict[str, dict[str, float]]:
     return {
         "encode_ms": timed(
             {
-                "read the PNG": lambda: image_io.load(path),
+                "read the PNG": lambda: load(path),
                 "analyse": lambda: model.analyse(tensor),
                 "quantize": lambda: model.quantize(analysis, QUALITY),
                 "entropy coding": lambda: stream.encode_indices(indices, model.prior, header),

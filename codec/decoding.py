@@ -10,13 +10,14 @@ import numpy as np
 from PIL import Image
 
 from bitstream import container, stream
+from bitstream.alpha import unpack_alpha
 from bitstream.container import Container
 from codec.files import CodedSource, read_coded
-from codec.images import image_io
 from codec.images.chunks import picture_metadata, picture_mode
-from codec.images.image_io import Picture
 from codec.images.metadata import to_info
+from codec.images.picture import Picture
 from codec.images.png import PngFile
+from codec.images.save import save
 from codec.images.strips import Samples
 from codec.options import DEFAULT_LIMITS, TILE, DecodeLimits, DecodeOptions, Model, Running
 
@@ -144,7 +145,7 @@ class DecodedFile:
             UnsupportedImageError: the format cannot hold the image or its metadata.
         """
         if file_format != "PNG":
-            image_io.save(self.image(), target, file_format)
+            save(self.image(), target, file_format)
             return
         file = PngFile(target, self.file.header.height)
         self._bands(file.write)
@@ -183,7 +184,7 @@ class DecodedFile:
         if "alph" not in self.file.chunks:
             return None
         header = self.file.header
-        return image_io.unpack_alpha(self.file.chunks["alph"], header.height, header.width)
+        return unpack_alpha(self.file.chunks["alph"], header.height, header.width)
 
 
 def _to_samples(pixels: Tensor) -> Samples:

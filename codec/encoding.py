@@ -10,9 +10,8 @@ from bitstream import container, stream
 from bitstream.header import Header
 from codec import novelty
 from codec.files import MAX_CODED_BYTES
-from codec.images import image_io
 from codec.images.chunks import optional_chunks
-from codec.images.image_io import ImageSource
+from codec.images.load import ImageSource, load
 from codec.images.strips import Bands
 from codec.options import (
     DEFAULT_LIMITS,
@@ -46,7 +45,7 @@ def encode(
     """Encode an image.
 
     Args:
-        image: path, binary file object, Pillow image, or array (see `codec.images.image_io.load`).
+        image: path, binary file object, Pillow image, or array (see `codec.images.load`).
         quality: 0..100, larger is better. It is ignored when a target is given.
         target_bpp: bits per pixel. The file gets the highest quality whose whole file stays within
             this rate.
@@ -100,7 +99,7 @@ class CodedImage:
 
 def encode_image(image: ImageSource, options: EncodeOptions, running: Running) -> CodedImage:
     """Encode an image; `encode` describes what the options mean and what is raised."""
-    picture = image_io.load(image, options.keep)  # takes 7 bytes a pixel for a moment
+    picture = load(image, options.keep)  # takes 7 bytes a pixel for a moment
     strips = Bands(picture.bands)
     chunks = optional_chunks(picture) | container.seed_chunk(seed_number(options.seed))
     del picture

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bitstream import container, stream
+from bitstream.alpha import unpack_alpha
 from bitstream.container import Container
 from bitstream.header import MAJOR
 from codec.files import CodedSource, read_coded
 from codec.images.chunks import picture_mode
-from codec.images.image_io import unpack_alpha
 from codec.options import DEFAULT_LIMITS, NO_LIMITS, DecodeLimits, Model, StreamInfo
 
 

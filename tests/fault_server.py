@@ -17,13 +17,12 @@ import torch
 import codec.cli
 import codec.runtime.model
 from codec import encoding
-from codec.images import image_io
 
 
 def pause_at(name: str, scratch: str) -> None:
     """Stop the run at a place until the file `go` is there; `at` says that it is reached."""
     owner, attribute = {
-        "reading": (image_io, "load"),
+        "reading": (encoding, "load"),
         "decoding": (encoding.stream, "decode_indices"),
         "writing": (os, "fsync"),
     }[name]

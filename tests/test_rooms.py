@@ -20,7 +20,7 @@ FORBIDDEN = {
     "codec.files": ("torch",),
     "codec.untrusted": ("torch",),
     "codec.networks": ("codec.runtime", "codec.models", "codec.images", *BESIDE),
-    "codec.runtime": ("codec.images.image_io", "codec.models", *BESIDE),
+    "codec.runtime": ("codec.images.load", "codec.models", *BESIDE),
     "codec.models": BESIDE,
     **{name: ("torch", *BESIDE) for name in FLOW},
 }

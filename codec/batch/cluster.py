@@ -26,7 +26,7 @@ from codec.batch.manifest import Record
 from codec.errors import CodecError
 from codec.evaluation.measure import Plan
 from codec.evaluation.run import Attempt, Done, attempt, photographs, to_file
-from codec.images.image_io import suffixes
+from codec.images.load import suffixes
 
 MANIFEST = "manifest"  # folder of the parquet files, in the folder of the results
 SCHEMA = pa.schema(

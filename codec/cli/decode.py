@@ -96,7 +96,7 @@ def decode(
     }
     how = How(jobs, threads, shard, resume, force, quiet)
     with one_sentence(verbose, file):
-        from codec.images import image_io  # noqa: PLC0415  (Pillow: not for --help)
+        from codec.images.save import format_name  # noqa: PLC0415  (Pillow: not for --help)
 
         options["seed"] = chosen = seed_option(seed)
         suffix = f".{(file_format or 'png').lower()}"
@@ -106,7 +106,7 @@ def decode(
             from codec.batch.folder import decoded  # noqa: PLC0415
             from codec.cli import folder  # noqa: PLC0415
 
-            options["format"] = image_io.format_name(file_format, Path(suffix))
+            options["format"] = format_name(file_format, Path(suffix))
             folder.run(
                 decoded, file, str(output), how, suffixes=[".bibc"], becomes=suffix, options=options
             )
@@ -119,7 +119,7 @@ def decode(
             refuse_overwrite(path, force)
         from codec.decoding import open_file  # noqa: PLC0415
 
-        wanted = image_io.format_name(file_format, Path(path))
+        wanted = format_name(file_format, Path(path))
         set_threads(threads)
         data = read_coded(sys.stdin.buffer if file == STDIO else file)
         start = time.perf_counter()

@@ -109,14 +109,14 @@ def encode(
         if of_folder(image, output, how):
             from codec.batch.folder import encoded  # noqa: PLC0415
             from codec.cli import folder  # noqa: PLC0415
-            from codec.images import image_io  # noqa: PLC0415  (Pillow: not for --help)
+            from codec.images.load import suffixes  # noqa: PLC0415  (Pillow: not for --help)
 
             folder.run(
                 encoded,
                 image,
                 str(output),
                 how,
-                suffixes=image_io.suffixes(),
+                suffixes=suffixes(),
                 becomes=".bibc",
                 options=options,
             )

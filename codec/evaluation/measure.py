@@ -21,7 +21,7 @@ import codec
 from codec.errors import CodecError, RateTargetError, UnusualImageWarning
 from codec.evaluation import peers
 from codec.evaluation.metrics import fidelity
-from codec.images import image_io
+from codec.images.load import load
 
 Samples = NDArray[np.uint8]
 Features = NDArray[np.floating]
@@ -99,7 +99,7 @@ def measure(plan: Plan, path: Path) -> Record:
         OSError: a file cannot be read.
     """
     sha256 = digest(plan, path)  # first: what is replaced meanwhile is measured again
-    rgb = image_io.load(path, ()).rgb
+    rgb = load(path, ()).rgb
     height, width = rgb.shape[:2]
     points = []
     for coded in _codings(plan, path, rgb):
@@ -155,8 +155,8 @@ def load_networks(plan: Plan) -> None:
         CodecError: a file does not hold what it should, or a package is not installed.
         OSError: a file cannot be read.
     """
-    for load, path in ((_lpips, plan.lpips), (_dists, plan.dists), (_fid, plan.fid)):
-        load(path)
+    for check, path in ((_lpips, plan.lpips), (_dists, plan.dists), (_fid, plan.fid)):
+        check(path)
 
 
 def unmeasured(plan: Plan) -> dict[str, str]:
@@ -266,7 +266,7 @@ def _peers(plan: Plan, image: Image.Image) -> Iterator[Coded]:
 
 def _foreign(plan: Plan, path: Path) -> Iterator[Coded]:
     decoded, coded = _foreign_files(plan, path)
-    yield Coded(None, None, coded.stat().st_size, None, lambda *_: image_io.load(decoded, ()).rgb)
+    yield Coded(None, None, coded.stat().st_size, None, lambda *_: load(decoded, ()).rgb)
 
 
 def _foreign_files(plan: Plan, path: Path) -> list[Path]:

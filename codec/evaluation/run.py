@@ -34,7 +34,7 @@ from codec.evaluation.measure import (
 )
 from codec.evaluation.summary import NOTES, provenance, summarise, versions
 from codec.files import refuse_overwrite, writing
-from codec.images.image_io import FORMATS, suffixes
+from codec.images.load import FORMATS, suffixes
 
 Attempt: TypeAlias = tuple[Path, Record | None, str]  # an image, its record or what was wrong
 Spread: TypeAlias = Callable[[Plan, Sequence[Path]], Iterable[Attempt]]  # in any order

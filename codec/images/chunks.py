@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bitstream.alpha import pack_alpha
 from bitstream.container import Container
-from codec.images.image_io import Picture, pack_alpha
+from codec.images.picture import Picture
 
 _CHUNK_OF = {"icc": "iccp", "exif": "exif", "xmp": "xmp_"}
 

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from codec.images import image_io
+from codec.images.save import save
 
 ROWS = 64  # of an image of their own
 LEVEL = 3  # of zlib: as small as Pillow's 4 on filtered rows of photographs, in half the time
@@ -66,7 +66,7 @@ class PngFile:
             image.paste(self._last)
             image.paste(rows, (0, 1))
         buffer = BytesIO()
-        image_io.save(image, buffer, "PNG", compress_level=0)
+        save(image, buffer, "PNG", compress_level=0)
         chunks = list(_chunks(buffer.getbuffer()))
         at = [kind for kind, _ in chunks].index(b"IDAT")
         if first:

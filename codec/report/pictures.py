@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from codec.evaluation.run import photographs
-from codec.images import image_io
+from codec.images.load import load
 
 PHOTOS = 3  # shown at most
 SIDE = 768  # larger photos are cropped to the middle, not scaled: scaling would hide artefacts
@@ -69,7 +69,7 @@ def gallery(
     """
     photos: list[tuple[str, list[tuple[Version, Image.Image]]]] = []
     for path in paths:
-        original = Image.fromarray(image_io.load(path, ()).rgb)  # upright, as it is coded
+        original = Image.fromarray(load(path, ()).rgb)  # upright, as it is coded
         versions = [Version("Original", original), *decodings(path, original)]
         photos.append((path.name, [(v, _window(v.image)) for v in versions]))
     for quality in WEBP:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from codec.errors import CodecError, UnsupportedImageError
-from codec.images import image_io
+from codec.images.load import FORMATS, load, suffixes
 
-SUFFIXES = tuple(image_io.suffixes())
+SUFFIXES = tuple(suffixes())
 
 
 def _files(source: Path, pattern: str) -> Iterator[tuple[Path, bytes]]:
@@ -54,7 +54,7 @@ def load_images(
     images = []
     for path, raw in _files(source, pattern):
         try:
-            images.append(image_io.load(io.BytesIO(raw), keep=()).rgb)
+            images.append(load(io.BytesIO(raw), keep=()).rgb)
         except UnsupportedImageError as error:
             what = str(error).removeprefix("input: ")
             raise CodecError(f"{path}: {what}: take it out of the training data") from error
@@ -62,8 +62,7 @@ def load_images(
             break
     if not images:
         raise CodecError(
-            f"no images in {source}: expected tar shards ({pattern}) or "
-            f"{', '.join(image_io.FORMATS)} files"
+            f"no images in {source}: expected tar shards ({pattern}) or {', '.join(FORMATS)} files"
         )
     return images
 

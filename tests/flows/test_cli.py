@@ -16,7 +16,7 @@ from codec import encoding
 from codec.cli import app
 from codec.cli.encode import Piped
 from codec.errors import UnsupportedImageError
-from codec.images import image_io
+from codec.images.load import load
 
 
 @pytest.fixture
@@ -281,16 +281,16 @@ class Counted:
 def test_a_pipe_is_read_as_a_file(photo, name):
     file = BytesIO()
     photo.save(file, name)
-    piped = image_io.load(BufferedReader(Piped(BytesIO(file.getvalue()))))
-    assert np.array_equal(piped.rgb, image_io.load(file).rgb)
+    piped = load(BufferedReader(Piped(BytesIO(file.getvalue()))))
+    assert np.array_equal(piped.rgb, load(file).rgb)
 
 
 def test_a_pipe_is_read_no_further_than_its_image(photo):
     file = BytesIO()
     photo.save(file, "PNG")
-    image_io.load(BufferedReader(Piped(Counted(file.getvalue()))))
+    load(BufferedReader(Piped(Counted(file.getvalue()))))
     with pytest.raises(UnsupportedImageError, match="input: not an image"):
-        image_io.load(BufferedReader(Piped(Counted(b""))))
+        load(BufferedReader(Piped(Counted(b""))))
 
 
 def test_image_problems_are_one_sentence(folder, command):

@@ -9,9 +9,9 @@ from PIL import Image, PngImagePlugin
 
 import codec
 from codec.decoding import open_file
-from codec.images import image_io
 from codec.images.metadata import to_info
 from codec.images.png import ROWS, PngFile
+from codec.images.save import save
 from codec.models.tiny import tiny_model
 from codec.options import DecodeOptions, Running
 
@@ -46,7 +46,7 @@ def test_same_chunks_and_filtered_rows_as_pillow(mode, heights):
     icc = b"profile" * 20
     whole.info.update(to_info({"icc": icc, "exif": exif.tobytes(), "xmp": b"<x/>"}))
     expected, got = BytesIO(), BytesIO()
-    image_io.save(whole, expected, "PNG")
+    save(whole, expected, "PNG")
     file, top = PngFile(got, whole.height), 0
     for height in heights:
         band = whole.crop((0, top, whole.width, top + height))

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 import codec
 from bitstream import container
+from bitstream.alpha import pack_alpha
 from bitstream.header import Header
 from codec.cli import app
 from codec.errors import CodecError
-from codec.images.image_io import pack_alpha
 
 MUTATIONS = 400
 

@@ -12,16 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
+from bitstream.alpha import pack_alpha, unpack_alpha
 from codec.errors import BitstreamError, UnsupportedImageError
-from codec.images.image_io import (
-    Picture,
-    format_name,
-    load,
-    pack_alpha,
-    save,
-    suffixes,
-    unpack_alpha,
-)
+from codec.images.load import load, suffixes
+from codec.images.picture import Picture
+from codec.images.save import format_name, save
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r tiff:Orientation="6" note="kept"/></x:xmpmeta>'

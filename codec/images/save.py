@@ -1,0 +1,82 @@
+"""Images out: a decoded image -> a file of any format that Pillow writes."""
+
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from PIL import Image, PngImagePlugin
+
+from codec.errors import UnsupportedImageError
+from codec.images.metadata import TIFF_XMP, describing
+
+
+def save(image: Image.Image, target: BinaryIO, file_format: str, **options: Any) -> None:
+    """Write a decoded image with its metadata, at the format's best quality.
+
+    Args:
+        image: as `Picture.to_image` returns it.
+        target: binary file object; some formats need it to be seekable.
+        file_format: Pillow's name: "PNG", "JPEG", "TIFF", "WEBP", ...
+        options: keywords for Pillow's writer, beside those that are best.
+
+    Raises:
+        UnsupportedImageError: the format cannot hold the image or its metadata.
+
+    Example:
+        >>> from io import BytesIO
+        >>> save(Image.new("L", (2, 2)), BytesIO(), "PNG")
+    """
+    try:
+        image.save(target, format=file_format, **_options(image, file_format) | options)
+    except KeyError:
+        raise UnsupportedImageError(f"Pillow cannot write {file_format} files") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's own, and whatever it makes of metadata from strangers
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise UnsupportedImageError(f"{file_format} cannot hold this image: {error}") from None
+
+
+def _options(image: Image.Image, file_format: str) -> dict[str, Any]:
+    """Keywords for Pillow's writer of a format: quality, and the image's metadata."""
+    options = dict(_BEST.get(file_format, {}))
+    if icc := image.info.get("icc_profile"):
+        options["icc_profile"] = icc
+    if exif := image.info.get("exif"):
+        options["exif"] = exif
+    if xmp := image.info.get("xmp"):
+        if file_format == "PNG":
+            options["pnginfo"] = PngImagePlugin.PngInfo()
+            options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
+        options["xmp"] = xmp
+    if file_format == "TIFF":  # its own directory holds both
+        options["exif"] = describing(image.getexif())
+        if xmp:
+            options["exif"][TIFF_XMP] = xmp
+    return options
+
+
+_BEST: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True},
+    "AVIF": {"quality": 95},
+}
+
+
+def format_name(wanted: str | None, path: Path) -> str:
+    """Pillow's name of a format given by name or suffix, else of the suffix of a file's name.
+
+    Raises:
+        UnsupportedImageError: there is no such format.
+
+    Example:
+        >>> format_name(None, Path("photo.JPG")), format_name("tif", Path("-"))
+        ('JPEG', 'TIFF')
+    """
+    known = Image.registered_extensions()
+    suffix = f".{wanted}" if wanted else path.suffix or ".png"
+    name = (wanted or "").upper()
+    found = name if name in known.values() else known.get(suffix.lower())
+    if found is None:
+        raise UnsupportedImageError(f"{wanted or path}: no image format of that name is known")
+    return found
