@@ -3,7 +3,7 @@
 Ours is measured with the context that chooses the tables and without it; CompressAI's rANS gets the
 table of each symbol ready-made, rounded to its 16 bits. One thread, the models of the tables built.
 
-    python benchmarks/speed.py KODAK_FOLDER        # runs this too
+    python -m benchmarks.cost.speed KODAK_FOLDER        # runs this too
 """
 
 import time

@@ -1,7 +1,7 @@
 """The checks of cuda_ext that need a GPU; gpu_checks.sh runs them and says what comes out.
 
-python benchmarks/gpu_checks.py OUTPUT.json
-python benchmarks/gpu_checks.py --small        (one search of each kernel, for the sanitizer)
+python -m benchmarks.cost.gpu_checks OUTPUT.json
+python -m benchmarks.cost.gpu_checks --small        (one search of each kernel, for the sanitizer)
 """
 
 import json
@@ -17,11 +17,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import gpu_timing
 import torch
 from nearest_cases import KINDS, make, reference, wrong
 from torch import Tensor
 
+from benchmarks.cost import gpu_timing
 from cuda_ext import nearest, nearest_stages
 from cuda_ext.compiler import DEPTHS, TENSOR_DEPTHS, Variant, nvrtc
 from cuda_ext.driver import driver

@@ -1,6 +1,6 @@
 """Time and memory of cuda_ext.nearest on the CPU, beside torch.cdist and addmm with argmin.
 
-    python benchmarks/nearest_centroid.py
+    python -m benchmarks.cost.nearest_centroid
 
 One thread. Times are the process's CPU time, so a busy machine distorts them less. Every round
 times each method once, in turn; a ratio is the median over rounds of the ratio within a round.
@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from provenance import commit, cpu, installed
 from torch import Tensor
 
+from benchmarks.provenance import commit, cpu, installed
 from cuda_ext import nearest
 
-RESULT = Path(__file__).parent / "results" / "nearest_centroid_cpu.json"
+RESULT = Path(__file__).parents[1] / "results" / "nearest_centroid_cpu.json"
 SHAPES = [(1536, 256, 32), (6144, 256, 64), (24576, 1024, 32), (24576, 4096, 64)]
 ROUNDS = 9
 

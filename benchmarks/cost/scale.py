@@ -6,9 +6,9 @@ the wall seconds, which other work on the machine stretches. Seconds a megapixel
 seconds without those of an image of 32 x 32 pixels, which say what the start takes. How much memory
 `import torch` alone takes differs between torch's builds, and is listed too.
 
-    python benchmarks/scale.py KODAK_FOLDER                   # -> benchmarks/results/scale.json
-    python benchmarks/scale.py KODAK_FOLDER --only sizes --megapixels 1 4
-    python benchmarks/scale.py KODAK_FOLDER --only folder
+    python -m benchmarks.cost.scale KODAK_FOLDER
+    python -m benchmarks.cost.scale KODAK_FOLDER --only sizes --megapixels 1 4
+    python -m benchmarks.cost.scale KODAK_FOLDER --only folder
 """
 
 import argparse
@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageEnhance, ImageOps
-from provenance import meta, photographs
 
 import codec
+from benchmarks.provenance import meta, photographs
 from codec import options
 
 MEGAPIXELS = (1, 4, 16, 64, 100)

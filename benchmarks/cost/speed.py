@@ -4,7 +4,7 @@ Ratios compare the fastest of a few turns for each image, taken in turns with AV
 work on the machine falls on both. AVIF runs at its default speed, once at its default quality and
 once at the quality whose files come closest to the size of ours.
 
-    python benchmarks/speed.py KODAK_FOLDER -o benchmarks/results/speed.json
+    python -m benchmarks.cost.speed KODAK_FOLDER -o benchmarks/results/speed.json
 """
 
 import argparse
@@ -21,11 +21,11 @@ from statistics import median
 from typing import Any
 
 import torch
-from entropy import beside_compressai
 from PIL import Image, ImageOps
-from provenance import meta, photographs
 
 import codec
+from benchmarks.cost.entropy import beside_compressai
+from benchmarks.provenance import meta, photographs
 from bitstream import container, stream
 from bitstream.header import Header
 from codec.images.load import load

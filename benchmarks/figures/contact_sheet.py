@@ -1,6 +1,6 @@
 """Pictures to judge by eye: crops at 1:1 of the original, other codecs and our decoder.
 
-    python benchmarks/contact_sheet.py KODAK_FOLDER       # docs/detail.jpg and docs/limits.jpg
+    python -m benchmarks.figures.contact_sheet KODAK_FOLDER
 
 docs/detail.jpg is at 0.1 bits a pixel; docs/limits.jpg shows what goes wrong at 0.05: faces, text
 and a screenshot (drawn here, of no program in particular). Peers get the largest file within as

@@ -1,6 +1,6 @@
 """Draw docs/family.png from benchmarks/results/family.json.
 
-python benchmarks/family_figure.py
+python -m benchmarks.figures.family_figure
 """
 
 import json

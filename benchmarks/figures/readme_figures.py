@@ -1,6 +1,6 @@
 """The README's picture and tables, from the committed JSON and the example photo.
 
-python benchmarks/readme_figures.py
+python -m benchmarks.figures.readme_figures
 """
 
 import json
@@ -17,7 +17,7 @@ import codec
 
 mpl.use("Agg")
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 PHOTO = ROOT / "examples" / "kodim23.png"
 CROP = (300, 90, 620, 330)

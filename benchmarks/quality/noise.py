@@ -12,7 +12,7 @@ For x̂ = g(ẑ) + α·r(ẑ + U), per image at a rate, on decoded images before
 - "idempotence": share of the indices that come back when the decoded 8-bit image is encoded again
   at the same quality, for α = 0 and 1.
 
-    python benchmarks/noise.py KODAK_FOLDER --picture docs/noise.jpg  # -> results/noise.json
+    python -m benchmarks.quality.noise KODAK_FOLDER --picture docs/noise.jpg
 """
 
 import argparse
@@ -26,9 +26,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from provenance import meta, photographs
 
 import codec
+from benchmarks.provenance import meta, photographs
 from bitstream import container, stream
 from bitstream.header import Header
 from codec.files import writing

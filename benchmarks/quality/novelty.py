@@ -1,8 +1,8 @@
 """How well a model tells photographs from other images: benchmarks/results/novelty.json.
 
-    python benchmarks/novelty.py KODAK_FOLDER
+    python -m benchmarks.quality.novelty KODAK_FOLDER
 
-AUROC of each kind of image (benchmarks/unusual_images.py) against the validation photographs of the
+AUROC of each kind of image (unusual_images.py) against the validation photographs of the
 model's calibration, each of these judged by the others, by the code and by the error; the share of
 images that each of the two and `encode`, by the larger one, warns of, and of Kodak's photographs,
 which they should not; and what the judgement costs.
@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from provenance import meta
-from unusual_images import KINDS, images
 
 import codec
+from benchmarks.provenance import meta
+from benchmarks.quality.unusual_images import KINDS, images
 from bitstream.header import Header
 from codec.models.loading import load_model
 from codec.novelty import UNUSUAL, Calibration, distance

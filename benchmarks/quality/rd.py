@@ -5,7 +5,7 @@ images of bits per pixel, of PSNR (of RGB, of each image) and of MS-SSIM (pytorc
 linear). Between points a metric is interpolated over log(bpp), see codec/report/bjontegaard.py, and
 never extrapolated.
 
-    python benchmarks/rd.py KODAK_FOLDER -o benchmarks/results/rd_kodak.json
+    python -m benchmarks.quality.rd KODAK_FOLDER -o benchmarks/results/rd_kodak.json
 
 The JSON is our codec in CompressAI's schema, with `meta`, `summary` and `peers` (same schema).
 """
@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from provenance import meta, photographs
 from pytorch_msssim import ms_ssim
 
 import codec
+from benchmarks.provenance import meta, photographs
 from bitstream import container, stream
 from codec.evaluation.peers import Decode, Encode, opened, pillow
 from codec.report.bjontegaard import bd_rate, value_at_rate

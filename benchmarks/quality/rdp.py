@@ -4,8 +4,8 @@ Each image gets, per codec and target, the largest file within so many bits per 
 codec's smallest file is larger, that file stands ("over-target" counts them). One JSON a codec, as
 `bibcodec eval` writes them:
 
-    python benchmarks/rdp.py KODAK_FOLDER --name kodak      # benchmarks/results/rdp_kodak*.json
-    python benchmarks/rdp.py val-0000.tar --name val        # members of a tar are images too
+    python -m benchmarks.quality.rdp KODAK_FOLDER --name kodak
+    python -m benchmarks.quality.rdp val-0000.tar --name val
 
 What was measured of an image is kept in a cache, under what coded and measured it: a killed run
 goes on, and the peers are measured once. Needs the extras `metrics` and `baselines`.
@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from provenance import commit
 
+from benchmarks.provenance import commit
 from codec.evaluation.measure import Plan
 from codec.evaluation.metrics.lpips import Lpips
 from codec.evaluation.run import identity, photographs, processes, result, run

@@ -1,6 +1,6 @@
 """Images that are no photographs, made from a seed: noise, text, screenshots, cartoons and more.
 
-    python benchmarks/unusual_images.py FOLDER       # one sheet a kind, to look at
+    python -m benchmarks.quality.unusual_images FOLDER       # one sheet a kind, to look at
 
 Nothing here is redistributed: fonts are matplotlib's, the elevation model and the head scan are
 matplotlib's sample data, everything else is drawn.

@@ -3,7 +3,7 @@
 Every variant is trained for the same steps on the same crops, from the same start, and measured on
 held-out photographs. Short runs rank what acts at once; they say nothing about what hours bring.
 
-    python benchmarks/ablation.py SHARDS --steps 300      # -> benchmarks/results/ablation.json
+    python -m benchmarks.studies.ablation SHARDS --steps 300
 
 A variant that the output already has, with the same steps and model, is not run again.
 """
@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from provenance import commit, cpu
 
+from benchmarks.provenance import commit, cpu
 from codec.evaluation.metrics.distances import Comparison
 from codec.evaluation.metrics.lpips import Lpips
 from codec.evaluation.metrics.realism import features

@@ -1,6 +1,6 @@
 """Bits of the same indices under four ways to choose tables, on photographs held out from the fits.
 
-    python benchmarks/context.py FOLDER_WITH_SHARDS KODAK_FOLDER -o benchmarks/results/context.json
+    python -m benchmarks.studies.context FOLDER_WITH_SHARDS KODAK_FOLDER
 
 Static: a table per stage and range of qualities. Neighbours: a table by how many of seven places
 (five around, the parent, the stage before) hold a code other than 0. Context: the model's own
@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from provenance import meta, photographs
 
+from benchmarks.provenance import meta, photographs
 from bitstream.header import Header
 from bitstream.stream import ideal_bits
 from codec.models.loading import load_model

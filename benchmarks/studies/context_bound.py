@@ -6,7 +6,7 @@ places at the odd ones, the quality, and (what no exact decoder may use) the dec
 and prediction at the level. One hidden layer of 128; trained on crops of the training shards,
 counted on crops of the validation shards beside the tables of the packaged prior.
 
-    python benchmarks/context_bound.py SHARDS -o benchmarks/results/context_bound.json
+    python -m benchmarks.studies.context_bound SHARDS -o benchmarks/results/context_bound.json
 """
 
 import argparse
@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from provenance import meta
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate
 
+from benchmarks.provenance import meta
 from bitstream.header import Header
 from bitstream.stream import ideal_bits
 from codec.models.loading import load_model

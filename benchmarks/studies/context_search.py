@@ -5,8 +5,8 @@ so, then once more with −log2 p of the table that the context prior gives each
 stage in coding order (greedy). `finetune` goes on with a codec's training with the second search in
 it and fits the context prior anew on codes so chosen.
 
-    python benchmarks/context_search.py finetune SHARDS RUN OUT --steps 3000
-    python benchmarks/context_search.py measure KODAK_FOLDER --fine-tuned OUT/model
+    python -m benchmarks.studies.context_search finetune SHARDS RUN OUT --steps 3000
+    python -m benchmarks.studies.context_search measure KODAK_FOLDER --fine-tuned OUT/model
 
 `measure` compares real files at equal PSNR (realism 0) with the files of static tables.
 """
@@ -24,9 +24,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from provenance import meta, photographs
 from torch import Tensor
 
+from benchmarks.provenance import meta, photographs
 from bitstream import container, stream
 from bitstream.context import CLIP, ContextPrior
 from bitstream.header import Header

@@ -1,8 +1,8 @@
 """Every objective of the family on two sets of real images: benchmarks/results/family.json.
 
     pip install scikit-learn
-    python benchmarks/family.py PHOTOGRAPHS              # a folder of train-*.tar and val-*.tar
-    python benchmarks/family.py PHOTOGRAPHS --only digits        # the other set's figures stay
+    python -m benchmarks.studies.family PHOTOGRAPHS
+    python -m benchmarks.studies.family PHOTOGRAPHS --only digits
 
 Digits: scikit-learn's, 8x8 in 0..1; 1,437 train, 360 test, drawn anew by each seed. Photographs:
 64x64 crops of training photographs, grey, halved to 32x32, 1,536 of them, and 512 crops of the
@@ -37,13 +37,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from family_relations import frechet
-from provenance import meta
 from sklearn.datasets import load_digits  # type: ignore[import-untyped, import-not-found]
 from sklearn.neural_network import MLPClassifier  # type: ignore[import-untyped, import-not-found]
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
+from benchmarks.provenance import meta
+from benchmarks.studies.family_relations import frechet
 from codec.lagrangian import (
     OBJECTIVES,
     Code,

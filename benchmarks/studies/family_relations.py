@@ -1,6 +1,6 @@
 """The known relations of the family on tiny models, with their spread over seeds.
 
-    python benchmarks/family_relations.py            # -> benchmarks/results/family_relations.json
+    python -m benchmarks.studies.family_relations
 
 tests/lagrangian/test_family_relations.py holds the same figures of seed 0 to margins; this script
 shows how far they vary, so that a margin is neither empty nor a coin to toss.
@@ -155,7 +155,7 @@ RELATIONS = {"vae": vae, "aae": aae, "beta": beta, "perception": perception, "ga
 
 def main() -> None:
     """Measure every relation on several seeds and write the figures with their spread."""
-    from provenance import meta  # noqa: PLC0415  (a script beside this one; tests import this)
+    from benchmarks.provenance import meta  # noqa: PLC0415  (a script beside this one; tests import this)
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)

@@ -4,8 +4,8 @@ The network, its entropy models and its coder are CompressAI's own (Minnen 2018,
 hyperprior, N = 128, M = 192); photographs, crops and their order are those of our training. The
 loss is λ·255²·MSE + bits per pixel, one network a λ. A run can be killed and started again.
 
-    python benchmarks/learned_peer.py train SHARDS runs/peer-0.0018 --lmbda 0.0018 --steps 20000
-    python benchmarks/learned_peer.py measure KODAK_FOLDER runs/peer-* --name kodak
+    python -m benchmarks.studies.learned_peer train SHARDS runs/peer --lmbda 0.0018 --steps 20000
+    python -m benchmarks.studies.learned_peer measure KODAK_FOLDER runs/peer-* --name kodak
 
 `measure` writes two files such as `bibcodec eval` writes: of the peer, a point a run, and of our
 codec at the bytes of each of the peer's files. A peer's file is the two strings of CompressAI and
@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from provenance import commit
 from torch import Tensor, nn
 
+from benchmarks.provenance import commit
 from codec.evaluation.measure import FOREIGN, Plan, Record, measure, unmeasured
 from codec.evaluation.metrics.import_torchvision import import_torchvision
 from codec.evaluation.run import photographs

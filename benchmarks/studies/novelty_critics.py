@@ -1,8 +1,8 @@
 """Scores of novelty that the codec leaves out: benchmarks/results/novelty_critics.json.
 
-    python benchmarks/novelty_critics.py VALIDATION CHECKPOINT
+    python -m benchmarks.studies.novelty_critics VALIDATION CHECKPOINT
 
-AUROC of each kind of image (benchmarks/unusual_images.py) against validation photographs at quality
+AUROC of each kind of image (unusual_images.py) against validation photographs at quality
 50, for what would cost the encoder a decode, or networks that are not in the package:
 
 - "squared error" of the mean (realism 0), its logarithm;
@@ -21,12 +21,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from novelty import auroc
 from numpy.typing import NDArray
-from provenance import meta
 from torch import Tensor
-from unusual_images import KINDS, images
 
+from benchmarks.provenance import meta
+from benchmarks.quality.novelty import auroc
+from benchmarks.quality.unusual_images import KINDS, images
 from codec.models.loading import load_model
 from codec.novelty import distance, error_statistics
 from codec.runtime.model import CodecModel

@@ -1,6 +1,6 @@
 """What the joint search of a level's codes buys, beside greedy search and scalar quantisation.
 
-    python benchmarks/search.py FOLDER_WITH_SHARDS -o benchmarks/results/search.json
+    python -m benchmarks.studies.search FOLDER_WITH_SHARDS -o benchmarks/results/search.json
 
 For the remainders that the encoder quantises on validation photographs: squared error and bits a
 cell (under the search's own prices) for beams of 1 (greedy) to 16, and, at the bits of the greedy
@@ -13,9 +13,9 @@ import json
 from pathlib import Path
 
 import torch
-from provenance import meta
 from torch import Tensor
 
+from benchmarks.provenance import meta
 from codec.models.loading import load_model
 from codec.runtime.model import CodecModel
 from codec.train.data import load_images

@@ -1,6 +1,6 @@
 """Golden files decoded under other versions: Python, numpy, torch, threads, number formats.
 
-    python benchmarks/compatibility.py --python python3.11 --python python3.12 --also OTHER/python
+    python -m benchmarks.trust.compatibility --python python3.11 --python python3.12
 
 makes a fresh virtual environment for each leg that an interpreter was given for, decodes the
 golden files of format 1 in it, and writes benchmarks/results/compatibility.json. `--also` adds an
@@ -15,10 +15,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from provenance import commit, cpu
+from benchmarks.provenance import commit, cpu
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULTS = Path(__file__).parent / "results" / "compatibility.json"
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = Path(__file__).parents[1] / "results" / "compatibility.json"
 NEEDS = ["constriction==0.5.*", "safetensors"]
 LEGS: list[tuple[str, list[str]]] = [  # Python's version, packages
     ("3.11", ["numpy==1.26.*", "torch==2.13.0"]),

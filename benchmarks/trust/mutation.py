@@ -1,6 +1,6 @@
 """Mutation testing of bitstream/: a sample of small changes to its code, and which no test notices.
 
-    python benchmarks/mutation.py --sample 200 --folder MUTANTS
+    python -m benchmarks.trust.mutation --sample 200 --folder MUTANTS
 
 copies the code and its tests to a folder, makes mutants with mutmut, runs a random sample of them
 against the tests that reach them, and writes benchmarks/results/mutation.json. Slow tests (below)
@@ -17,10 +17,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from provenance import commit, cpu, installed
+from benchmarks.provenance import commit, cpu, installed
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULTS = Path(__file__).parent / "results" / "mutation.json"
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = Path(__file__).parents[1] / "results" / "mutation.json"
 UNNOTICED = (0, 5, 33, 34)  # mutmut's codes of mutants that passed, and of those without a test
 TESTS = ("container", "context", "entropy", "reference", "stream", "tables")
 CONFIG = """

@@ -1,17 +1,14 @@
 """The learned peer trains, goes on where it was, and is measured by its files."""
 
 import json
-import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
-import learned_peer
+from benchmarks.studies import learned_peer
 
 pytestmark = pytest.mark.skipif(
     find_spec("compressai") is None,

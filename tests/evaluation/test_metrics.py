@@ -118,7 +118,7 @@ def test_metrics_whose_package_is_missing_are_named(photograph, monkeypatch):
 
 
 def test_lpips_agrees_with_its_authors_code(photograph, tmp_path):
-    """With random weights; the published ones give torchmetrics' example, see benchmarks/rdp.py."""
+    """With random weights; the published ones give torchmetrics' example."""
     weights_samples.lpips(tmp_path / "weights.pt")
     x, y = pair(photograph, "odd", "quantised")
     network = Lpips(tmp_path / "weights.pt")

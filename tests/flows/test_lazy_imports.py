@@ -91,7 +91,7 @@ def test_import_codec_loads_nothing_else():
 
 
 def test_info_loads_few_modules(file):
-    """What `bibcodec info` costs is what it imports; benchmarks/speed.py has the figure."""
+    """What `bibcodec info` costs is what it imports; benchmarks/cost/speed.py has the figure."""
     loaded = ours(f"import codec; codec.info({str(file)!r})")
     assert not [m for m in loaded if m.startswith(("codec.networks", "codec.runtime", "cuda_ext"))]
     assert len(loaded) <= 22

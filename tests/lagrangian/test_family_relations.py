@@ -1,13 +1,13 @@
 """What the paper says of the family, on tiny models: every relation with a margin.
 
 Margins leave at least three standard deviations over seeds, which
-benchmarks/results/family_relations.json records (`python benchmarks/family_relations.py`), but for
+benchmarks/results/family_relations.json records (benchmarks/studies/family_relations.py), but for
 the Fréchet distance of the GC-AE, of which docs/paper.md has all five figures.
 """
 
 import pytest
 
-from benchmarks import family_relations as relations
+from benchmarks.studies import family_relations as relations
 
 
 def test_vae_bounds_the_information_from_above():

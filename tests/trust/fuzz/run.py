@@ -20,7 +20,8 @@ from pathlib import Path
 
 import paths  # noqa: F401
 import targets
-from provenance import commit, cpu, installed
+
+from benchmarks.provenance import commit, cpu, installed
 
 HANG = 5  # seconds that one input may take
 LONGEST = 2048  # bytes of an input

@@ -1,0 +1,1 @@
+"""What is measured of bibcodec, and how: one module a benchmark, results in `results/`."""

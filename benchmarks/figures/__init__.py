@@ -1,0 +1,1 @@
+"""Pictures and tables that the results give."""

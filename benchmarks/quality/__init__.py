@@ -1,0 +1,1 @@
+"""Rate, distortion, perception, and what the model knows of an image."""

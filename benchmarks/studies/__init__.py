@@ -1,0 +1,1 @@
+"""Questions that were answered once; README.md has the answers."""

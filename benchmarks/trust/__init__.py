@@ -1,0 +1,1 @@
+"""What holds on other machines and against small changes of the code."""
