@@ -1,11 +1,9 @@
-"""Draw docs/family.png from benchmarks/results/family.json.
+"""Draw docs/family.png from benchmarks/results/family_*.json.
 
 python -m benchmarks.figures.family_figure
 """
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -14,6 +12,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
+from benchmarks.schema import read
 from codec.lagrangian import OBJECTIVES
 
 COLOURS = plt.get_cmap("tab20")
@@ -78,7 +77,7 @@ def panels(axes: Sequence[Axes], part: dict[str, Any], colour: dict[str, Any]) -
 
 def main() -> None:
     """A row of panels for each set."""
-    parts = json.loads(Path("benchmarks/results/family.json").read_text())["sets"]
+    parts = {name: read(f"family_{name}") for name in ("digits", "photographs")}
     colour = {name: COLOURS(2 * k % 20 + (2 * k >= 20)) for k, name in enumerate(OBJECTIVES)}
     figure, grid = plt.subplots(
         len(parts), 3, figsize=(13, 4.2 * len(parts)), layout="constrained", squeeze=False

@@ -219,7 +219,11 @@ def noise_lines(noise: dict[str, Any]) -> list[str]:
             noise["alphas"], mean["measured"], mean["predicted"], strict=True
         )
     )
-    images, target, samples = noise["meta"]["images"], noise["target_bpp"], noise["samples"]
+    images, target, samples = (
+        noise["meta"]["images"],
+        noise["meta"]["settings"]["target_bpp"],
+        noise["samples"],
+    )
     return paragraph(
         f"The noise, on {images} Kodak images at {target:g} bpp. MSE of a sample over MSE of",
         f"the conditional mean: {mean['sample']:.2f} (95 %: {low:.2f}-{high:.2f}; 2 in theory at",

@@ -1,25 +1,20 @@
-"""The calibration of the synthesised detail, over a folder of PNG files.
+"""Is the synthesised detail noise around the conditional mean, and how much of it is there?
 
 For x̂ = g(ẑ) + α·r(ẑ + U), per image at a rate, on decoded images before rounding to 8 bits:
 
 - "mean_of_samples": MSE of the mean of 16 samples at α = 1, over MSE(g). 1 + 1/16 of the next
   figure's excess at best, if r averages to zero over U.
 - "sample": MSE of one sample over MSE(g). At perfect realism with an optimal g it is 2 at most.
-- "distortion": MSE(α) over MSE(g), measured, and as D_mean + α²·E‖r‖² predicts it from
+- "measured" and "predicted": MSE(α) over MSE(g), and what D_mean + α²·E‖r‖² predicts of it, with
   E‖r‖² = E‖x̂(1) − g‖². They differ by −2α·E⟨x − g, r⟩, which is 0 if g is the conditional mean.
 - "spread": the samples' standard deviation, in steps of 1/255, in the tenth of the 16-pixel blocks
   where the original is flattest, and in the tenth where it is most textured.
 - "idempotence": share of the indices that come back when the decoded 8-bit image is encoded again
   at the same quality, for α = 0 and 1.
-
-    python -m benchmarks.quality.noise KODAK_FOLDER --picture docs/noise.jpg
 """
 
-import argparse
-import json
-import sys
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,10 +23,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import codec
-from benchmarks.provenance import meta, photographs
+from benchmarks.harness import Benchmark, Run
+from benchmarks.inputs import PACKAGED, Missing, Model, Photographs
 from bitstream import container, stream
 from bitstream.header import Header
-from codec.files import writing
 from codec.runtime.model import CodecModel, Indices
 
 Pixels = NDArray[np.float64]  # [H, W, 3] in 0..1
@@ -39,7 +34,30 @@ Pixels = NDArray[np.float64]  # [H, W, 3] in 0..1
 SAMPLES = 16
 ALPHAS = (0.25, 0.5, 0.75, 1.0)
 BLOCK = 16
-DISPLAYED = 16 / 255  # a standard deviation that is shown as white
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is measured.
+
+    Attributes:
+        photographs: folder of images.
+        model: name or folder of a model with a detail network.
+    """
+
+    photographs: Photographs
+    model: Model = PACKAGED
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How it is measured.
+
+    Attributes:
+        target_bpp: bits per pixel of the files.
+    """
+
+    target_bpp: float = 0.1
 
 
 def tensor(image: Image.Image) -> torch.Tensor:
@@ -72,7 +90,7 @@ class Decoded:
         return same / sum(grid.size for grid in self.indices)
 
 
-def measure(
+def of_image(
     model: CodecModel, image: Image.Image, target: float
 ) -> tuple[dict[str, Any], NDArray[np.float64]]:
     """The figures of one image, and its map of the samples' standard deviation [H, W]."""
@@ -139,51 +157,25 @@ def summary(figures: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def picture(image: Image.Image, spread: NDArray[np.float64]) -> Image.Image:
-    """The original beside the map of the standard deviation; white is 16 steps of 1/255."""
-    grey = np.rint(np.clip(spread / DISPLAYED, 0, 1) * 255).astype(np.uint8)
-    both = Image.new("RGB", (2 * image.width + 8, image.height), "white")
-    both.paste(image, (0, 0))
-    both.paste(Image.fromarray(grey).convert("RGB"), (image.width + 8, 0))
-    return both
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results/noise.json"))
-    parser.add_argument("-m", "--model", default="default")
-    parser.add_argument("--target-bpp", type=float, default=0.1)
-    parser.add_argument("--picture", type=Path, help="where the map of one image goes")
-    parser.add_argument("--of", default="kodim21.png", help="the image of the picture")
-    parser.add_argument("--limit", type=int, help="only so many images")
-    arguments = parser.parse_args()
-
-    paths = photographs(arguments.folder)[: arguments.limit]
-    model = codec.load_model(arguments.model, "cpu")
+def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
+    """The figures of every image, and their means."""
+    model = inputs.model.load()
     if model.detail is None:
-        raise SystemExit(f"the model {arguments.model} has no detail network: nothing to measure")
+        raise Missing(f"the model {inputs.model.source} has no detail network: nothing to measure")
     figures = []
-    for path in paths:
-        image = Image.open(path).convert("RGB")
-        figure, spread = measure(model, image, arguments.target_bpp)
-        figures.append(figure)
-        print(path.name, {k: np.round(v, 3).tolist() for k, v in figure.items()}, file=sys.stderr)
-        if arguments.picture and path.name == arguments.of:
-            with writing(str(arguments.picture), force=True) as file:
-                picture(image, spread).save(file, "JPEG", quality=90)
-    result = {
-        "target_bpp": arguments.target_bpp,
+    for path, image in zip(inputs.photographs.paths, inputs.photographs.images(), strict=True):
+        found = run.part(path.name, lambda: of_image(model, image, settings.target_bpp)[0])  # noqa: B023
+        figures.append(found)
+        run.say(f"{path.name} {found}")
+    return {
         "samples": SAMPLES,
         "alphas": ALPHAS,
         "summary": summary(figures),
-        "images": [{"file": p.name, **f} for p, f in zip(paths, figures, strict=True)],
-        "meta": meta(paths, model.fingerprint),
+        "images": [
+            {"file": path.name, **figure}
+            for path, figure in zip(inputs.photographs.paths, figures, strict=True)
+        ],
     }
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
-    print(json.dumps(result["summary"], indent=1))
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(Inputs, Settings, measure, result="noise.json")

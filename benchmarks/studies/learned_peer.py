@@ -18,7 +18,7 @@ import math
 import struct
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,8 +31,9 @@ from torch import Tensor, nn
 from benchmarks.provenance import commit
 from codec.evaluation.measure import FOREIGN, Plan, Record, measure, unmeasured
 from codec.evaluation.metrics.import_torchvision import import_torchvision
+from codec.evaluation.provenance import Provenance
 from codec.evaluation.run import photographs
-from codec.evaluation.summary import NOTES, provenance, summarise
+from codec.evaluation.summary import NOTES, summarise
 from codec.train.data import Crops, load_images
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
@@ -225,7 +226,7 @@ def measure_runs(arguments: argparse.Namespace) -> None:
             "results": summary["results"],
             "ci95": summary["ci95"],
             "images": summary["images"],
-            "meta": provenance(images)
+            "meta": asdict(Provenance.of(images))
             | {
                 "commit": commit(),
                 "runs": works,

@@ -32,7 +32,8 @@ from codec.evaluation.measure import (
     measure,
     unmeasured,
 )
-from codec.evaluation.summary import NOTES, provenance, summarise, versions
+from codec.evaluation.provenance import Provenance, versions
+from codec.evaluation.summary import NOTES, summarise
 from codec.files import refuse_overwrite, writing
 from codec.images.load import FORMATS, suffixes
 
@@ -233,7 +234,8 @@ def result(
     about = describe(plan)
     summary = summarise(records)
     usual = Path(plan.decoded or "").name if plan.codec == FOREIGN else plan.codec
-    meta = provenance([path for path in images if path.name not in errors]) | {
+    measured = [path for path in images if path.name not in errors]
+    meta = asdict(Provenance.of(measured)) | {
         "model": about.get("model"),
         "model_sha256": about.get("model_sha256"),
         "weights_sha256": _hashes(plan.weights) or None,

