@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from bitstream.errors import BadMagic, BitstreamError, Checksum, Truncated, UnsupportedVersion
-from bitstream.prior import MAX_STAGES
 
 MAGIC = b"BIBC"
-MAJOR, MINOR = 1, 0
+MOST_STAGES = {1: 15, 2: 255}  # that a file of each major version can say
+MINOR = 0
 FINGERPRINT_BYTES = 4
 MAX_VARINT_BYTES = 5
 _HAS_CHUNKS, _RESERVED = 0b0100, 0b1000
@@ -19,9 +19,10 @@ class Header:
     Args:
         width, height: pixels, 1 <= each < 2**32.
         quality: 0..100.
-        stages: how many stages the file was written with, 1..15.
+        stages: how many stages the file was written with, 1..15, in version 2 1..255.
         fingerprint: 4 bytes that name the model.
-        minor: the minor version of the writer, 0..15.
+        minor: the minor version of the writer, 0..15, in version 2 always 0.
+        major: the version of the format, 1 or 2; see `major_of`.
 
     Raises:
         ValueError: if a field lies outside its range.
@@ -33,15 +34,18 @@ class Header:
     stages: int
     fingerprint: bytes
     minor: int = MINOR
+    major: int = 1
 
     def __post_init__(self) -> None:
+        if self.major not in MOST_STAGES:
+            raise ValueError(f"the major version is {self.major}, expected 1 or 2")
         ranges = {
             "width": (self.width, 1, 2**32 - 1),
             "height": (self.height, 1, 2**32 - 1),
             "quality": (self.quality, 0, 100),
-            "stage count": (self.stages, 1, MAX_STAGES),
+            "stage count": (self.stages, 1, MOST_STAGES[self.major]),
             "fingerprint length": (len(self.fingerprint), FINGERPRINT_BYTES, FINGERPRINT_BYTES),
-            "minor version": (self.minor, 0, 15),
+            "minor version": (self.minor, 0, 15 if self.major == 1 else 0),
         }
         for name, (value, least, most) in ranges.items():
             if not least <= value <= most:
@@ -53,14 +57,26 @@ class Header:
         >>> Header(768, 512, quality=40, stages=10, fingerprint=b"mmmm").fields().hex()
         '0a286d6d6d6d80068004'
         """
-        start = bytes([self.minor << 4 | self.stages, self.quality])
+        counts = self.minor << 4 | self.stages if self.major == 1 else self.stages
+        start = bytes([counts, self.quality])
         return start + self.fingerprint + write_varint(self.width) + write_varint(self.height)
 
     def write(self, *, pad: int, has_chunks: bool) -> bytes:
         """Return the header as it stands in the file; `pad` zero bytes are left out behind it."""
-        framing = MAJOR << 4 | (_HAS_CHUNKS if has_chunks else 0) | pad
+        framing = self.major << 4 | (_HAS_CHUNKS if has_chunks else 0) | pad
         covered = MAGIC + bytes([framing]) + self.fields()
         return covered + bytes([crc8(covered)])
+
+
+def major_of(stages: int) -> int:
+    """The version of the format in which files of a model with so many stages are written.
+
+    All of a model's files have the same version, also those that hold fewer stages.
+
+    >>> major_of(15), major_of(16)
+    (1, 2)
+    """
+    return 1 if stages <= MOST_STAGES[1] else 2
 
 
 class Reader:
@@ -113,7 +129,7 @@ def read_header(reader: Reader) -> tuple[Header, int, bool]:
 
     Raises:
         BadMagic: if the file does not begin with the magic.
-        UnsupportedVersion: if its major version is not 1.
+        UnsupportedVersion: if its major version is neither 1 nor 2.
         Truncated, Checksum, BitstreamError: if the header is cut, damaged, or breaks the format.
     """
     if not reader.data:
@@ -123,9 +139,10 @@ def read_header(reader: Reader) -> tuple[Header, int, bool]:
         raise BadMagic(f"not a bibcodec file: it begins with {magic!r}, expected {MAGIC!r}")
     reader.take(len(MAGIC), "the magic")
     framing = reader.take(1, "the header")[0]
-    if framing >> 4 != MAJOR:
+    major = framing >> 4
+    if major not in MOST_STAGES:
         raise UnsupportedVersion(
-            f"the file is of format version {framing >> 4}, this reader knows version {MAJOR}"
+            f"the file is of format version {major}, this reader knows versions 1 and 2"
         )
     counts, quality = reader.take(2, "the header")
     fingerprint = reader.take(FINGERPRINT_BYTES, "the header")
@@ -138,8 +155,9 @@ def read_header(reader: Reader) -> tuple[Header, int, bool]:
         )
     if framing & _RESERVED:
         raise UnsupportedVersion("the header sets a reserved bit: a newer writer made the file")
+    minor, stages = (counts >> 4, counts & 15) if major == 1 else (0, counts)
     try:
-        header = Header(width, height, quality, counts & 15, fingerprint, counts >> 4)
+        header = Header(width, height, quality, stages, fingerprint, minor, major)
     except ValueError as error:
         raise BitstreamError(f"the header is not valid: {error}") from error
     return header, framing & 3, bool(framing & _HAS_CHUNKS)

@@ -22,7 +22,7 @@ from bitstream.tables import IntArray, Tables
 Arrays = Mapping[str, NDArray[Any]]
 
 QUALITIES = 101  # 0..100
-MAX_STAGES = 15
+MAX_STAGES = 64  # of a prior
 MAX_PRIOR_BYTES = 2**28
 INTEGERS = ("I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64")  # as safetensors names them
 
@@ -92,7 +92,7 @@ class Prior(ABC):
     and begins the coding of an image.
 
     Args:
-        cells: pixels per side of each stage's cells, coarse to fine; 1..15 stages.
+        cells: pixels per side of each stage's cells, coarse to fine; 1..64 stages.
         codes: K of each stage, 2..2**16: its symbols are 0..K-1.
     """
 

@@ -58,6 +58,8 @@ class ReferencePrior(Protocol):
 def decode(data: bytes, prior: ReferencePrior) -> list[Grid]:
     """Decode a whole file to its indices (FORMAT.md 4)."""
     file = parse(data)
+    if file.stages > len(prior.cells):
+        raise Refused("the file has more stages than the model")
     coder = AnsDecoder(file.words)
     crc = zlib.crc32(file.fields)
     stages: list[Grid] = []
@@ -112,13 +114,14 @@ def parse(data: bytes) -> File:
     if len(data) < 16:
         raise Refused("the file is cut")
     framing, counts, quality = data[4:7]
-    if framing >> 4 != 1 or framing & 0b1000:
+    version = framing >> 4
+    if version not in (1, 2) or framing & 0b1000:
         raise Refused("the file needs a newer reader")
     width, at = varint(data, 11)
     height, at = varint(data, at)
     if len(data) <= at or data[at] != crc8(data[:at]):
         raise Refused("the header is damaged")
-    stages = counts & 15
+    stages = counts & 15 if version == 1 else counts
     if quality > 100 or not stages or not width or not height:
         raise Refused("the header is not valid")
     if width * height > MAX_PIXELS:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bitstream import container, stream
-from bitstream.header import Header
+from bitstream.header import Header, major_of
 from codec import novelty
 from codec.files import MAX_CODED_BYTES
 from codec.images.chunks import optional_chunks
@@ -145,9 +145,14 @@ class FileBuilder:
 
     def build(self, coding: Coding) -> CodedImage:
         """The file of the indices that `CodecModel.quantize` chose."""
-        stages = len(coding.indices)
-        fingerprint = self.network.fingerprint
-        header = Header(self.width, self.height, coding.quality, stages, fingerprint)
+        header = Header(
+            self.width,
+            self.height,
+            coding.quality,
+            len(coding.indices),
+            self.network.fingerprint,
+            major=major_of(len(self.network.cells)),
+        )
         payload = stream.encode_indices(coding.indices, self.network.prior, header)
         novelty = self.network.novelty(coding.indices, header, len(payload), coding.energy)
         return CodedImage(container.write(header, payload, self.chunks), novelty)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bitstream import container, stream
 from bitstream.alpha import unpack_alpha
 from bitstream.container import Container
-from bitstream.header import MAJOR
 from codec.files import CodedSource, read_coded
 from codec.images.chunks import picture_mode
 from codec.options import DEFAULT_LIMITS, NO_LIMITS, DecodeLimits, Model, StreamInfo
@@ -36,7 +35,7 @@ def info(data: CodedSource, *, novelty: bool = False, model: Model = "default") 
         stages=header.stages,
         seed=file.seed,
         model=header.fingerprint.hex(),
-        version=f"{MAJOR}.{header.minor}",
+        version=f"{header.major}.{header.minor}",
         file_bytes=len(raw),
         bpp=8 * len(raw) / (header.width * header.height),
         chunks={name: len(chunk) for name, chunk in file.chunks.items()},

@@ -1,6 +1,7 @@
-"""Golden files of format 1: what they are made of, and what is kept of them.
+"""Golden files of formats 1 and 2: what they are made of, and what is kept of them.
 
-The files and the prior that codes them stay for ever; `test_golden.py` says what must hold.
+The files and the priors that code them stay for ever; `test_golden.py` says what must hold. Those
+of format 1 are photographs, coded by an early packaged model; `make_format2.py` wrote the others.
 """
 
 import hashlib
@@ -9,10 +10,16 @@ from pathlib import Path
 import numpy as np
 
 DATA = Path(__file__).parent / "data"
-INDEX = DATA / "v1_index.json"
-PRIOR = DATA / "v1_prior.safetensors"
+VERSIONS = ("v1", "v2")
+INDEX = {version: DATA / f"{version}_index.json" for version in VERSIONS}
+PRIOR = {version: DATA / f"{version}_prior.safetensors" for version in VERSIONS}
 PACKAGED = DATA / "packaged.json"  # of files of the packaged model, which `make_packaged.py` makes
 GRID = 4  # the image is summed up as means over GRID x GRID areas
+
+
+def version_of(name):
+    """The version in the name of a golden file."""
+    return name.partition("_")[0]
 
 
 def hash_of(indices):

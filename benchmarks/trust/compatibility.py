@@ -30,22 +30,22 @@ import contextlib, json, os, platform, sys
 from importlib.metadata import version
 root = sys.argv[1]
 sys.path[:0] = [root, root + "/tests"]
-from golden import DATA, INDEX, PRIOR, hash_of
+from golden import DATA, INDEX, PRIOR, VERSIONS, hash_of, version_of
 from bitstream import container, reference, stream
 from bitstream.prior import Prior
-golden = json.loads(INDEX.read_text())
-prior = Prior.load(PRIOR)
+golden = {n: entry for v in VERSIONS for n, entry in json.loads(INDEX[v].read_text()).items()}
+priors = {version: Prior.load(PRIOR[version]) for version in VERSIONS}
 
-def package(data):
-    file = container.parse(data)
-    return stream.decode_indices(file.payload, prior, file.header)
+def package(name):
+    file = container.parse((DATA / name).read_bytes())
+    return stream.decode_indices(file.payload, priors[version_of(name)], file.header)
 
-def plain(data):
-    return reference.decode(data, reference.load_prior(PRIOR.read_bytes()))
+def plain(name):
+    prior = reference.load_prior(PRIOR[version_of(name)].read_bytes())
+    return reference.decode((DATA / name).read_bytes(), prior)
 
 def equal(decode):
-    files = {name: (DATA / name).read_bytes() for name in golden}
-    right = (hash_of(decode(d)) == golden[n]["indices_sha256"] for n, d in files.items())
+    right = (hash_of(decode(name)) == golden[name]["indices_sha256"] for name in golden)
     return [sum(right), len(golden)]
 
 ways = {}

@@ -22,14 +22,15 @@ from bitstream.header import MAGIC, Header, Reader, write_varint
 
 NO_TYPE = "byte 17: b'{}' is not a chunk type; the file is damaged"
 
-headers = st.builds(
-    Header,
-    width=st.integers(1, 2**32 - 1),
-    height=st.integers(1, 2**32 - 1),
-    quality=st.integers(0, 100),
-    stages=st.integers(1, 15),
-    fingerprint=st.binary(min_size=4, max_size=4),
-    minor=st.integers(0, 15),
+fields = {
+    "width": st.integers(1, 2**32 - 1),
+    "height": st.integers(1, 2**32 - 1),
+    "quality": st.integers(0, 100),
+    "fingerprint": st.binary(min_size=4, max_size=4),
+}
+headers = st.one_of(
+    st.builds(Header, stages=st.integers(1, 15), minor=st.integers(0, 15), **fields),
+    st.builds(Header, stages=st.integers(1, 255), major=st.just(2), **fields),
 )
 chunks = st.dictionaries(st.sampled_from(KNOWN_CHUNKS[:4]), st.binary(max_size=300))
 
@@ -55,7 +56,8 @@ def test_a_plain_header_of_a_photo_has_16_bytes():
 @given(headers, chunks, st.integers(0, 3), st.binary())
 def test_files_come_back(header, some_chunks, pad, tail):
     payload = bytes(pad) + b"\x01" + tail
-    parsed = parse(write(header, payload, some_chunks), Limits(max_pixels=0, max_side=0))
+    limits = Limits(max_pixels=0, max_side=0, max_stages=0)
+    parsed = parse(write(header, payload, some_chunks), limits)
     assert (parsed.header, parsed.chunks, parsed.payload) == (header, some_chunks, payload)
 
 
@@ -68,7 +70,8 @@ def test_noise_is_refused(data):
 @given(st.data())
 def test_noise_after_the_magic_is_parsed_or_refused(data):
     noise = data.draw(st.binary(max_size=60))
-    covered = MAGIC + bytes([0x10 | data.draw(st.integers(0, 15))]) + noise[:12]
+    major = data.draw(st.sampled_from([1, 2]))
+    covered = MAGIC + bytes([major << 4 | data.draw(st.integers(0, 15))]) + noise[:12]
     try:
         parsed = parse(with_header(covered, noise[12:]))
     except BitstreamError as error:
@@ -121,9 +124,9 @@ def test_limits_are_the_callers():
             "not a bibcodec file: it begins with b'BIBD', expected b'BIBC'",
         ),
         (
-            FILE[:4] + b"\x20" + FILE[5:],
+            FILE[:4] + b"\x30" + FILE[5:],
             UnsupportedVersion,
-            "the file is of format version 2, this reader knows version 1",
+            "the file is of format version 3, this reader knows versions 1 and 2",
         ),
         (
             with_header(FILE[:4] + b"\x18" + FILE[5:15]),
@@ -139,6 +142,16 @@ def test_limits_are_the_callers():
             with_header(FILE[:5] + b"\x00" + FILE[6:15]),
             BitstreamError,
             "the header is not valid: the stage count is 0, expected 1..15",
+        ),
+        (
+            with_header(FILE[:4] + b"\x20\x00" + FILE[6:15]),
+            BitstreamError,
+            "the header is not valid: the stage count is 0, expected 1..255",
+        ),
+        (
+            with_header(FILE[:4] + b"\x20\x41" + FILE[6:15]),
+            LimitExceeded,
+            "the image has 65 stages; the limit is 64 stages",
         ),
         (
             with_header(FILE[:11] + b"\0\1"),
@@ -318,6 +331,22 @@ def test_a_minor_version_stands_beside_the_stages():
     later = Header(768, 512, quality=40, stages=10, fingerprint=b"mmmm", minor=15)
     assert later.fields()[0] == 0xFA
     assert parse(write(later, PAYLOAD)).header == later
+
+
+def test_version_2_has_a_byte_for_the_stages_and_no_minor_version():
+    good = {"width": 768, "height": 512, "quality": 40, "fingerprint": b"mmmm", "major": 2}
+    for stages in (1, 15, 16, 64):
+        header = Header(**good, stages=stages)
+        data = write(header, PAYLOAD)
+        assert (data[4] >> 4, data[5]) == (2, stages)
+        assert parse(data).header == header
+    for field, value, says in (
+        ("stages", 256, "the stage count is 256, expected 1..255"),
+        ("minor", 1, "the minor version is 1, expected 0..0"),
+        ("major", 3, "the major version is 3, expected 1 or 2"),
+    ):
+        with pytest.raises(ValueError, match=f"^{says}$"):
+            Header(**{"stages": 1} | good | {field: value})
 
 
 def test_a_fingerprint_has_4_bytes():

@@ -153,9 +153,9 @@ def test_sizes_have_bounds() -> None:
             ValueError, match=rf"^expected 1\.\.42 numbers of a context, got {dim}$"
         ):
             ContextPrior.from_arrays(arrays_of(1, dim))
-    assert len(ContextPrior.from_arrays(arrays_of(1, 1, (8,) * 15)).cells) == 15
-    with pytest.raises(ValueError, match=r"cells has shape \(16,\), expected 1\.\.15 numbers"):
-        ContextPrior.from_arrays(arrays_of(1, 1, (8,) * 16))
+    assert len(ContextPrior.from_arrays(arrays_of(1, 1, (8,) * 64)).cells) == 64
+    with pytest.raises(ValueError, match=r"cells has shape \(65,\), expected 1\.\.64 numbers"):
+        ContextPrior.from_arrays(arrays_of(1, 1, (8,) * 65))
 
 
 @pytest.mark.parametrize("part", ["own", "coarse", "place", "quality"])

@@ -86,10 +86,11 @@ def flat(indices):
     quality=st.integers(0, 100),
     stages=st.integers(1, 4),
     seed=st.integers(0, 2**32 - 1),
+    major=st.sampled_from([1, 2]),
 )
-def test_reference_equals_the_package(priors, width, height, quality, stages, seed):
+def test_reference_equals_the_package(priors, width, height, quality, stages, seed, major):
     prior, twin, _ = priors
-    header = Header(width, height, quality, stages, FINGERPRINT)
+    header = Header(width, height, quality, stages, FINGERPRINT, major=major)
     indices = sample_indices(prior, header, seed)
     data = write(
         header, encode_indices(indices, prior, header), {"exif": b"x", "seed": b"12345678"}
@@ -119,6 +120,13 @@ def test_the_reference_refuses_every_flip_and_cut(priors):
     assert "the seal does not match" in said
 
 
+def test_the_reference_refuses_more_stages_than_the_model_has(priors):
+    _, twin, _ = priors
+    header = Header(90, 61, 40, 5, FINGERPRINT, major=2)
+    with pytest.raises(reference.Refused, match="^the file has more stages than the model$"):
+        reference.decode(write(header, b"\1" * 400), twin)
+
+
 def least_crc() -> bytes:
     """A chunk whose CRC32 ends in a zero byte."""
     return next(
@@ -134,13 +142,15 @@ def least_crc() -> bytes:
         (b"BIBD" + FILE[4:], NO_FILE),
         (FILE[:15], CUT),
         (FILE[:16], PAYLOAD_DAMAGED),
-        (FILE[:4] + b"\x20" + FILE[5:], NEWER),
+        (FILE[:4] + b"\x00" + FILE[5:], NEWER),
+        (FILE[:4] + b"\x30" + FILE[5:], NEWER),
         (with_header(FILE[:4] + b"\x18" + FILE[5:15]), NEWER),
         (FILE[:15] + bytes([FILE[15] ^ 1]) + FILE[16:], HEADER_DAMAGED),
         (with_header(FILE[:11] + b"\x81\x81\x81\x81\1", b"")[:-1], NO_NUMBER),
         (with_header(FILE[:11] + b"\x81\x81\x81\x81\1\1", b"")[:-1], HEADER_DAMAGED),
         (with_header(FILE[:6] + b"\x65" + FILE[7:15]), INVALID),
         (with_header(FILE[:5] + b"\x00" + FILE[6:15]), INVALID),
+        (with_header(FILE[:4] + b"\x20\x00" + FILE[6:15]), INVALID),
         (with_header(FILE[:11] + b"\0\1"), INVALID),
         (with_header(FILE[:11] + b"\1\0"), INVALID),
         (with_header(FILE[:11] + b"\x80\0\1"), NO_NUMBER),

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from bitstream import Header, Prior, StaticPrior, ideal_bits, parse, stream, write
 from bitstream.entropy import Decoder
 from bitstream.errors import BitstreamError, Checksum, CodecError, ModelMismatchError, Truncated
+from bitstream.header import major_of
 from bitstream.stream import CHECK, decode_indices, encode_indices
 from bitstream.tables import frequencies_from_counts
 
@@ -27,7 +28,7 @@ PRIORS = {"static": static_prior(), "neighbour": neighbour_prior()}
 
 
 def header(width, height, stages=10, quality=40):
-    return Header(width, height, quality, stages, FINGERPRINT)
+    return Header(width, height, quality, stages, FINGERPRINT, major=major_of(stages))
 
 
 def equal(some, others):
@@ -53,7 +54,9 @@ def test_indices_come_back(name, width, height, stages, quality, seed, likely):
     assert all(grid.dtype == np.int32 for grid in decoded)
 
 
-@pytest.mark.parametrize(("stages", "cells", "symbols"), [(1, (1,), 2), (15, (64,) * 15, 65536)])
+@pytest.mark.parametrize(
+    ("stages", "cells", "symbols"), [(1, (1,), 2), (15, (64,) * 15, 65536), (64, (64,) * 64, 4096)]
+)
 def test_extreme_models(stages, cells, symbols):
     prior = static_prior(1, cells, symbols)
     head = header(130, 65, stages)
@@ -322,8 +325,8 @@ def test_bad_prior_files_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("cells", "tables", "bucket", "says"),
     [
-        ((), [], None, "expected 1..15 stages, got 0 cells and 0 codes"),
-        ((8, 8), [[[2**23, 2**23]]], None, "expected 1..15 stages, got 2 cells and 1 codes"),
+        ((), [], None, "expected 1..64 stages, got 0 cells and 0 codes"),
+        ((8, 8), [[[2**23, 2**23]]], None, "expected 1..64 stages, got 2 cells and 1 codes"),
         (
             (0,),
             [[[2**23, 2**23]]],

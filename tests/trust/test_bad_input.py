@@ -51,7 +51,7 @@ BAD = {
     "flip in the image": (lambda data: flipped(data, -20), "damaged"),
     "flip at the end": (lambda data: flipped(data, -1), "damaged"),
     "wrong magic": (lambda data: b"RIFF" + data[4:], "not a bibcodec file"),
-    "newer version": (lambda data: data[:4] + bytes([2 << 4]) + data[5:], "version 2"),
+    "newer version": (lambda data: data[:4] + bytes([3 << 4]) + data[5:], "version 3"),
     "wrong model": (lambda data: hostile(75, 50, b"none"), "6e6f6e65"),
     "gigapixel": (lambda data: claiming(40000, 40000, data), "limit"),
     "gigapixel side": (lambda data: claiming(2**32 - 1, 1, data), "limit"),

@@ -1,4 +1,4 @@
-"""Files of version 1 for ever, and files of versions to come."""
+"""Files of versions 1 and 2 for ever, and files of versions to come."""
 
 import hashlib
 import subprocess
@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
-from golden import DATA, INDEX, PRIOR, hash_of
+from golden import DATA, INDEX, PRIOR, VERSIONS, hash_of, version_of
 
 import codec
 from bitstream import container, reference, stream
@@ -15,14 +15,22 @@ from bitstream.errors import UnsupportedVersion
 from bitstream.header import Header, crc8, write_varint
 from bitstream.prior import Prior
 
-# SHA-256 of all golden files, their prior and their index
-FOR_EVER = "408c5219bdcea6f2889a741144c268dfe929e3d5879bd0b45adaa78c72e94b47"
-NAMES = [path.name for path in sorted(DATA.glob("v1_*.bibc"))]
+# SHA-256 of all golden files of a version, their prior and their index
+FOR_EVER = {
+    "v1": "408c5219bdcea6f2889a741144c268dfe929e3d5879bd0b45adaa78c72e94b47",
+    "v2": "d0c3bbe4c418bd3dca47ca04323330d994d68df3394df397e9270cf4dd226aaf",
+}
+NAMES = [path.name for v in VERSIONS for path in sorted(DATA.glob(f"{v}_*.bibc"))]
 
 
 @pytest.fixture(scope="module")
-def prior():
-    return Prior.load(PRIOR)
+def priors():
+    return {version: Prior.load(PRIOR[version]) for version in VERSIONS}
+
+
+@pytest.fixture(scope="module")
+def prior(priors):
+    return priors["v1"]
 
 
 def decode(data, prior):
@@ -50,17 +58,19 @@ def with_chunk(data, kind, content=b"of a later version"):
     return covered + bytes([crc8(covered), old + 1]) + chunk + rest
 
 
-def test_golden_files_never_change():
+@pytest.mark.parametrize("version", VERSIONS)
+def test_golden_files_never_change(version):
     digest = hashlib.sha256()
-    for path in [*(DATA / name for name in NAMES), PRIOR, INDEX]:
+    names = [name for name in NAMES if version_of(name) == version]
+    for path in [*(DATA / name for name in names), PRIOR[version], INDEX[version]]:
         digest.update(path.read_bytes())
-    assert digest.hexdigest() == FOR_EVER
+    assert digest.hexdigest() == FOR_EVER[version]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_written_again_they_are_the_same_bytes(name, prior):
+def test_written_again_they_are_the_same_bytes(name, priors):
     """Readers of today's files are readers of the files of then: encoding has not moved either."""
-    data = (DATA / name).read_bytes()
+    data, prior = (DATA / name).read_bytes(), priors[version_of(name)]
     file = container.parse(data)
     payload = stream.encode_indices(decode(data, prior), prior, file.header)
     assert container.write(file.header, payload, file.chunks) == data
@@ -75,7 +85,7 @@ def test_a_later_minor_version_decodes(name, prior):
     assert codec.info(later).chunks["new9"] == 18
     assert hash_of(decode(later, prior)) == expected
     if name == "v1_odd_q70.bibc":  # the other one takes seconds
-        found = reference.decode(later, reference.load_prior(PRIOR.read_bytes()))
+        found = reference.decode(later, reference.load_prior(PRIOR["v1"].read_bytes()))
         assert hash_of(found) == expected
 
 
@@ -88,12 +98,14 @@ def test_unknown_chunks_of_this_version(prior):
         reference.parse(with_chunk(data, b"Zzzz"))
 
 
-@pytest.mark.parametrize("major", [0, *range(2, 16)])
+@pytest.mark.parametrize("major", [0, *range(3, 16)])
 def test_another_major_version_is_refused(major):
     data = (DATA / "v1_odd_q70.bibc").read_bytes()
     covered = data[:4] + bytes([major << 4 | data[4] & 15]) + data[5:13]
     later = covered + bytes([crc8(covered)]) + data[14:]
-    with pytest.raises(UnsupportedVersion, match=f"version {major}, this reader knows version 1"):
+    with pytest.raises(
+        UnsupportedVersion, match=f"version {major}, this reader knows versions 1 and 2"
+    ):
         container.parse(later)
     with pytest.raises(reference.Refused, match="newer"):
         reference.parse(later)
@@ -107,7 +119,8 @@ def test_indices_do_not_depend_on_torch(prior):
         "from bitstream import container, stream\n"
         "from bitstream.prior import Prior\n"
         "file = container.parse((DATA / 'v1_odd_q70.bibc').read_bytes())\n"
-        "print(hash_of(stream.decode_indices(file.payload, Prior.load(PRIOR), file.header)))\n"
+        "prior = Prior.load(PRIOR['v1'])\n"
+        "print(hash_of(stream.decode_indices(file.payload, prior, file.header)))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{code}"],

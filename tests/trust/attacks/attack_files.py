@@ -160,8 +160,8 @@ ATTACKS = {
         "the header is not valid: the quality is 255, expected 0..100",
     ),
     "a major version to come": Attack(
-        lambda kit: kit.with_header(kit.file.header.fields(), framing=0x20),
-        "the file is of format version 2, this reader knows version 1",
+        lambda kit: kit.with_header(kit.file.header.fields(), framing=0x30),
+        "the file is of format version 3, this reader knows versions 1 and 2",
     ),
     "a reserved bit": Attack(
         lambda kit: kit.with_header(kit.file.header.fields(), framing=0x18),

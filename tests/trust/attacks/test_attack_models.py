@@ -136,7 +136,7 @@ ATTACKS = {
     ),
     "a level of a billion stages": (
         level(stages=10**9),
-        "stages is 1000000000, expected an integer in 1..15",
+        "stages is 1000000000, expected an integer in 1..64",
     ),
     "a billion codes": (level(codes=10**9), "codes is 1000000000, expected an integer in 2..4096"),
     "a latent of a billion": (level(dim=10**9), "dim is 1000000000, expected an integer in 1..256"),
@@ -158,9 +158,9 @@ ATTACKS = {
         "the levels have other cells than 32, 16 and 8",
     ),
     "cells of zero": (level(cell=0), "the levels have other cells than 32, 16 and 8"),
-    "sixteen stages": (
-        level(stages=14),
-        "the number of stages is 16, expected an integer in 3..15",
+    "sixty-five stages": (
+        level(stages=63),
+        "the number of stages is 65, expected an integer in 3..64",
     ),
     "a lambda of zero": (config(lambda_fine=0), "expected 0 < lambda_fine <= lambda_coarse"),
     "a lambda that is no number": (
@@ -288,11 +288,11 @@ ATTACKS = {
     ),
     "a billion stages": (
         prior(lambda p: p.update(cells=np.zeros(10**5, np.int32))),
-        "cells has shape (100000,), expected 1..15 numbers",
+        "cells has shape (100000,), expected 1..64 numbers",
     ),
     "no cells": (
         prior(lambda p: p.update(cells=np.zeros(0, np.int32))),
-        "cells has shape (0,), expected 1..15 numbers",
+        "cells has shape (0,), expected 1..64 numbers",
     ),
     "a cell of zero": (
         prior(lambda p: p.update(cells=np.array([0, 16, 16, 8], np.int32))),
@@ -374,7 +374,7 @@ CONTEXT_ATTACKS = {
         put("features.0", np.full((64, 6), -(2**31))),
         "the context sums of stage 0 could leave int32",
     ),
-    "no shift": (put("shift", []), "shift has shape (0,), expected 1..15 numbers"),
+    "no shift": (put("shift", []), "shift has shape (0,), expected 1..64 numbers"),
     "a shift of a billion": (put("shift", [10**9]), "expected a shift of 0..24 bits"),
     "a negative shift": (put("shift", [-1]), "expected a shift of 0..24 bits"),
     "centres outside": (put("centres.3", np.full((16, 5), 4096)), "centres.3 leave the range"),

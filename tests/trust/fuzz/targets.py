@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from bitstream_samples import context_prior, sample_indices, static_prior
-from golden import DATA, PRIOR
+from golden import DATA, PRIOR, VERSIONS
 
 from bitstream import Header, Limits, Prior, decode_indices, encode_indices, parse, write
 from bitstream.container import KNOWN_CHUNKS
@@ -32,11 +32,14 @@ SMALL = {
 
 
 def golden_files() -> list[bytes]:
-    """The golden files of format 1."""
-    return [path.read_bytes() for path in sorted(DATA.glob("v1_*.bibc"))]
+    """The golden files of all versions of the format."""
+    return [path.read_bytes() for path in sorted(DATA.glob("v[0-9]_*.bibc"))]
 
 
-GOLDEN = {golden_files()[0][7:11]: Prior.load(PRIOR)}
+GOLDEN = {
+    next(DATA.glob(f"{version}_*.bibc")).read_bytes()[7:11]: Prior.load(PRIOR[version])
+    for version in VERSIONS
+}
 PRIORS: dict[bytes, Prior] = SMALL | GOLDEN
 
 
@@ -86,9 +89,9 @@ def symbols(data: bytes) -> str:
     if len(data) < 12:
         return "too short"
     prior = list(SMALL.values())[data[0] % 2]
-    header = Header(
-        1 + data[1] % 160, 1 + data[2] % 160, data[3] % 101, 1 + data[4] % 4, b"fuzz", data[5] % 16
-    )
+    minor, major = (data[5] % 16, 1) if data[5] < 128 else (0, 2)
+    size, stages = (1 + data[1] % 160, 1 + data[2] % 160), 1 + data[4] % 4
+    header = Header(*size, data[3] % 101, stages, b"fuzz", minor, major)
     words = b"\1" + data[6:]
     decoder = Decoder(words[: len(words) // 4 * 4])
     state = prior.begin(header.height, header.width, header.quality)
@@ -169,7 +172,7 @@ def repair(data: bytes, fingerprint: bytes | None = None) -> bytes:
     out[: len(MAGIC)] = MAGIC
     if len(out) < 16:
         return bytes(out)
-    out[4] = 0x10 | out[4] & 0b0111
+    out[4] = 0x20 >> (out[4] >> 4 & 1) | out[4] & 0b0111  # version 1 or 2
     if fingerprint:
         out[7:11] = fingerprint
     reader = Reader(bytes(out))
