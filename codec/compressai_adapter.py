@@ -25,8 +25,12 @@ from bitstream.prior import Prior
 from bitstream.tables import Tables
 from codec.errors import CodecError
 from codec.evaluation.metrics.import_torchvision import import_torchvision
+from codec.images.strips import Bands, Samples
+from codec.models.files import DETAIL, FILES
 from codec.models.loading import load_model
-from codec.runtime.model import DETAIL, FILES, CodecModel, Indices
+from codec.models.torch_model import save_model, torch_engine
+from codec.runtime.model import CodecModel
+from codec.runtime.quantize import Indices
 
 NAME = "bibcodec"
 T = TypeVar("T")
@@ -60,31 +64,31 @@ class BibCodec(nn.Module):
         """Decoded images and the probability of every index, without files.
 
         Args:
-            x: (N, 3, H, W) float32 in 0..1.
+            x: (N, 3, H, W) float32 in 0..1, which are rounded to 8 bits.
 
         Returns:
             {"x_hat": as `x`, "likelihoods": {"indices": (N, indices of an image) float32}}.
         """
         height, width = x.shape[2:]
         decoded, likelihoods = [], []
-        for image in x.split(1):
-            analysis = self.codec.analyse(image)
+        for image in _samples(x):
+            analysis = self.codec.analyze(Bands([image]))
             indices = self.codec.quantize(analysis, self.quality).indices
             header = Header(width, height, self.quality, len(indices), self.codec.fingerprint)
             likelihoods.append(_probabilities(indices, self.codec.prior, header))
             decoded.append(
-                self.codec.synthesise(indices, self.quality, height, width, realism=self.realism)
+                self.codec.synthesize(indices, self.quality, height, width, realism=self.realism)
             )
         return {
-            "x_hat": torch.cat(decoded),
+            "x_hat": torch.from_numpy(np.concatenate(decoded)).to(x.device),
             "likelihoods": {"indices": torch.stack(likelihoods).to(x.device)},
         }
 
     def compress(self, x: Tensor) -> dict[str, Any]:
         """Whole files: {"strings": [[bytes, ... N]], "shape": (H, W)} of (N, 3, H, W) in 0..1."""
-        images = x.mul(255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
         files = [
-            codec.encode(image, quality=self.quality, model=self.codec, keep=()) for image in images
+            codec.encode(image, quality=self.quality, model=self.codec, keep=())
+            for image in _samples(x)
         ]
         return {"strings": [files], "shape": tuple(x.shape[2:])}
 
@@ -104,7 +108,7 @@ class BibCodec(nn.Module):
             if image.shape[:2] != tuple(shape):
                 raise CodecError(f"a file of {image.shape[:2]} pixels, expected {tuple(shape)}")
         x_hat = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div(255)
-        return {"x_hat": x_hat.to(self.codec.device)}
+        return {"x_hat": x_hat.to(torch_engine(self.codec).device)}
 
     def update(
         self, scale_table: object = None, force: bool = False, update_quantiles: bool = False
@@ -118,9 +122,10 @@ class BibCodec(nn.Module):
 
     def parameters(self, recurse: bool = True) -> Any:
         """The parameters of the codec's networks."""
-        yield from self.codec.networks.parameters(recurse)
-        if self.codec.detail:
-            yield from self.codec.detail.parameters(recurse)
+        engine = torch_engine(self.codec)
+        yield from engine.networks.parameters(recurse)
+        if engine.detail:
+            yield from engine.detail.parameters(recurse)
 
     def half(self) -> NoReturn:
         """Refuse: bfloat16 is used by itself where it is fast.
@@ -133,7 +138,7 @@ class BibCodec(nn.Module):
     def get_extra_state(self) -> dict[str, Any]:
         """The model's files, quality and realism: all of a state dict."""
         with TemporaryDirectory() as folder:
-            self.codec.save(Path(folder))
+            save_model(self.codec, Path(folder))
             files = {
                 path.name: torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
                 for path in Path(folder).iterdir()
@@ -159,10 +164,11 @@ class BibCodec(nn.Module):
             raise CodecError("not a state dict of codec.compressai_adapter.BibCodec") from error
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        self.codec.networks._apply(fn, recurse)
-        if self.codec.detail:
-            self.codec.detail._apply(fn, recurse)
-        self.codec.device = next(self.parameters()).device
+        engine = torch_engine(self.codec)
+        engine.networks._apply(fn, recurse)
+        if engine.detail:
+            engine.detail._apply(fn, recurse)
+        engine.device = next(self.parameters()).device
         return self
 
 
@@ -231,6 +237,11 @@ def _model(files: Mapping[str, Tensor]) -> CodecModel:
             if name in files:
                 (Path(folder) / name).write_bytes(files[name].cpu().numpy().tobytes())
         return load_model(folder, "cpu")
+
+
+def _samples(x: Tensor) -> list[Samples]:
+    """The images (H, W, 3) uint8 of a batch (N, 3, H, W) in 0..1."""
+    return list(x.mul(255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy())
 
 
 def _probabilities(indices: Indices, prior: Prior, header: Header) -> Tensor:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-import numpy as np
 from PIL import Image
 
 from bitstream import container, stream
@@ -22,9 +21,8 @@ from codec.images.strips import Samples
 from codec.options import DEFAULT_LIMITS, TILE, DecodeLimits, DecodeOptions, Model, Running
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from codec.runtime.model import CodecModel, Indices
+    from codec.runtime.model import CodecModel
+    from codec.runtime.quantize import Indices
 
 
 def decode(
@@ -123,13 +121,9 @@ class DecodedFile:
         header = self.file.header
         image = Image.new(self.mode, (header.width, header.height))
         top = 0
-
-        def paste(band: Image.Image) -> None:
-            nonlocal top
-            image.paste(band, (0, top))
-            top += band.height
-
-        self._bands(paste)
+        for strip in self._strips():
+            image.paste(strip, (0, top))
+            top += strip.height
         image.info.update(to_info(picture_metadata(self.file)))
         image.info.update(stages=self.stages, realism=self.realism, seed=self.seed)
         return image
@@ -148,46 +142,30 @@ class DecodedFile:
             save(self.image(), target, file_format)
             return
         file = PngFile(target, self.file.header.height)
-        self._bands(file.write)
+        for strip in self._strips():
+            file.write(strip)
         file.close()
 
-    def _bands(self, take: Callable[[Image.Image], None]) -> None:
-        """Give rows of tiles to a function, as Pillow images; the first has the metadata."""
-        header = self.file.header
-        grey, metadata = "grey" in self.file.chunks, picture_metadata(self.file)
-        alpha, band = self._alpha(), np.empty((0, 0, 3), np.uint8)
-
-        def put(top: int, left: int, pixels: Tensor) -> None:
-            nonlocal band
-            height, width = pixels.shape[2:]
-            if not left:
-                band = np.empty((height, header.width, 3), np.uint8)
-            if grey:
-                pixels = pixels.mean(dim=1, keepdim=True).expand_as(pixels)
-            band[:, left : left + width] = _to_samples(pixels)
-            if left + width == header.width:
-                rows = None if alpha is None else alpha[top : top + height]
-                take(Picture([band], grey, rows, {} if top else metadata).to_image())
-
-        self.network.render(
+    def _strips(self) -> Iterator[Image.Image]:
+        """The picture from top to bottom, a row of tiles at a time; the first has the metadata."""
+        grey, alpha = "grey" in self.file.chunks, self._alpha()
+        strips = self.network.strips(
             self.indices,
-            header.quality,
-            header.height,
-            header.width,
-            put,
+            self.file.header,
+            grey=grey,
             realism=self.realism,
             seed=self.seed,
             tile=self.tile,
         )
+        top, metadata = 0, picture_metadata(self.file)
+        for samples in strips:
+            bottom = top + len(samples)
+            rows = None if alpha is None else alpha[top:bottom]
+            yield Picture([samples], grey, rows, {} if top else metadata).to_image()
+            top = bottom
 
     def _alpha(self) -> Samples | None:
         if "alph" not in self.file.chunks:
             return None
         header = self.file.header
         return unpack_alpha(self.file.chunks["alph"], header.height, header.width)
-
-
-def _to_samples(pixels: Tensor) -> Samples:
-    """float32 [1, 3, h, w] -> uint8 [h, w, 3], to the nearest, clipped to 0..1."""
-    rounded = (pixels[0] * 255).round_().clamp_(0, 255).byte()
-    return np.asarray(rounded.permute(1, 2, 0).cpu().numpy())

@@ -26,7 +26,8 @@ from codec.options import (
 from codec.rate_search import best_within
 
 if TYPE_CHECKING:
-    from codec.runtime.model import CodecModel, Coding
+    from codec.runtime.model import CodecModel
+    from codec.runtime.quantize import Coding
 
 
 def encode(
@@ -109,7 +110,7 @@ def encode_image(image: ImageSource, options: EncodeOptions, running: Running) -
     network = network_of(running.model, running.device)
     builder = FileBuilder(network, strips.width, strips.height, chunks)
     budget = options.budget(strips.width * strips.height)
-    analysis = network.analyse(strips, running.tile)  # the encoder network runs here, once
+    analysis = network.analyze(strips, running.tile)  # the encoder network runs here, once
     if budget is None:
         coding = network.quantize(analysis, int(options.quality), effort=options.effort)
         del analysis  # 3 bytes a pixel, which the entropy coder can use

@@ -16,7 +16,9 @@ def model():
 @pytest.fixture(scope="session")
 def model_dir(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
-    model.save(folder)
+    from codec.models.torch_model import save_model
+
+    save_model(model, folder)
     return folder
 
 

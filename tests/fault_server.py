@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 import codec.cli
-import codec.runtime.model
+import codec.runtime.torch_engine
 from codec import encoding
 
 

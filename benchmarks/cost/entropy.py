@@ -21,6 +21,7 @@ from bitstream.entropy import Decoder, Encoder
 from bitstream.header import Header
 from bitstream.tables import IntArray, Tables
 from codec.evaluation.metrics.import_torchvision import import_torchvision
+from codec.images.strips import Bands
 from codec.runtime.model import CodecModel
 
 TURNS = 5
@@ -121,8 +122,8 @@ def beside_compressai(
     sizes: list[tuple[int, int, int]] = []
     try:
         for image in images:
-            tensor = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
-            indices = model.quantize(model.analyse(tensor), quality).indices
+            analysis = model.analyze(Bands([np.array(image)]))
+            indices = model.quantize(analysis, quality).indices
             torch.set_num_threads(1)
             header = Header(image.width, image.height, quality, len(indices), model.fingerprint)
             payload = stream.encode_indices(indices, model.prior, header)

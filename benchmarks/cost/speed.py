@@ -20,7 +20,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import torch
 from PIL import Image, ImageOps
 
 import codec
@@ -29,6 +28,7 @@ from benchmarks.provenance import meta, photographs
 from bitstream import container, stream
 from bitstream.header import Header
 from codec.images.load import load
+from codec.images.strips import Bands
 from codec.runtime.model import CodecModel
 
 QUALITY = 50
@@ -91,8 +91,7 @@ def stages(path: Path, model: CodecModel) -> dict[str, dict[str, float]]:
     """Median milliseconds of each step of the two flows, for one image."""
     picture = load(path)
     height, width = picture.rgb.shape[:2]
-    tensor = torch.from_numpy(picture.rgb.copy()).permute(2, 0, 1)[None].float() / 255
-    analysis = model.analyse(tensor)
+    analysis = model.analyze(Bands([picture.rgb]))
     indices = model.quantize(analysis, QUALITY).indices
     header = Header(width, height, QUALITY, len(indices), model.fingerprint)
     payload = stream.encode_indices(indices, model.prior, header)
@@ -106,7 +105,7 @@ def stages(path: Path, model: CodecModel) -> dict[str, dict[str, float]]:
         "encode_ms": timed(
             {
                 "read the PNG": lambda: load(path),
-                "analyse": lambda: model.analyse(tensor),
+                "analyze": lambda: model.analyze(Bands([picture.rgb])),
                 "quantize": lambda: model.quantize(analysis, QUALITY),
                 "entropy coding": lambda: stream.encode_indices(indices, model.prior, header),
                 "container": lambda: container.write(header, payload),
@@ -116,8 +115,8 @@ def stages(path: Path, model: CodecModel) -> dict[str, dict[str, float]]:
             {
                 "container": lambda: container.parse(data),
                 "entropy decoding": lambda: stream.decode_indices(payload, model.prior, header),
-                "synthesise the mean": lambda: model.synthesise(indices, QUALITY, height, width),
-                "synthesise with detail": lambda: model.synthesise(
+                "synthesize the mean": lambda: model.synthesize(indices, QUALITY, height, width),
+                "synthesize with detail": lambda: model.synthesize(
                     indices, QUALITY, height, width, realism=1.0
                 ),
             }

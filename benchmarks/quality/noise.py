@@ -27,7 +27,9 @@ from benchmarks.harness import Benchmark, Run
 from benchmarks.inputs import PACKAGED, Missing, Model, Photographs
 from bitstream import container, stream
 from bitstream.header import Header
-from codec.runtime.model import CodecModel, Indices
+from codec.images.strips import Bands
+from codec.runtime.model import CodecModel
+from codec.runtime.quantize import Indices
 
 Pixels = NDArray[np.float64]  # [H, W, 3] in 0..1
 
@@ -76,15 +78,15 @@ class Decoded:
     def at(self, realism: float, seed: int = 0) -> Pixels:
         """The image at a realism, before rounding."""
         header: Header = self.header
-        pixels = self.model.synthesise(
+        pixels = self.model.synthesize(
             self.indices, header.quality, header.height, header.width, realism=realism, seed=seed
         )
-        return np.asarray(pixels[0].permute(1, 2, 0), np.float64)
+        return np.asarray(pixels[0].transpose(1, 2, 0), np.float64)
 
     def again(self, realism: float) -> float:
         """Share of the indices that come back when the 8-bit image is encoded again."""
-        pixels = Image.fromarray(np.rint(self.at(realism) * 255).astype(np.uint8))
-        analysis = self.model.analyse(tensor(pixels))
+        pixels = np.rint(self.at(realism) * 255).astype(np.uint8)
+        analysis = self.model.analyze(Bands([pixels]))
         second = self.model.quantize(analysis, self.header.quality).indices
         same = sum(int((a == b).sum()) for a, b in zip(self.indices, second, strict=True))
         return same / sum(grid.size for grid in self.indices)
@@ -160,7 +162,7 @@ def summary(figures: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
     """The figures of every image, and their means."""
     model = inputs.model.load()
-    if model.detail is None:
+    if not model.engine.noise:
         raise Missing(f"the model {inputs.model.source} has no detail network: nothing to measure")
     figures = []
     for path, image in zip(inputs.photographs.paths, inputs.photographs.images(), strict=True):

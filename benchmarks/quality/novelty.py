@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -23,6 +22,7 @@ import codec
 from benchmarks.provenance import meta
 from benchmarks.quality.unusual_images import KINDS, images
 from bitstream.header import Header
+from codec.images.strips import Bands
 from codec.models.loading import load_model
 from codec.novelty import UNUSUAL, Calibration, distance
 from codec.runtime.model import CodecModel
@@ -73,8 +73,7 @@ def calibrated(network: CodecModel) -> Calibration:
 def cost(network: CodecModel, picture: Pixels) -> dict[str, float]:
     """Seconds of encoding a picture, and of judging it: medians of five."""
     data = codec.encode(picture, model=network)
-    planes = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None]
-    analysis = network.analyse(planes)
+    analysis = network.analyze(Bands([picture]))
     coding = network.quantize(analysis, 50)
     height, width = picture.shape[:2]
     header = Header(width, height, 50, len(coding.indices), network.fingerprint)

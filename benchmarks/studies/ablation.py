@@ -24,6 +24,7 @@ from codec.evaluation.metrics.distances import Comparison
 from codec.evaluation.metrics.lpips import Lpips
 from codec.evaluation.metrics.realism import features
 from codec.files import writing
+from codec.images.strips import Bands
 from codec.models.loading import load_model
 from codec.runtime.model import CodecModel
 from codec.train.config import configured
@@ -66,11 +67,13 @@ def measured(model: CodecModel, images: Sequence[Pixels], lpips: Lpips | None) -
     means, samples = [], []
     for number, image in enumerate(images):
         x = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
-        indices = model.quantize(model.analyse(x), QUALITY).indices
-        g = model.synthesise(indices, QUALITY, SIDE, SIDE)
+        indices = model.quantize(model.analyze(Bands([image])), QUALITY).indices
+        g = torch.from_numpy(model.synthesize(indices, QUALITY, SIDE, SIDE))
         drawn = [
-            model.synthesise(
-                indices, QUALITY, SIDE, SIDE, realism=1.0, seed=number * SAMPLES + sample
+            torch.from_numpy(
+                model.synthesize(
+                    indices, QUALITY, SIDE, SIDE, realism=1.0, seed=number * SAMPLES + sample
+                )
             )
             for sample in range(SAMPLES)
         ]

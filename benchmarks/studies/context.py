@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from benchmarks.provenance import meta, photographs
 from bitstream.header import Header
 from bitstream.stream import ideal_bits
+from codec.images.strips import Bands
 from codec.models.loading import load_model
+from codec.models.torch_model import torch_engine
 from codec.runtime.model import CodecModel
 from codec.train.codec.context import Sample, collect, smooth
 from codec.train.codec.export import FIRST
@@ -76,10 +78,9 @@ def count(
     bits = {name: np.zeros(len(QUALITIES)) for name in (*fits, "context")}
     pixels = 0
     for image in images:
-        x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
-        height, width = x.shape[2:]
+        height, width = image.shape[:2]
         pixels += height * width
-        analysis = model.analyse(x)
+        analysis = model.analyze(Bands([image]))
         for number, quality in enumerate(QUALITIES):
             grids = model.quantize(analysis, quality).indices
             part = min(quality * RANGES // 100, RANGES - 1)
@@ -120,7 +121,9 @@ def main() -> None:
 
     model = load_model(options.model, "cpu")
     train = load_images(options.data)
-    sample = collect(model.networks, Crops(train, CROP, BATCH, 1), options.batches, first=0)
+    sample = collect(
+        torch_engine(model).networks, Crops(train, CROP, BATCH, 1), options.batches, first=0
+    )
     fits = {
         "static": tables(sample, model.cells, model.codes, neighbours=False),
         "neighbours": tables(sample, model.cells, model.codes, neighbours=True),

@@ -24,6 +24,7 @@ from benchmarks.provenance import meta
 from bitstream.header import Header
 from bitstream.stream import ideal_bits
 from codec.models.loading import load_model
+from codec.models.torch_model import torch_engine
 from codec.runtime.model import CodecModel
 from codec.train.codec.coding import quantising
 from codec.train.data import Crops, load_images
@@ -70,7 +71,8 @@ class Networks(nn.Module):
     def __init__(self, model: CodecModel) -> None:
         super().__init__()
         self.model = model
-        quantizer, levels = model.networks.quantizer, model.config.levels
+        self.networks = torch_engine(model).networks
+        quantizer, levels = self.networks.quantizer, model.config.levels
         w8, w16 = model.config.decoder[1:3]
         self.levels = nn.ModuleList()
         for number, level in enumerate(levels):
@@ -83,7 +85,7 @@ class Networks(nn.Module):
     @torch.no_grad()
     def code(self, x: Tensor, quality: int) -> tuple[list[Tensor], list[list[Tensor]]]:
         """Codes of a batch, and per level the decoder's prediction and features."""
-        networks, found, seen = self.model.networks, list[Tensor](), list[list[Tensor]]()
+        networks, found, seen = self.networks, list[Tensor](), list[list[Tensor]]()
         decoder, stages = networks.decoder, len(networks.quantizer.stages)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             quantise = quantising(networks, networks.encoder(x), quality, found)
@@ -101,7 +103,7 @@ class Networks(nn.Module):
 
     def bits(self, codes: list[Tensor], seen: list[list[Tensor]], quality: int) -> Tensor:
         """Bits of a batch by level, (levels,)."""
-        quantizer = self.model.networks.quantizer
+        quantizer = self.networks.quantizer
         spent = []
         coarser: list[Tensor] = []
         q = quality / 50 - 1
@@ -160,7 +162,7 @@ def main() -> None:
             print(step + 1, round(time.process_time() - began), flush=True)
     validation = Crops(load_images(options.data, "val-*.tar", limit=60), CROP, BATCH, seed=778)
     rows = []
-    ends = [max(model.networks.quantizer.of_level(n)) + 1 for n in range(len(networks.levels))]
+    ends = [max(numbers) + 1 for numbers in model.codebooks.levels]
     for quality in QUALITIES:
         net, tables = np.zeros(len(ends)), np.zeros(len(ends))
         for number in range(VALIDATION):

@@ -31,7 +31,9 @@ from bitstream import container, stream
 from bitstream.context import CLIP, ContextPrior
 from bitstream.header import Header
 from bitstream.prior import Prior
+from codec.images.strips import Bands
 from codec.models.loading import load_model
+from codec.models.torch_model import save_model, torch_engine
 from codec.networks.pyramid import Networks
 from codec.networks.quantizer import ResidualQuantizer, least
 from codec.report.bjontegaard import bd_rate
@@ -234,7 +236,7 @@ def finetune(options: argparse.Namespace) -> None:
             print(done + 1, round(time.monotonic() - began), flush=True)
     prior = context_prior(run.average, crops, config)
     run.average.quantizer.__class__ = ResidualQuantizer
-    as_model(run.average, prior).save(options.out / "model")
+    save_model(as_model(run.average, prior), options.out / "model")
 
 
 def code(
@@ -243,13 +245,13 @@ def code(
     """Bytes of an image's files with each prior, and its squared error at realism 0, of 255²."""
     height, width = image.shape[:2]
     x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None]
-    indices = model.quantize(model.analyse(x, 1 << 14), quality, effort=EFFORT).indices
+    indices = model.quantize(model.analyze(Bands([image]), 1 << 14), quality, effort=EFFORT).indices
     header = Header(width, height, quality, len(indices), model.fingerprint)
     sizes = [
         len(container.write(header, stream.encode_indices(indices, prior, header), {}))
         for prior in priors
     ]
-    y = model.synthesise(indices, quality, height, width).mul(255).round()
+    y = torch.from_numpy(model.synthesize(indices, quality, height, width)).mul(255).round()
     return sizes, float((y - x).square().mean())
 
 
@@ -263,13 +265,13 @@ def curve(
     began = time.process_time()
     for image in images:
         if how:
-            ContextualQuantizer.adopt(model.networks, how, lengths, *image.shape[:2])
+            ContextualQuantizer.adopt(torch_engine(model).networks, how, lengths, *image.shape[:2])
         for number, quality in enumerate(QUALITIES):
             sizes, error = code(model, image, quality, priors)
             bpp[:, number] += np.array(sizes) * 8 / image[..., 0].size / len(images)
             psnr[number] += 10 * np.log10(255**2 / error) / len(images)
     seconds = (time.process_time() - began) / len(images) / len(QUALITIES)
-    model.networks.quantizer.__class__ = ResidualQuantizer
+    torch_engine(model).networks.quantizer.__class__ = ResidualQuantizer
     return bpp.tolist(), psnr.tolist(), seconds
 
 
@@ -293,7 +295,8 @@ def measure(options: argparse.Namespace) -> None:
     rows: dict[str, Any] = {}
     anchor: tuple[list[float], list[float]] | None = None
     for name, (network, how) in tried.items():
-        priors = [network.prior] if anchor else [network.prior, static_prior(network.networks)]
+        static = static_prior(torch_engine(network).networks)
+        priors = [network.prior] if anchor else [network.prior, static]
         bpp, psnr, seconds = curve(network, images, how, priors)
         if anchor is None:
             anchor = bpp[1], psnr

@@ -27,6 +27,7 @@ from torch import Tensor
 from benchmarks.provenance import meta
 from benchmarks.quality.novelty import auroc
 from benchmarks.quality.unusual_images import KINDS, images
+from codec.images.strips import Bands
 from codec.models.loading import load_model
 from codec.novelty import distance, error_statistics
 from codec.runtime.model import CodecModel
@@ -50,13 +51,14 @@ def logits(judge: Judge, residual: Tensor, mean: Tensor) -> Floats:
 def scores(network: CodecModel, judge: Judge, image: NDArray[np.uint8]) -> dict[str, Floats]:
     """Statistics of an image (H, W, 3) by score."""
     planes = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
-    analysis = network.analyse(planes)
+    analysis = network.analyze(Bands([image]))
     coding = network.quantize(analysis, QUALITY)
     indices = coding.indices
     size = image.shape[:2]
     x = planes.float() / 127.5 - 1
-    mean = network.synthesise(indices, QUALITY, *size) * 2 - 1
-    sample = network.synthesise(indices, QUALITY, *size, realism=1.0) * 2 - 1
+    mean = torch.from_numpy(network.synthesize(indices, QUALITY, *size)) * 2 - 1
+    drawn = network.synthesize(indices, QUALITY, *size, realism=1.0)
+    sample = torch.from_numpy(drawn) * 2 - 1
     error = (x - mean).square().mean().item()
     top, left = ((side - SIDE) // 2 for side in size)
     x, mean, sample = (

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from benchmarks.provenance import meta
 from codec.models.loading import load_model
+from codec.models.torch_model import torch_engine
 from codec.runtime.model import CodecModel
 from codec.train.data import load_images
 
@@ -26,11 +27,12 @@ BEAMS = (1, 2, 4, 8, 16)
 
 def remainders(model: CodecModel, images: list[Tensor], quality: int) -> list[Tensor]:
     """What each level quantises: (n, D) a level."""
-    quantizer = model.networks.quantizer
+    networks = torch_engine(model).networks
+    quantizer = networks.quantizer
     lam = model.config.lagrange(quality)
     found: list[list[Tensor]] = [[] for _ in model.config.levels]
     for x in images:
-        latents = model.networks.encoder(x)
+        latents = networks.encoder(x)
 
         def code(level: int, prediction: Tensor, latents: list[Tensor] = latents) -> Tensor:
             e = (latents[level] - prediction)[0].flatten(1).T.contiguous()
@@ -40,7 +42,7 @@ def remainders(model: CodecModel, images: list[Tensor], quality: int) -> list[Te
             return quantizer.centroids(here, codes).T.reshape(prediction.shape)
 
         condition = torch.tensor([model.config.condition(quality, len(model.cells))])
-        model.networks.decoder.top_down(condition, code, x.shape)
+        networks.decoder.top_down(condition, code, x.shape)
     return [torch.cat(parts) for parts in found]
 
 
@@ -70,7 +72,7 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, default=Path("benchmarks/results/search.json"))
     options = parser.parse_args()
     model = load_model(options.model, "cpu")
-    quantizer = model.networks.quantizer
+    quantizer = torch_engine(model).networks.quantizer
     images = []
     for image in load_images(options.data, "val-*.tar", limit=options.images):
         height, width = (side // 32 * 32 for side in image.shape[:2])

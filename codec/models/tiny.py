@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from bitstream.prior import StaticPrior
+from codec.models.torch_model import torch_model
 from codec.networks.detail import Detail, DetailConfig
 from codec.networks.pyramid import Level, ModelConfig, Networks
 from codec.runtime.model import CodecModel
@@ -32,4 +33,4 @@ def tiny_model(seed: int = 0) -> CodecModel:
     prior = StaticPrior(tuple(s.cell for s in config.stages), tables)
     detail = Detail(DetailConfig((8, 8, 8), (1, 1, 1), (4, 2, 2)), (8, 8))
     nn.init.normal_(detail.out.weight, std=0.05)
-    return CodecModel(networks, prior, b"tiny", torch.device("cpu"), detail)
+    return torch_model(networks, prior, b"tiny", detail=detail)

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from codec.networks.decoder import CONDITION, Mean
 from codec.networks.layers import Block, Up, zeroed
-from codec.runtime.noise import noise
 from codec.untrusted import in_range
 
 CELLS = (8, 4, 2)  # pixels a side of a noise cell, coarse to fine; also the number of its plane
@@ -64,7 +63,7 @@ class Detail(nn.Module):
 
         Args:
             mean: the decoder's pass over ẑ.
-            u: standard normal noise per scale, (N, channels, H/cell, W/cell), see `draw`.
+            u: standard normal noise per scale, (N, channels, H/cell, W/cell), see `CELLS`.
         """
         pixels = mean.pixels
         seen = (
@@ -82,25 +81,3 @@ class Detail(nn.Module):
             for block in blocks:
                 h = block(h, mean.condition)
         return nn.functional.pixel_shuffle(self.out(h).float(), 2)
-
-    def draw(self, seed: int, top: int, left: int, height: int, width: int) -> tuple[Tensor, ...]:
-        """U of a rectangle of the image: per scale (1, channels, height/cell, width/cell) float32.
-
-        Args:
-            seed: 0..2**64 - 1.
-            top: first row, in pixels; like the others a multiple of 8.
-            left: first column.
-            height: rows.
-            width: columns.
-        """
-        device = self.out.weight.device
-        return tuple(
-            noise(
-                seed,
-                cell,
-                (top // cell, left // cell),
-                (n, height // cell, width // cell),
-                device,
-            )
-            for n, cell in zip(self.config.noise, CELLS, strict=True)
-        )

@@ -2,135 +2,140 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from codec.networks.decoder import Decoder, Mean
-from codec.networks.quantizer import ResidualQuantizer
-from codec.runtime.tiles import Flow, Sink, Source, Tiles, Window, part
+from codec.runtime.codebooks import Codebooks
+from codec.runtime.engine import Array, Engine, Floats
+from codec.runtime.maps import Flow, Sink, Source
+from codec.runtime.noise import draw
+from codec.runtime.tiles import Tiles
+from codec.runtime.windows import Window, part
 
-Finish = Callable[[Window, Mean], Tensor]  # the pixels of a window, from the decoder's pass over it
 
-
-class Descent:
+class DecoderPass:
     """The levels of an image from the coarsest on.
 
-    Every pass begins at the indices, and holds a few rows of tiles of the features; for that, the
-    encoder makes the coarsest of them twice.
+    Every pass begins at the indices and holds a few rows of tiles of the features. The price: the
+    encoder, which makes one pass a level, computes the coarsest features more than once.
 
     Args:
-        decoder: the networks.
-        quantizer: the centroids.
+        engine: the networks.
+        codebooks: the centroids.
         tiles: of the image.
-        condition: (1, 1 + levels), see `ModelConfig.condition`.
-        indices: int32 grids of the first stages, or of all, coarse to fine.
+        condition: see `ModelConfig.condition`.
+        indices: int32 grids of the first stages, or of all, coarse to fine. The predictions of a
+            level depend on those of the coarser levels only.
     """
 
     def __init__(
         self,
-        decoder: Decoder,
-        quantizer: ResidualQuantizer,
+        engine: Engine,
+        codebooks: Codebooks,
         tiles: Tiles,
-        condition: Tensor,
+        condition: Sequence[float],
         indices: Sequence[NDArray[np.int32]],
     ) -> None:
-        self._decoder, self._quantizer, self._tiles = decoder, quantizer, tiles
-        self._transforms = list(decoder.transforms)
+        self._engine, self._codebooks, self._tiles = engine, codebooks, tiles
         self._indices = indices
-        self._c = decoder.condition(condition)
+        self._embedding = engine.embed(condition)
+        self._cells = [codebooks.stages[numbers[0]].cell for numbers in codebooks.levels]
 
-    def expect(self, level: int, sink: Sink) -> None:
-        """Give the prediction of a level's latent to a sink; looks at the coarser levels' indices.
+    def predict(self, level: int, sink: Sink) -> None:
+        """Give the prediction of a level's latent to a sink.
 
         Args:
-            level: 0 is the coarsest.
+            level: 1 or more: nothing is known of level 0.
             sink: takes (1, D, height/cell, width/cell) float32 of every tile.
         """
+        features, latents = self._coarser(level)
+        sources = [features[0], *(reader() for reader in latents)]
+        self._tiles.run(f"predict {level}", partial(self._predict, level), sources, [sink])
 
-        def step(_: Window, pixels: Tensor, *hidden: Tensor) -> list[Tensor]:
-            before = hidden[0] if hidden else pixels.new_zeros(())
-            return [self._decoder.expect(level, before, pixels, self._c)[2]]
-
-        self._tiles.run(f"expect {level}", step, self._above(level), [sink])
-
-    def render(self, name: str, finish: Finish, sink: Sink) -> None:
-        """Give the image of all indices to a sink.
+    def rows(self, realism: float, seed: int, sink: Sink) -> Iterator[None]:
+        """Give the image of all indices, g(ẑ) + α·r(ẑ + U), to a sink: a row of tiles a `next`.
 
         Args:
-            name: of `finish`; functions that reach differently have different names.
-            finish: makes pixels of the decoder's pass.
-            sink: takes them.
+            realism: α. At 0, and for a model without a detail network, r is not computed.
+            seed: of U.
+            sink: takes (1, 3, height, width) float32 of every tile, in 0..1.
         """
+        detail = bool(realism and self._engine.noise)
+        features, latents = self._coarser(len(self._cells))
+        image = partial(self._linear_image, [reader() for reader in latents])
+        step = partial(self._detailed, realism, seed) if detail else self._mean
+        name = "render detail" if detail else "render mean"
+        return self._tiles.rows(name, step, [image, features[0]], [sink])
 
-        def step(window: Window, pixels: Tensor, hidden: Tensor) -> list[Tensor]:
-            return [finish(window, self._decoder.render(pixels, hidden, self._c))]
+    def _coarser(self, level: int) -> tuple[list[Source], list[Callable[[], Source]]]:
+        """What the coarser levels provide.
 
-        sources = self._above(len(self._transforms))
-        self._tiles.run(f"render {name}", step, sources, [sink])
-
-    def _above(self, level: int) -> list[Source]:
-        """What the coarser levels say: the linear part of the image, and features if there are any.
-
-        The linear part, 12 bytes a pixel, is made again wherever a window of it is needed.
+        Returns:
+            The features of the last of them, if there is one, and per level what makes a new reader
+            of its latent.
         """
-        coded: list[Callable[[], Source]] = []  # what was coded of each latent, for a new reader
         features: list[Source] = []
+        latents: list[Callable[[], Source]] = []
         for coarser in range(level):
-            remainder = partial(self._remainder, coarser)
-            sources: list[Source] = [remainder, self._linear(coded), *features]
-            hidden, own = Flow(self._tiles.whole), Flow(self._tiles.whole)
-            sinks = [hidden.write, own.write][: 2 if coarser else 1]  # 0: the remainder is all
-
-            def step(
-                _: Window, r: Tensor, x: Tensor, *before: Tensor, level: int = coarser
-            ) -> Sequence[Tensor]:
-                return self._absorb(level, r, x, before)[: 2 if level else 1]
-
-            rows = self._tiles.rows(f"absorb {coarser}", step, sources, sinks)
+            sources: list[Source] = [partial(self._remainder, coarser), *features]
+            sources += [reader() for reader in latents]
+            hidden, latent = Flow(self._tiles.whole), Flow(self._tiles.whole)
+            step, sinks = partial(self._update, coarser), [hidden.write, latent.write]
+            rows = self._tiles.rows(f"update {coarser}", step, sources, sinks)
             hidden.made_by(rows)
-            own.made_by(rows)
+            latent.made_by(rows)
             features = [hidden.reader()]
-            coded.append(own.reader if coarser else partial(partial, self._remainder, coarser))
-        return [self._linear(coded), *features]
+            latents.append(latent.reader)
+        return features, latents
 
-    def _linear(self, coded: Sequence[Callable[[], Source]]) -> Source:
-        """The linear part of the image, of some levels: (1, 3, height, width) of a window."""
-        levels = [(t, reader()) for t, reader in zip(self._transforms, coded, strict=False)]
+    def _predict(
+        self, level: int, _: Window, features: Array, *latents: Floats
+    ) -> Sequence[Floats]:
+        return [self._engine.predict(level, self._embedding, features, latents)]
 
-        def pixels(window: Window) -> Tensor:
-            total = torch.zeros((1, 3, window.height, window.width), device=self._c.device)
-            for transform, read in levels:
-                wider = window.rounded(transform.cell)
-                total = total + part(transform.synthesis(read(wider)), wider, window)
-            return total
+    def _update(self, level: int, _: Window, remainder: Floats, *coarser: Array) -> Sequence[Array]:
+        features, latents = (coarser[0], coarser[1:]) if level else (None, ())
+        return self._engine.update(level, self._embedding, remainder, features, latents)
 
-        return pixels
+    def _mean(self, _: Window, pixels: Floats, features: Array) -> Sequence[Floats]:
+        return [_displayed(self._engine.render(self._embedding, pixels, features, None)[0])]
 
-    def _remainder(self, level: int, window: Window) -> Tensor:
+    def _detailed(
+        self, realism: float, seed: int, window: Window, pixels: Floats, features: Array
+    ) -> Sequence[Floats]:
+        corner, size = (window.top, window.left), (window.height, window.width)
+        u = draw(self._engine.noise, seed, corner, size)
+        mean, residual = self._engine.render(self._embedding, pixels, features, u)
+        if residual is not None:
+            residual *= np.float32(realism)
+            mean += residual
+        return [_displayed(mean)]
+
+    def _linear_image(self, latents: Sequence[Source], window: Window) -> Floats:
+        """The linear part of the image: (1, 3, height, width) of a window."""
+        wider = window.rounded(self._cells[0])
+        return part(self._engine.synthesize([read(wider) for read in latents]), wider, window)
+
+    def _remainder(self, level: int, window: Window) -> Floats:
         """Σ c over a level's stages, zero outside the image: (1, D, height/cell, width/cell)."""
-        stages = self._quantizer.of_level(level)
-        first = self._quantizer.stages[stages[0]]
-        cell = first.cell
+        stages = self._codebooks.levels[level]
+        cell = self._cells[level]
         rows = slice(window.top // cell, window.bottom // cell)
         columns = slice(window.left // cell, window.right // cell)
-        shape = (1, window.height // cell, window.width // cell, first.dim)
-        total = torch.zeros(shape, device=self._c.device)
-        for stage in stages[: max(len(self._indices) - stages[0], 0)]:
-            codes = torch.from_numpy(self._indices[stage][rows, columns])
-            codes = codes.to(self._c.device, torch.int64)
-            total[0, : codes.shape[0], : codes.shape[1]] += self._quantizer.codebook(stage)[codes]
-        return total.permute(0, 3, 1, 2)
+        dim = self._codebooks.stages[stages[0]].dim
+        total = np.zeros((window.height // cell, window.width // cell, dim), np.float32)
+        known = stages[: max(len(self._indices) - stages[0], 0)]
+        if known:
+            codes = [self._indices[stage][rows, columns] for stage in known]
+            total[: codes[0].shape[0], : codes[0].shape[1]] = self._codebooks.sum(known, codes)
+        return total.transpose(2, 0, 1)[None]
 
-    def _absorb(
-        self, level: int, remainder: Tensor, pixels: Tensor, hidden: Sequence[Tensor]
-    ) -> tuple[Tensor, Tensor]:
-        """Features of the next level, and what is coded of this one's latent."""
-        before = hidden[0] if hidden else pixels.new_zeros(())
-        features, coded, prediction = self._decoder.expect(level, before, pixels, self._c)
-        features = self._decoder.absorb(level, features, prediction, remainder, self._c)
-        return features, coded + remainder
+
+def _displayed(x: Floats) -> Floats:
+    """Pixels of [-1, 1] in 0..1, clipped, in place."""
+    x += 1
+    x *= 0.5
+    return np.clip(x, 0, 1, out=x)

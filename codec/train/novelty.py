@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from bitstream import stream
 from bitstream.errors import CodecError
 from bitstream.header import Header
+from codec.images.strips import Bands
 from codec.models.loading import load_model
 from codec.novelty import (
     QUANTILES,
@@ -48,8 +48,7 @@ def measure(
         image: (H, W, 3) uint8.
         qualities: 0..100 each.
     """
-    planes = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float().div(255)
-    analysis = network.analyse(planes)
+    analysis = network.analyze(Bands([image]))
     code, error = [], []
     for quality in qualities:
         coding = network.quantize(analysis, quality)

@@ -16,8 +16,10 @@ from bitstream.errors import CodecError
 from bitstream.prior import grid_shape
 from codec.cli import app
 from codec.errors import UnusualImageWarning
+from codec.images.strips import Bands
 from codec.models.loading import load_model
 from codec.models.tiny import tiny_model
+from codec.models.torch_model import save_model
 from codec.novelty import (
     FILE,
     Calibration,
@@ -50,14 +52,13 @@ def calibrated(tmp_path_factory):
     """A folder with a tiny model that expects smooth pictures, calibrated on sixty of them."""
     folder = tmp_path_factory.mktemp("calibrated")
     model = tiny_model()
-    pictures = [torch.from_numpy(smooth(seed).copy()) for seed in range(300, 310)]
-    analyses = [model.analyse(x.permute(2, 0, 1)[None] / 255) for x in pictures]
+    analyses = [model.analyze(Bands([smooth(seed)])) for seed in range(300, 310)]
     for stage, grids in enumerate(
         zip(*(model.quantize(a, 50).indices for a in analyses), strict=True)
     ):
         counts = torch.from_numpy(np.bincount(np.concatenate(grids, None), minlength=16) + 0.1)
-        model.networks.quantizer.shares[:, stage] = (counts / counts.sum()).float()
-    model.save(folder)
+        model.engine.networks.quantizer.shares[:, stage] = (counts / counts.sum()).float()
+    save_model(model, folder)
     network = load_model(folder)
     assert network.calibration is None
     calibrate(network, [smooth(seed) for seed in range(60)]).save(folder)
@@ -107,7 +108,7 @@ def test_the_larger_percentile_counts():
 def test_energy_is_what_the_codes_left(calibrated, monkeypatch):
     """In whole images and in tiles: means over the cells of ‖e − Σ c‖² and ‖e‖²."""
     network = load_model(calibrated)
-    quantizer, seen = network.networks.quantizer, {}
+    quantizer, seen = network.engine.networks.quantizer, {}
 
     def search(stages, latent, *more):
         codes = type(quantizer).search(quantizer, stages, latent, *more)
@@ -117,7 +118,7 @@ def test_energy_is_what_the_codes_left(calibrated, monkeypatch):
         ]
         return codes
 
-    analysis = network.analyse(torch.from_numpy(smooth(1).copy()).permute(2, 0, 1)[None])
+    analysis = network.analyze(Bands([smooth(1)]))
     plain = network.quantize(analysis, 50)
     with monkeypatch.context() as patch:
         patch.setattr(quantizer, "search", search)
@@ -128,9 +129,9 @@ def test_energy_is_what_the_codes_left(calibrated, monkeypatch):
     shares = [rest / whole for rest, whole in energy]
     np.testing.assert_allclose(np.exp(error_statistics(energy)), shares, rtol=0.05)
 
-    wide = torch.from_numpy(np.tile(smooth(2), (3, 3, 1))).permute(2, 0, 1)[None]  # 768 x 768
-    whole = network.quantize(network.analyse(wide), 50).energy
-    tiled = network.quantize(network.analyse(wide, tile=512), 50).energy
+    wide = np.tile(smooth(2), (3, 3, 1))  # 768 x 768
+    whole = network.quantize(network.analyze(Bands([wide])), 50).energy
+    tiled = network.quantize(network.analyze(Bands([wide]), tile=512), 50).energy
     np.testing.assert_allclose(tiled, whole, rtol=1e-4)
 
 

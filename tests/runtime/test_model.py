@@ -8,9 +8,12 @@ import pytest
 import torch
 
 from codec.errors import CodecError
+from codec.images.strips import Bands
 from codec.models.loading import load_model
 from codec.models.tiny import tiny_model
+from codec.models.torch_model import save_model, torch_engine
 from codec.networks.pyramid import ModelConfig, Networks
+from codec.runtime.encoder_pass import Analysis
 from codec.runtime.model import CodecModel
 
 
@@ -29,9 +32,13 @@ def test_a_device_that_is_not_there_gets_a_sentence(
         load_model(model_dir, device)
 
 
-@pytest.fixture
-def image() -> torch.Tensor:
-    return torch.rand(1, 3, 50, 75, generator=torch.Generator().manual_seed(0))
+def noisy(height: int, width: int) -> Bands:
+    samples = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    return Bands([samples])
+
+
+def analyzed(model: CodecModel) -> Analysis:
+    return model.analyze(noisy(50, 75))
 
 
 def test_a_new_model_is_its_linear_transforms() -> None:
@@ -67,22 +74,21 @@ def test_orthonormal_transforms_invert_what_they_keep() -> None:
 def test_grids_cover_the_image_and_every_prefix_is_an_image(
     model: CodecModel, height: int, width: int
 ) -> None:
-    x = torch.rand(1, 3, height, width)
-    indices = model.quantize(model.analyse(x), 60).indices
+    indices = model.quantize(model.analyze(noisy(height, width)), 60).indices
     for grid, cell, codes in zip(indices, model.cells, model.codes, strict=True):
         assert grid.shape == (-(-height // cell), -(-width // cell))
         assert grid.dtype == np.int32
         assert 0 <= grid.min() <= grid.max() < codes
     for stages in range(1, len(indices) + 1):
-        out = model.synthesise(indices[:stages], 60, height, width)
-        assert out.shape == x.shape
+        out = model.synthesize(indices[:stages], 60, height, width)
+        assert out.shape == (1, 3, height, width)
         assert 0 <= float(out.min()) <= float(out.max()) <= 1
 
 
-def test_more_stages_come_closer(model: CodecModel, image: torch.Tensor) -> None:
+def test_more_stages_come_closer(model: CodecModel) -> None:
     """In the latents: the remainder of each level shrinks with every stage at λ = 0."""
-    quantizer = model.networks.quantizer
-    latent = model.analyse(image).latents[1][0].flatten(1).T.contiguous()
+    quantizer = torch_engine(model).networks.quantizer
+    latent = torch.from_numpy(analyzed(model).latents[1][0]).flatten(1).T.contiguous()
     stages = quantizer.of_level(1)
     free = [torch.zeros(quantizer.stages[s].codes) for s in stages]
     errors = []
@@ -105,13 +111,13 @@ def test_condition_counts_stages_level_by_level() -> None:
 
 
 def test_saved_model_is_the_same_and_its_fingerprint_covers_every_file(
-    model: CodecModel, tmp_path: Path, image: torch.Tensor
+    model: CodecModel, tmp_path: Path
 ) -> None:
-    model.save(tmp_path)
+    save_model(model, tmp_path)
     first, again = load_model(tmp_path, "cpu"), load_model(tmp_path, "cpu")
     assert first.fingerprint == again.fingerprint
-    one = first.quantize(first.analyse(image), 70).indices
-    other = again.quantize(again.analyse(image), 70).indices
+    one = first.quantize(analyzed(first), 70).indices
+    other = again.quantize(analyzed(again), 70).indices
     assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
     config = tmp_path / "config.json"
     changed = json.loads(config.read_text()) | {"lambda_fine": 0.03}
@@ -134,7 +140,7 @@ def test_saved_model_is_the_same_and_its_fingerprint_covers_every_file(
 def test_a_damaged_model_is_one_sentence(
     model: CodecModel, tmp_path: Path, name: str, damage
 ) -> None:
-    model.save(tmp_path)
+    save_model(model, tmp_path)
     file = tmp_path / name
     file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(CodecError) as caught:

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from bitstream.errors import CodecError
 from codec.models.loading import load_model
 from codec.models.tiny import tiny_model
+from codec.models.torch_model import save_model
 from codec.train.config import configured
 from codec.train.detail.discriminator import LeCam
 from codec.train.detail.loop import DetailTraining, train_detail
@@ -41,7 +42,7 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     folder = tmp_path_factory.mktemp("base")
-    tiny_model().save(folder)
+    save_model(tiny_model(), folder)
     return folder
 
 
@@ -76,8 +77,8 @@ def test_only_detail_is_trained(tmp_path, base, data):
     assert [line["step"] for line in losses(tmp_path)] == [2, 3]  # as many as were asked for
     trained, before = load_model(tmp_path / "model"), load_model(base)
     assert trained.fingerprint == before.fingerprint
-    start = before.detail.state_dict()
-    moved = [not torch.equal(v, start[n]) for n, v in trained.detail.state_dict().items()]
+    start = before.engine.detail.state_dict()
+    moved = [not torch.equal(v, start[n]) for n, v in trained.engine.detail.state_dict().items()]
     assert sum(moved) > len(moved) / 2
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 
 import numpy as np
-import torch
 
 from bitstream.context import ContextPrior
 from bitstream.prior import QUALITIES, Prior, StaticPrior
 from bitstream.tables import frequencies_from_counts
+from codec.models.torch_model import torch_model
 from codec.networks.pyramid import Networks
 from codec.networks.quantizer import quality_range
 from codec.runtime.model import CodecModel
@@ -48,5 +48,5 @@ def context_prior(networks: Networks, crops: Crops, config: TrainConfig) -> Cont
 
 
 def as_model(networks: Networks, prior: Prior) -> CodecModel:
-    """A codec of these networks and tables; `CodecModel.save` writes it."""
-    return CodecModel(networks, prior, bytes(4), torch.device("cpu"))
+    """A codec of these networks and tables; `save_model` writes it."""
+    return torch_model(networks, prior, bytes(4))

@@ -15,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from bitstream.errors import CodecError
 from codec.files import naming, writing
+from codec.models.torch_model import save_model
 from codec.networks.layers import channels_last
 from codec.networks.pyramid import Networks
 from codec.networks.quantizer import RANGES
@@ -154,10 +155,10 @@ def train(
                     run.save()
         if log:
             run.save()
-            as_model(run.average, static_prior(run.average)).save(out / "model")
+            save_model(as_model(run.average, static_prior(run.average)), out / "model")
     if log and config.contexts and run.step >= config.steps:
         whole = Crops(images, config.crop, config.batch, seed)
-        as_model(run.average, context_prior(run.average, whole, config)).save(out / "model")
+        save_model(as_model(run.average, context_prior(run.average, whole, config)), out / "model")
     if world > 1:
         torch.distributed.destroy_process_group()
 

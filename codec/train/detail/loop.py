@@ -6,14 +6,17 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from codec.models.loading import load_model
+from codec.models.torch_model import save_model, torch_engine
 from codec.networks.decoder import Mean
-from codec.networks.detail import Detail, DetailConfig
+from codec.networks.detail import CELLS, Detail, DetailConfig
 from codec.networks.layers import channels_last
 from codec.runtime.model import CodecModel
+from codec.runtime.noise import draw
 from codec.train.checkpoint import Checkpoint, has_checkpoint
 from codec.train.clock import Clock
 from codec.train.codec.coding import quantising
@@ -53,7 +56,9 @@ class Run:
     """Everything a training run of r holds."""
 
     def __init__(self, config: DetailTraining, model: CodecModel, out: Path) -> None:
-        self.config, self.model, self.out, self.device = config, model, out, model.device
+        self.config, self.model, self.out = config, model, out
+        self.base = torch_engine(model)
+        self.device = self.base.device
         torch.manual_seed(config.seed)
         widths = model.config.decoder
         self.detail = channels_last(Detail(config.detail, (widths[1], widths[0])).to(self.device))
@@ -80,8 +85,8 @@ class Run:
     def save(self) -> None:
         """Write the checkpoint and the model."""
         self._checkpoint.save(self.step)
-        self.model.detail = self.average.eval()
-        self.model.save(self.out / "model")
+        self.base.detail = self.average.eval()
+        save_model(self.model, self.out / "model")
 
     def load(self) -> None:
         """Continue from the checkpoint in `out` (errors: see `Checkpoint.load`)."""
@@ -89,7 +94,7 @@ class Run:
 
     def mean(self, x: Tensor, quality: float) -> Mean:
         """The mean of a batch (N, 3, H, W) in [-1, 1], coded at a quality."""
-        networks = self.model.networks
+        networks = self.base.networks
         stages = len(networks.quantizer.stages)
         condition = x.new_tensor([networks.config.condition(quality, stages)]).expand(len(x), -1)
         code = quantising(networks, networks.encoder(x), quality, [])
@@ -100,8 +105,12 @@ class Run:
         """U of a batch (N, 3, H, W), another one for every step and sample."""
         count, _, height, width = x.shape
         first = (2 * self.step + sample) * count
-        drawn = [self.detail.draw(first + n, 0, 0, height, width) for n in range(count)]
-        return tuple(torch.cat(planes) for planes in zip(*drawn, strict=True))
+        planes = list(zip(CELLS, self.config.detail.noise, strict=True))
+        drawn = [draw(planes, first + n, (0, 0), (height, width)) for n in range(count)]
+        return tuple(
+            torch.from_numpy(np.concatenate(plane)).to(self.device)
+            for plane in zip(*drawn, strict=True)
+        )
 
 
 def one_step(run: Run, crops: Crops, log: Log) -> None:
@@ -161,7 +170,7 @@ def train_detail(
     crops = Crops(load_images(data), config.crop, config.batch, config.seed * 1000)
     out.mkdir(parents=True, exist_ok=True)
     base = load_model(config.base)
-    base.networks.requires_grad_(False)
+    torch_engine(base).networks.requires_grad_(False)
     run = Run(config, base, out)
     if checkpoint:
         run.load()

@@ -14,6 +14,7 @@ import codec
 from bitstream import reference, write
 from codec.cli import app
 from codec.errors import CodecError
+from codec.models.torch_model import save_model
 
 SECONDS = 2  # of processor time that a refusal may take
 
@@ -84,7 +85,7 @@ def test_the_reference_decoder_refuses_it_too(name, kit, model, tmp_path):
 def folder(model, tmp_path_factory):
     """The model under the fingerprint that it has as a folder."""
     path = tmp_path_factory.mktemp("model")
-    model.save(path)
+    save_model(model, path)
     return path, Kit(model.prior, codec.load_model(path, "cpu").fingerprint)
 
 

@@ -18,7 +18,7 @@ import codec
 from bitstream import Prior, StaticPrior
 from bitstream.errors import Checksum, CodecError, Truncated
 from codec.models.loading import load_model
-from codec.runtime.model import CodecModel
+from codec.models.torch_model import torch_model
 
 MEGABYTES = 20
 DETAIL = "detail.safetensors"
@@ -426,7 +426,7 @@ def test_wrong_tables_under_a_right_fingerprint(model, photo):
         tables = [table.frequencies for table in model.prior.tables]
         tables[stage] = skewed[stage]
         prior = StaticPrior(model.cells, tables)
-        other = CodecModel(model.networks, prior, model.fingerprint, model.device)
+        other = torch_model(model.engine.networks, prior, model.fingerprint)
         for partial in (False, True):
             with pytest.raises((Checksum, Truncated)):
                 codec.decode(data, model=other, allow_partial=partial)

@@ -152,9 +152,10 @@ TARGETS = {"bitstream": bitstream, "symbols": symbols, "command": command}
 def tiny_folder() -> str:
     """A folder with the tiny model."""
     from codec.models.tiny import tiny_model
+    from codec.models.torch_model import save_model
 
     folder = tempfile.mkdtemp(prefix="bibcodec-fuzz-")
-    tiny_model().save(Path(folder))
+    save_model(tiny_model(), Path(folder))
     return folder
 
 

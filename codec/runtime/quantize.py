@@ -1,0 +1,109 @@
+"""The choice of codes: level by level, against what the decoder predicts of each level."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitstream.prior import grid_shape
+from codec.runtime.codebooks import Codebooks
+from codec.runtime.decoder_pass import DecoderPass
+from codec.runtime.encoder_pass import Analysis
+from codec.runtime.engine import Engine, Floats
+from codec.runtime.tiles import Tiles
+from codec.runtime.windows import Window, part
+
+Indices = list[NDArray[np.int32]]
+
+
+def beam_width(effort: int, level: int) -> int:
+    """Width of the search at an effort 1..9: wide at coarse levels, where there are few vectors.
+
+    >>> [[beam_width(effort, level) for level in range(3)] for effort in (1, 5, 9)]
+    [[2, 1, 1], [8, 4, 2], [32, 16, 8]]
+    """
+    return max(1, round(2.0 ** ((effort + 1) / 2 - level)))
+
+
+@dataclass(frozen=True)
+class Coding:
+    """The codes of an image.
+
+    Attributes:
+        indices: per stage an int32 grid, coarse to fine.
+        quality: 0..100, what they were chosen for.
+        energy: per level the means of ‖e − Σ c‖² and ‖e‖² over its cells: what the codes left of
+            the remainder, and the remainder.
+    """
+
+    indices: Indices
+    quality: int
+    energy: list[tuple[float, float]]
+
+
+class Quantization:
+    """The search for the codes of an image, at one λ.
+
+    Args:
+        engine: the networks.
+        codebooks: the centroids.
+        tiles: of the image.
+        analysis: its latents.
+        biases: per stage (K,), λ·bits of each code.
+        effort: 1..9, how widely to search, see `beam_width`.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        codebooks: Codebooks,
+        tiles: Tiles,
+        analysis: Analysis,
+        biases: Sequence[Floats],
+        *,
+        effort: int,
+    ) -> None:
+        self._engine, self._codebooks, self._tiles = engine, codebooks, tiles
+        self._latents, self._biases, self._effort = analysis.latents, biases, effort
+        size = analysis.height, analysis.width
+        self._indices = [np.zeros(grid_shape(*size, s.cell), np.int32) for s in codebooks.stages]
+        self._energy = np.zeros((len(analysis.latents), 2))
+
+    def run(self, condition: Sequence[float], quality: int) -> Coding:
+        """The codes of all levels, coarse to fine.
+
+        Args:
+            condition: what the decoder will know, see `ModelConfig.condition`.
+            quality: which is noted in the result.
+        """
+        decoder = DecoderPass(self._engine, self._codebooks, self._tiles, condition, self._indices)
+        for tile in self._tiles:
+            self._search(0, tile, np.zeros((), np.float32))
+        for level in range(1, len(self._latents)):
+            decoder.predict(level, partial(self._search, level))
+        return Coding(
+            self._indices, quality, [(rest, all_) for rest, all_ in self._energy.tolist()]
+        )
+
+    def _search(self, level: int, window: Window, prediction: Floats) -> None:
+        stages = self._codebooks.levels[level]
+        cell = self._codebooks.stages[stages[0]].cell
+        rows = slice(window.top // cell, window.bottom // cell)
+        columns = slice(window.left // cell, window.right // cell)
+        inside = self._indices[stages[0]][rows, columns].shape
+        e = part(self._latents[level], self._tiles.whole, window) - prediction
+        vectors = e[0, :, : inside[0], : inside[1]].transpose(1, 2, 0).reshape(-1, e.shape[1])
+        vectors = np.ascontiguousarray(vectors)
+        biases = [self._biases[stage] for stage in stages]
+        width = beam_width(self._effort, level)
+        codes = self._engine.search(level, vectors, biases, width)
+        for stage, grid in zip(stages, codes.T, strict=True):
+            self._indices[stage][rows, columns] = grid.reshape(inside)
+        rest = vectors - self._codebooks.sum(stages, list(codes.T))
+        cells = self._indices[stages[0]].size
+        for k, left in enumerate((rest, vectors)):
+            self._energy[level, k] += np.square(left).sum(dtype=np.float64) / cells

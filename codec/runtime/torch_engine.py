@@ -1,0 +1,140 @@
+"""The networks' steps in torch, on a CPU or a GPU. Maps are channels last in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from codec.networks.detail import CELLS, Detail
+from codec.networks.layers import channels_last
+from codec.networks.pyramid import Networks
+from codec.runtime.engine import Array, Floats
+
+
+class TorchEngine:
+    """Runs the steps of `codec.runtime.engine.Engine`; safe to share between threads.
+
+    Args:
+        networks: encoder, quantizer and decoder.
+        detail: the network r; None for a model that decodes to the conditional mean only.
+        device: where the networks run.
+    """
+
+    def __init__(self, networks: Networks, detail: Detail | None, device: torch.device) -> None:
+        self.networks = channels_last(networks.to(device)).eval()
+        self.detail = channels_last(detail.to(device)).eval() if detail else None
+        self.device = device
+        self.bf16 = device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+    @property
+    def noise(self) -> tuple[tuple[int, int], ...]:
+        """Cell and channels of the noise at each scale."""
+        if self.detail is None:
+            return ()
+        return tuple(zip(CELLS, self.detail.config.noise, strict=True))
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """No gradients, and one conversion of the weights to bfloat16 for all steps inside."""
+        autocast = torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
+        with torch.inference_mode(), autocast:
+            yield
+
+    def analyze(self, pixels: Floats) -> list[Floats]:
+        """Linear latents of pixels."""
+        x = self._tensor(pixels)
+        return [_array(transform.analysis(x)) for transform in self.networks.encoder.transforms]
+
+    def refine(self, level: int, features: Array) -> tuple[Floats, Array | None]:
+        """The encoder network's part of one level."""
+        correction, coarser = self.networks.encoder.correct(level, self._tensor(features))
+        return _array(correction.float()), _array(coarser) if level else None
+
+    def embed(self, condition: Sequence[float]) -> Array:
+        """The embedding of a condition."""
+        values = torch.tensor([condition], device=self.device)
+        return _array(self.networks.decoder.condition(values))
+
+    def predict(
+        self, level: int, embedding: Array, features: Array, latents: Sequence[Floats]
+    ) -> Floats:
+        """What the coarser levels predict of a level's latent."""
+        decoder, pixels = self.networks.decoder, self._pixels(latents)
+        hidden, c = self._tensor(features), self._tensor(embedding)
+        return _array(decoder.expect(level, hidden, pixels, c)[2])
+
+    def update(
+        self,
+        level: int,
+        embedding: Array,
+        remainder: Floats,
+        features: Array | None,
+        latents: Sequence[Floats],
+    ) -> tuple[Array, Floats]:
+        """The features and the latent of a level once its remainder is decoded."""
+        decoder, r, c = self.networks.decoder, self._tensor(remainder), self._tensor(embedding)
+        if features is None:
+            cell = list(decoder.transforms)[level].cell
+            pixels = r.new_zeros((1, 3, r.shape[2] * cell, r.shape[3] * cell))
+            hidden = pixels.new_zeros(())
+        else:
+            pixels, hidden = self._pixels(latents), self._tensor(features)
+        hidden, coded, prediction = decoder.expect(level, hidden, pixels, c)
+        hidden = decoder.absorb(level, hidden, prediction, r, c)
+        return _array(hidden), _array(coded + r)
+
+    def synthesize(self, latents: Sequence[Floats]) -> Floats:
+        """Pixels of the latents, by the linear transforms."""
+        return _array(self._pixels(latents))
+
+    def render(
+        self,
+        embedding: Array,
+        pixels: Floats,
+        features: Array,
+        noise: Sequence[Floats] | None,
+    ) -> tuple[Floats, Floats | None]:
+        """The conditional mean, and the residual if noise is given."""
+        x, hidden, c = (self._tensor(array) for array in (pixels, features, embedding))
+        mean = self.networks.decoder.render(x, hidden, c)
+        if noise is None or self.detail is None:
+            return _array(mean.pixels), None
+        residual = self.detail(mean, tuple(self._tensor(u) for u in noise))
+        return _array(mean.pixels), _array(residual)
+
+    def search(
+        self, level: int, vectors: Floats, biases: Sequence[Floats], width: int
+    ) -> NDArray[np.integer[Any]]:
+        """Codes of a level's stages that jointly quantize vectors."""
+        quantizer = self.networks.quantizer
+        given = [self._tensor(bias) for bias in biases]
+        codes = quantizer.search(quantizer.of_level(level), self._tensor(vectors), given, width)
+        return codes.cpu().numpy()
+
+    def _pixels(self, latents: Sequence[Floats]) -> Tensor:
+        """The linear image of the first levels' latents: (1, 3, H, W)."""
+        transforms = self.networks.decoder.transforms
+        images = [
+            transform.synthesis(self._tensor(latent))
+            for transform, latent in zip(transforms, latents, strict=False)
+        ]
+        return sum(images[1:], start=images[0])
+
+    def _tensor(self, array: Array) -> Tensor:
+        tensor = torch.from_numpy(array)
+        if array.dtype == np.int16:
+            tensor = tensor.view(torch.bfloat16)
+        return tensor.to(self.device)
+
+
+def _array(tensor: Tensor) -> Array:
+    """The same memory, if it is the CPU's; bfloat16 becomes its bits in int16."""
+    if tensor.dtype == torch.bfloat16:
+        tensor = tensor.view(torch.int16)
+    return tensor.cpu().numpy()
