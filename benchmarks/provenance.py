@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import features
 
-PACKAGES = ("torch", "numpy", "pillow", "constriction", "safetensors", "pytorch-msssim")
+PACKAGES = ("torch", "numpy", "pillow", "constriction", "safetensors", "scipy")
 LIBRARIES = ("avif", "webp", "libjpeg_turbo")
 
 

@@ -1,9 +1,9 @@
 """Rate and distortion over a folder of PNG files, beside Pillow's JPEG, WebP and AVIF.
 
 Every figure counts the whole file. A point of a curve is one quality setting: the mean over the
-images of bits per pixel, of PSNR (of RGB, of each image) and of MS-SSIM (pytorch-msssim, RGB,
-linear). Between points a metric is interpolated over log(bpp), see codec/report/bjontegaard.py, and
-never extrapolated.
+images of bits per pixel, of PSNR (of RGB, of each image) and of MS-SSIM (RGB, linear). Between
+points a metric is interpolated over log(bpp), see codec/report/bjontegaard.py, and never
+extrapolated.
 
     python -m benchmarks.quality.rd KODAK_FOLDER -o benchmarks/results/rd_kodak.json
 
@@ -19,29 +19,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
-from pytorch_msssim import ms_ssim
 
 import codec
 from benchmarks.provenance import meta, photographs
 from bitstream import container, stream
-from codec.evaluation.peers import Decode, Encode, opened, pillow
+from codec.evaluation import peers
+from codec.evaluation.metrics import fidelity
+from codec.evaluation.peers import Decode, Encode
 from codec.report.bjontegaard import bd_rate, value_at_rate
 from codec.runtime.model import CodecModel
 
 Curve = dict[str, list[float]]
 
 OURS = (0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 90, 100)
-PEERS: Mapping[str, tuple[str, Sequence[int], dict[str, Any]]] = {
-    "JPEG": ("JPEG", (2, 4, 6, 8, 10, 13, 16, 20), {"optimize": True, "progressive": True}),
-    "WebP": ("WEBP", (0, 1, 2, 4, 7, 10, 15, 20, 27), {"method": 6}),
-    "AVIF": ("AVIF", (0, 4, 8, 12, 16, 20, 25, 30, 36, 42), {}),
-    "AVIF, tuned for PSNR": (
-        "AVIF",
-        (0, 2, 4, 8, 12, 16, 20, 25, 31),
-        {"speed": 4, "subsampling": "4:4:4", "advanced": {"tune": "psnr"}},
-    ),
+PEERS: Mapping[str, tuple[str, Sequence[int]]] = {  # of the peers of `bibcodec eval`
+    "JPEG": ("jpeg", (2, 4, 6, 8, 10, 13, 16, 20)),
+    "WebP": ("webp", (0, 1, 2, 4, 7, 10, 15, 20, 27)),
+    "AVIF": ("avif", (0, 4, 8, 12, 16, 20, 25, 30, 36, 42)),
+    "AVIF, tuned for PSNR": ("avif-psnr", (0, 2, 4, 8, 12, 16, 20, 25, 31)),
 }
 AT_BPP = (0.05, 0.1, 0.2, 0.3)
 RANGE = (0.03, 0.35)  # bpp, for BD-rate
@@ -69,7 +65,7 @@ def measure(
             out.load()
             decoded = time.perf_counter()
             bpp = 8 * len(data) / (image.width * image.height)
-            rows.append((bpp, *fidelity(image, out), encoded - start, decoded - encoded))
+            rows.append((bpp, *fidelities(image, out), encoded - start, decoded - encoded))
         values = [quality, *np.mean(rows, axis=0)]
         for key, value in zip(curve, values, strict=True):
             curve[key].append(round(float(value), 6))
@@ -78,15 +74,14 @@ def measure(
     return curve
 
 
-def fidelity(image: Image.Image, out: Image.Image) -> tuple[float, float]:
+def fidelities(image: Image.Image, out: Image.Image) -> tuple[float, float]:
     """PSNR in dB and MS-SSIM of two RGB images of the same size."""
-    x, y = (torch.from_numpy(np.array(im)).permute(2, 0, 1)[None].float() for im in (image, out))
-    mse = float((x - y).square().mean(dtype=torch.float64))
-    return 10 * np.log10(255**2 / mse), float(ms_ssim(x, y, data_range=255))
+    x, y = np.asarray(image), np.asarray(out)
+    return fidelity.psnr(x, y), fidelity.ms_ssim(x, y)
 
 
 def earlier_peers(path: Path, provenance: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The peers of an earlier run on the same images with the same machine and versions."""
+    """The peers of an earlier run: same images, machine, versions, settings."""
     if not path.exists():
         return {}
     earlier = json.loads(path.read_text())
@@ -96,7 +91,9 @@ def earlier_peers(path: Path, provenance: Mapping[str, Any]) -> dict[str, dict[s
     return {
         peer["name"]: peer
         for peer in earlier["peers"]
-        if peer["name"] in PEERS and peer["results"]["quality"] == list(PEERS[peer["name"]][1])
+        if peer["name"] in PEERS
+        and peer["description"] == peers.load(PEERS[peer["name"]][0]).description
+        and peer["results"]["quality"] == list(PEERS[peer["name"]][1])
     }
 
 
@@ -172,20 +169,20 @@ def main() -> None:
 
     curves = {"bibcodec": measure("bibcodec", images, OURS, encode, decode)}
     provenance = meta(paths, model.fingerprint)
-    peers = earlier_peers(arguments.output, provenance) if arguments.reuse_peers else {}
-    for name, (file_format, qualities, options) in PEERS.items():
-        if name not in peers:
-            described = f"Pillow, {options or 'defaults'}"
-            results = measure(name, images, qualities, pillow(file_format, **options), opened)
-            peers[name] = {"name": name, "description": described, "results": results}
-        curves[name] = peers[name]["results"]
+    others = earlier_peers(arguments.output, provenance) if arguments.reuse_peers else {}
+    for name, (codec_name, qualities) in PEERS.items():
+        if name not in others:
+            peer = peers.load(codec_name)
+            results = measure(name, images, qualities, peer.encode, peer.decode)
+            others[name] = {"name": name, "description": peer.description, "results": results}
+        curves[name] = others[name]["results"]
     result = {
         "name": "bibcodec",
         "description": "whole files, means over the images; realism 0",
         "results": curves["bibcodec"],
         "summary": summary(curves),
         "overhead": overhead(files, model),
-        "peers": list(peers.values()),
+        "peers": list(others.values()),
         "meta": provenance,
     }
     arguments.output.parent.mkdir(parents=True, exist_ok=True)

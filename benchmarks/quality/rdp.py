@@ -31,7 +31,7 @@ from codec.files import writing
 
 TARGETS = (0.05, 0.1, 0.2)  # bits per pixel
 REALISMS = (0.0, 0.5, 1.0)
-PEERS = ("avif", "webp", "jxl", "heic")
+PEERS = ("avif", "avif-psnr", "webp", "jxl", "heic")
 SHOWN = {"bpp": 3, "psnr-rgb": 2, "ms-ssim-rgb": 4, "ssimulacra2": 1, "flip": 3, "lpips": 3} | {
     "frechet-256": 2,
     "kid-256": 3,

@@ -35,6 +35,7 @@ class Codec(StrEnum):
     JPEG = "jpeg"
     WEBP = "webp"
     AVIF = "avif"
+    AVIF_PSNR = "avif-psnr"
     JXL = "jxl"
     HEIC = "heic"
     MOZJPEG = "mozjpeg"

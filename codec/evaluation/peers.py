@@ -1,13 +1,17 @@
 """Other codecs, to be measured beside ours: JPEG, WebP, AVIF, JPEG XL and HEIC.
 
-JPEG, WebP and AVIF are Pillow's. JPEG XL needs imagecodecs and HEIC pillow-heif (the extra
-`baselines`). `mozjpeg` is the program `cjpeg` of MozJPEG, if it is on the PATH.
+JPEG, WebP and AVIF are Pillow's. AVIF is there twice, as libavif's default was changed from the
+best PSNR to better looks: `avif` is Pillow's default, `avif-psnr` is set for the best PSNR. Both
+run on one thread, since the bytes depend on the number of threads. JPEG XL needs imagecodecs and
+HEIC pillow-heif (the extra `baselines`). `mozjpeg` is the program `cjpeg` of MozJPEG, if it is on
+the PATH.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+import re
 import shutil
 import subprocess
 import time
@@ -24,6 +28,9 @@ from codec.errors import CodecError
 
 Encode = Callable[[Image.Image, int], bytes]
 Decode = Callable[[bytes], Image.Image]
+Found = tuple[int, bytes, float]  # a quality, its file, and the seconds that coding it took
+
+NEIGHBOURS = 10  # qualities whose sizes are too close for the lowest to be surely the smallest
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,9 @@ class Peer:
         description: encoder, version and settings.
         encode: RGB image and quality -> whole file.
         decode: whole file -> RGB image.
-        qualities: from the smallest file to the largest.
+        qualities: from the lowest to the highest.
+        growing: sizes grow with the quality, whatever the image, but for a percent between
+            neighbours.
     """
 
     name: str
@@ -43,16 +52,20 @@ class Peer:
     encode: Encode
     decode: Decode
     qualities: range
+    growing: bool = True
 
-    def within(self, image: Image.Image, budgets: Sequence[int]) -> list[tuple[int, bytes, float]]:
-        """For each budget of bytes the largest quality whose file is within it.
+    def within(self, image: Image.Image, budgets: Sequence[int]) -> list[Found]:
+        """For each budget of bytes the largest file within it, or the smallest file if none is.
 
-        Sizes are taken to grow with the quality. Where none fits, it is the smallest quality, whose
-        file is larger than the budget.
+        Where sizes grow with the quality a few files are made and the rest is inferred, but for the
+        smallest file, which is looked for among the ten lowest qualities; where sizes do not grow,
+        the file of every quality is made.
 
         Returns:
             For each budget the quality, its file and the seconds that coding it took.
         """
+        if not self.growing:
+            return self._within_any(image, budgets)
         files: dict[int, tuple[bytes, float]] = {}  # by index in `qualities`
 
         def size(index: int) -> int:
@@ -74,7 +87,20 @@ class Peer:
                     share = math.log(budget / size(low)) / math.log(size(high) / size(low))
                     middle = min(max(low + round(share * (high - low)), low + 1), high - 1)
                 low, high = (middle, high) if size(middle) <= budget else (low, middle)
+            if size(low) > budget:
+                low = min(range(min(NEIGHBOURS, len(self.qualities))), key=size)
             found.append((self.qualities[low], *files[low]))
+        return found
+
+    def _within_any(self, image: Image.Image, budgets: Sequence[int]) -> list[Found]:
+        """`within` by looking at every quality; of files of one size the higher quality's."""
+        sizes = {quality: len(self.encode(image, quality)) for quality in self.qualities}
+        found = []
+        for budget in budgets:
+            fitting = [quality for quality in sizes if sizes[quality] <= budget]
+            smallest = [quality for quality in sizes if sizes[quality] == min(sizes.values())]
+            quality = max(fitting or smallest, key=lambda quality: (sizes[quality], quality))
+            found.append((quality, *self.timed(image, quality)))
         return found
 
     def timed(self, image: Image.Image, quality: int) -> tuple[bytes, float]:
@@ -132,8 +158,23 @@ def _webp() -> Peer:
 
 
 def _avif() -> Peer:
-    described = f"libavif {features.version('avif')} by Pillow, defaults (speed 6, 4:2:0)"
-    return Peer("avif", described, pillow("AVIF"), opened, range(101))
+    described = f"{_libavif()}, defaults (speed 6, 4:2:0)"
+    return Peer("avif", described, pillow("AVIF", max_threads=1), opened, range(101))
+
+
+def _avif_psnr() -> Peer:
+    described = f"{_libavif()}, tune=psnr, speed 4, 4:4:4"
+    encode = pillow("AVIF", max_threads=1, speed=4, subsampling="4:4:4", advanced={"tune": "psnr"})
+    return Peer("avif-psnr", described, encode, opened, range(101))
+
+
+def _libavif() -> str:
+    """Versions of libavif and its encoders."""
+    from PIL import _avif  # noqa: PLC0415
+
+    encoders = re.findall(r"(\S+) \[enc[^]]*\]:([^,]+)", _avif.codec_versions())
+    named = ", ".join(f"{name} {number}" for name, number in encoders)
+    return f"libavif {features.version('avif')} ({named}) by Pillow, one thread"
 
 
 def _jxl() -> Peer:
@@ -151,7 +192,9 @@ def _jxl() -> Peer:
         f"{imagecodecs.jpegxl_version()} by imagecodecs, effort 7; "
         "quality q is distance (100 - q) / 4"
     )
-    return Peer("jxl", described, encode, decode, range(100))  # distance 25 is the format's largest
+    # 25 is the format's largest distance; from 20 on libjxl codes half the resolution by default,
+    # in more bytes than at 19.75
+    return Peer("jxl", described, encode, decode, range(100), growing=False)
 
 
 def _heic() -> Peer:
@@ -184,6 +227,7 @@ _PEERS: Mapping[str, Callable[[], Peer]] = {
     "jpeg": _jpeg,
     "webp": _webp,
     "avif": _avif,
+    "avif-psnr": _avif_psnr,
     "jxl": _jxl,
     "heic": _heic,
     "mozjpeg": _mozjpeg,

@@ -20,7 +20,7 @@ PACKAGES = (
     "pillow",
     "constriction",
     "safetensors",
-    "pytorch-msssim",
+    "scipy",
     "ssimulacra2",
     "flip-evaluator",
     "efficientnet-lite-pytorch",

@@ -21,7 +21,8 @@ REPEATS = 1000  # of the bootstrap for means
 DISTANCE_REPEATS = 200  # for distances, whose every repeat costs an eigenvalue decomposition
 NOTES = {
     "psnr-rgb": "mean over images of 10 log10(255² / MSE) over R, G and B, at most 100",
-    "ms-ssim-rgb": "pytorch-msssim, mean over R, G and B, linear",
+    "ms-ssim-rgb": "Wang 2003, halved by means of 2 x 2 pixels from the top left, a last odd row "
+    "or column counted twice; mean over R, G and B, linear",
     "ssimulacra2": "as libjxl's program, with the maps and weights of the package ssimulacra2",
     "flip": "NVIDIA flip-evaluator, LDR, 67 pixels per degree, mean of the error map",
     "gmsd": "Xue 2014, luma, half resolution",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from codec.evaluation import peers
 from codec.evaluation import run as evaluate
 from codec.evaluation.measure import FOREIGN, OURS, Plan
 
+PHOTO = Path(__file__).parents[2] / "examples" / "kodim23.png"
 SIZE = (208, 192)  # holds windows of 128 pixels and none of 256; MS-SSIM needs 161
 
 
@@ -117,16 +119,56 @@ def test_samples_are_means_over_seeds(measured, model_dir, folder):
     assert measured["images"][0]["points"][1]["psnr-rgb"] == pytest.approx(np.mean(psnr), abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["jpeg", "webp", "avif", "jxl", "heic"])
+@pytest.mark.parametrize("name", ["jpeg", "webp", "avif", "avif-psnr", "jxl", "heic"])
 def test_peers_take_the_largest_file_within_a_budget(name):
     peer, image = peers.load(name), scene(0, (64, 64))
     (quality, data, _), (least, smallest, _) = peer.within(image, [700, 1])
     assert len(data) <= 700 < len(peer.encode(image, quality + 4))
-    assert least == peer.qualities[0]
-    assert len(smallest) > 1
+    assert all(len(peer.encode(image, q)) >= len(smallest) for q in peer.qualities[:30])
+    assert peer.encode(image, least) == smallest
     assert peer.decode(data).size == image.size
     error = np.square(np.array(peer.decode(data), np.float64) - np.array(image)).mean()
     assert error < 900  # it is the image
+
+
+def test_a_peer_whose_sizes_do_not_grow_is_searched_at_every_quality():
+    sizes = [90, 70, 40, 60, 50, 60, 80]
+    peer = peers.Peer(
+        "up-and-down",
+        "",
+        lambda image, quality: bytes(sizes[quality]),
+        lambda data: None,
+        range(7),
+        growing=False,
+    )
+    image = scene(0, (8, 8))
+    found = [
+        (quality, len(data)) for quality, data, _ in peer.within(image, [1000, 65, 59, 40, 39])
+    ]
+    assert found == [(0, 90), (5, 60), (4, 50), (2, 40), (2, 40)]
+
+
+def test_jpeg_xl_of_a_texture_is_smaller_at_distance_19_75_than_at_20():
+    """Half the resolution from 20 on: a bisection ends at a file that is not the smallest."""
+    texture = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
+    peer, image = peers.load("jxl"), Image.fromarray(texture)
+    sizes = {quality: len(peer.encode(image, quality)) for quality in (0, 20, 21)}
+    half = min(sizes[0], sizes[20])
+    assert sizes[21] < 0.6 * half
+    (quality, data, _), (_, smallest, _) = peer.within(image, [int(0.8 * half), 1])
+    assert quality > 20
+    assert len(smallest) <= sizes[21] <= len(data) <= 0.8 * half
+
+
+@pytest.mark.parametrize("name", ["avif", "avif-psnr"])
+def test_avif_names_its_encoder_and_runs_on_one_thread(name, monkeypatch):
+    given = {}
+    peer = peers.load(name)
+    monkeypatch.setattr(Image.Image, "save", lambda *_, **options: given.update(options))
+    peer.encode(scene(0, (64, 64)), 50)
+    assert given["max_threads"] == 1
+    assert ("tune" in given.get("advanced", {})) == (name == "avif-psnr")
+    assert re.search(r"libavif \d+\.\d+\.\d+ \(\w+ \d[^)]*\)", peer.description)
 
 
 def test_a_peer_at_targets(folder, tmp_path):

@@ -3,7 +3,8 @@
 Each metric takes two sRGB images, uint8 [H, W, 3] of the same size, and gives one float:
 
 - `psnr-rgb`, dB: 10·log10(255² / MSE) over all samples of R, G and B; 100 where it would be more.
-- `ms-ssim-rgb`, 0..1: Wang et al. 2003, mean over R, G and B (pytorch-msssim); sides above 160.
+- `ms-ssim-rgb`, 0..1: Wang et al. 2003, mean over R, G and B, linear, see
+  `codec.evaluation.metrics.ms_ssim`; sides above 160.
 - `ssimulacra2`, ..100: Sneyers 2022, see `codec.evaluation.metrics.ssimulacra`; sides of 8 or more.
 - `flip`, 0..1, lower is better: Andersson et al. 2020, LDR at 67 pixels a degree (flip-evaluator).
 - `gmsd`, lower is better: Xue et al. 2014, doi:10.1109/TIP.2013.2293423, on luma (Y of YIQ) of
@@ -19,10 +20,11 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import NDArray
 
+from codec.evaluation.metrics import ms_ssim as multi_scale
+
 Samples = NDArray[np.uint8]
 
 PSNR_CAP = 100.0  # dB; no infinity is ever written
-MS_SSIM_SIDE = 161  # four halvings of an 11-pixel window
 SSIMULACRA2_SIDE = 8
 
 
@@ -39,15 +41,8 @@ def psnr(original: Samples, decoded: Samples) -> float:
 
 
 def ms_ssim(original: Samples, decoded: Samples) -> float:
-    """Multi-scale SSIM of R, G and B, linear (not in dB)."""
-    import torch  # noqa: PLC0415
-    from pytorch_msssim import ms_ssim as compute  # noqa: PLC0415
-
-    x, y = (
-        torch.from_numpy(np.array(image, np.float32, order="C")).permute(2, 0, 1)[None]
-        for image in (original, decoded)
-    )
-    return float(compute(x, y, data_range=255))
+    """Multi-scale SSIM, mean of R, G and B, linear (not in dB): 1 is the same image."""
+    return multi_scale.score(original, decoded)
 
 
 def ssimulacra2(original: Samples, decoded: Samples) -> float:
@@ -86,11 +81,11 @@ METRICS: Mapping[str, Callable[[Samples, Samples], float]] = {
     "gmsd": gmsd,
 }
 _NEEDS = {
-    "ms-ssim-rgb": "pytorch_msssim",
+    "ms-ssim-rgb": "scipy",
     "ssimulacra2": "ssimulacra2",
     "flip": "flip_evaluator",
 }
-_SMALLEST = {"ms-ssim-rgb": MS_SSIM_SIDE, "ssimulacra2": SSIMULACRA2_SIDE}
+_SMALLEST = {"ms-ssim-rgb": multi_scale.SMALLEST, "ssimulacra2": SSIMULACRA2_SIDE}
 
 
 def unmeasured() -> dict[str, str]:
