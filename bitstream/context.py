@@ -7,6 +7,7 @@ but integer sums, products, shifts and comparisons: equal on every machine (FORM
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -65,7 +66,7 @@ class ContextPrior(Prior):
         super().__init__(cells, tuple(context.tables.symbols for context in contexts))
         self.features, self.contexts, self.shift = features, contexts, shift
         self.levels = [sorted(set(cells), reverse=True).index(cell) for cell in cells]
-        if list(cells) != sorted(cells, reverse=True) or any(cells[0] % cell for cell in cells):
+        if any(above < cell or above % cell for above, cell in pairwise(cells)):
             raise ValueError(f"cells {cells} do not form a pyramid, coarse to fine")
         if not 0 <= shift <= 24:
             raise ValueError(f"expected a shift of 0..24 bits, got {shift}")

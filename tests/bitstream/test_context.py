@@ -213,7 +213,7 @@ def test_centres_and_shifts_have_bounds() -> None:
             ContextPrior.from_arrays(arrays)
 
 
-@pytest.mark.parametrize("cells", [(8, 16), (16, 8, 16), (12, 8), (8, 5)])
+@pytest.mark.parametrize("cells", [(8, 16), (16, 8, 16), (12, 8), (8, 5), (12, 6, 4)])
 def test_cells_form_a_pyramid(cells: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"^cells \(.*\) do not form a pyramid, coarse to fine$"):
         ContextPrior.from_arrays(arrays_of(1, 1, cells))
