@@ -7,6 +7,7 @@ but integer sums, products, shifts and comparisons: equal on every machine (FORM
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Self
 
@@ -103,9 +104,27 @@ class ContextPrior(Prior):
                 raise ValueError(f"the context sums of stage {stage} could leave int32")
             most[level] += here
 
-    def begin(self, height: int, width: int, quality: int) -> "ContextState":
+    @cached_property
+    def packed(self) -> list[bytes] | None:
+        """The stages as the C extension reads them, None if their numbers leave its 16 bits."""
+        from bitstream import compiled  # noqa: PLC0415
+
+        return compiled.pack(self)
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether C finds the tables: the extension is there, and it takes this prior."""
+        from bitstream import compiled  # noqa: PLC0415
+
+        return compiled.extension is not None and self.packed is not None
+
+    def begin(self, height: int, width: int, quality: int) -> PriorState:
         """See `Prior.begin`."""
-        return ContextState(self, height, width, quality)
+        from bitstream import compiled  # noqa: PLC0415
+
+        if compiled.extension is None or self.packed is None:
+            return ContextState(self, height, width, quality)
+        return compiled.CompiledState(self, self.packed, height, width, quality)
 
     def to_arrays(self) -> Arrays:
         """Return the arrays of FORMAT.md 6.2."""

@@ -6,7 +6,7 @@ backwards; the decoder reads them forwards. The coder does not start empty but f
 checksum that the decoder must find again at the end (FORMAT.md).
 """
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import constriction
 import numpy as np
@@ -14,10 +14,14 @@ import numpy as np
 from bitstream.errors import Checksum, Truncated
 from bitstream.tables import IntArray, Tables, group
 
+if TYPE_CHECKING:
+    from bitstream.compiled import CompiledDecoder, CompiledEncoder
+
 AnsCoder = constriction.stream.stack.AnsCoder
 
 LEAST_SEAL = 1 << 31
 WORD = 1 << 32
+ZERO_WORD = "the image data begins with a zero word: the file is damaged"
 
 
 class Coder(Protocol):
@@ -96,7 +100,7 @@ class Decoder:
 
     def __init__(self, data: bytes) -> None:
         if not any(data[:4]):
-            raise Checksum("the image data begins with a zero word: the file is damaged")
+            raise Checksum(ZERO_WORD)
         words = np.frombuffer(data, ">u4").astype(np.uint32)
         self._coder = AnsCoder(words[::-1].copy())
 
@@ -127,3 +131,17 @@ class Decoder:
     def ends_with(self, seal: int) -> bool:
         """Whether all that is left is this seal."""
         return bool(self._coder.pos() == (0, seal))
+
+
+def new_encoder() -> "Encoder | CompiledEncoder":
+    """Return an entropy encoder: the one in C if its extension is there."""
+    from bitstream import compiled  # noqa: PLC0415
+
+    return Encoder() if compiled.extension is None else compiled.CompiledEncoder()
+
+
+def new_decoder(data: bytes) -> "Decoder | CompiledDecoder":
+    """Return an entropy decoder of the words: the one in C if its extension is there."""
+    from bitstream import compiled  # noqa: PLC0415
+
+    return Decoder(data) if compiled.extension is None else compiled.CompiledDecoder(data)

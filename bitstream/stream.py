@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bitstream.entropy import LEAST_SEAL, Coder, Decoder, Encoder
+from bitstream.entropy import LEAST_SEAL, Coder, new_decoder, new_encoder
 from bitstream.errors import Checksum, ModelMismatchError, Truncated
 from bitstream.header import Header
 from bitstream.prior import Prior
@@ -43,7 +43,7 @@ def encode_indices(indices: Sequence[IntArray], prior: Prior, header: Header) ->
     _check_fit(prior, header)
     if len(indices) != header.stages:
         raise ValueError(f"got {len(indices)} stages, the header says {header.stages}")
-    encoder = Encoder()
+    encoder = new_encoder()
     crc = _code_known(indices, prior, header, encoder.code)
     return encoder.finish(crc | LEAST_SEAL)
 
@@ -74,7 +74,7 @@ def decode_indices(
         raise Truncated("the image data is no whole number of words: the file is cut or lengthened")
     if len(payload) < WORD_BYTES:
         raise Truncated("the file holds no image data: it is cut")
-    decoder = Decoder(payload[: len(payload) - cut])
+    decoder = new_decoder(payload[: len(payload) - cut])
     state = prior.begin(header.height, header.width, header.quality)
     right = 0  # stages whose check was read and right
     try:

@@ -53,7 +53,7 @@ class Tables:
         wrong = np.flatnonzero(sums != TOTAL)
         if len(wrong):
             raise ValueError(f"table {wrong[0]} sums to {sums[wrong[0]]}, expected 2**24")
-        self.frequencies: NDArray[np.uint32] = given.astype(np.uint32)
+        self.frequencies: NDArray[np.uint32] = given.astype(np.uint32, order="C")
         self.frequencies.flags.writeable = False
         self._models: list[Any] = [None] * rows
 

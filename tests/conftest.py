@@ -1,9 +1,25 @@
-"""What tests share: a tiny model with random weights, in memory and in a folder, and a photo."""
+"""What tests share: implementations of the bitstream, a tiny model of random weights, a photo."""
 
+import native
 import numpy as np
 import pytest
 from fault_runs import Runs, Server
 from PIL import Image
+
+from bitstream import compiled
+
+
+@pytest.fixture(scope="module", params=["numpy", "c"])
+def implementation(request):
+    """Contexts and entropy coder by numpy, and by C."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "numpy":
+            patch.setattr(compiled, "extension", None)
+        elif native.compiler() is None:
+            pytest.skip("there is no C compiler")
+        else:
+            patch.setattr(compiled, "extension", native.extension())
+        yield request.param
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ pythonpath = ["."]
 addopts = "-p no:cacheprovider"
 [tool.mutmut]
 source_paths = ["bitstream/"]
-do_not_mutate = ["bitstream/__init__.py"]
+do_not_mutate = ["bitstream/__init__.py", "bitstream/compiled.py"]
 also_copy = ["tests"]
 max_children = 1
 pytest_add_cli_args_test_selection = ["tests/"]
@@ -37,9 +37,13 @@ pytest_add_cli_args = ["-k", "not speed and not milliseconds and not torch_is_no
 and not overhead and not alone and not (reference and 200)"]
 """
 CONFTEST = """
+import pytest
 from hypothesis import settings
 settings.register_profile("quick", max_examples=8, deadline=None, derandomize=True, database=None)
 settings.load_profile("quick")
+@pytest.fixture
+def implementation():
+    return "numpy"
 """
 SLOW = (
     "every_prefix",

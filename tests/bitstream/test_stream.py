@@ -18,11 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitstream import Header, Prior, StaticPrior, ideal_bits, parse, stream, write
-from bitstream.entropy import Decoder
+from bitstream.entropy import new_decoder
 from bitstream.errors import BitstreamError, Checksum, CodecError, ModelMismatchError, Truncated
 from bitstream.header import major_of
 from bitstream.stream import CHECK, decode_indices, encode_indices
 from bitstream.tables import frequencies_from_counts
+
+pytestmark = pytest.mark.usefixtures("implementation")
 
 PRIORS = {"static": static_prior(), "neighbour": neighbour_prior()}
 
@@ -113,7 +115,10 @@ def test_damage_in_a_stage_never_changes_earlier_stages(name):
         with pytest.raises(BitstreamError):
             decode_indices(bytes(damaged), prior, head)
         # Read on past every failing check: what the bytes before the damage say is still right.
-        decoder, state = Decoder(bytes(damaged)), prior.begin(head.height, head.width, head.quality)
+        decoder, state = (
+            new_decoder(bytes(damaged)),
+            prior.begin(head.height, head.width, head.quality),
+        )
         for stage, expected in enumerate(indices):
             bits = ideal_bits(indices[: stage + 1], prior, head) + 2 * (stage + 1)
             if bits / 8 + 8 > at:  # this stage may have seen the damage

@@ -68,7 +68,7 @@ def test_golden_files_never_change(version):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_written_again_they_are_the_same_bytes(name, priors):
+def test_written_again_they_are_the_same_bytes(name, priors, implementation):
     """Readers of today's files are readers of the files of then: encoding has not moved either."""
     data, prior = (DATA / name).read_bytes(), priors[version_of(name)]
     file = container.parse(data)

@@ -10,7 +10,7 @@ import torch
 from golden import DATA, INDEX, PACKAGED, PRIOR, VERSIONS, hash_of, means, version_of
 
 import codec
-from bitstream import container, reference, stream
+from bitstream import compiled, container, reference, stream
 from bitstream.prior import Prior
 
 GOLDEN = {name: entry for v in VERSIONS for name, entry in json.loads(INDEX[v].read_text()).items()}
@@ -36,7 +36,7 @@ def test_golden_files_are_complete():
 
 @pytest.mark.parametrize("name", GOLDEN)
 @pytest.mark.parametrize("threads", [1, 2])
-def test_indices(name, threads, priors):
+def test_indices(name, threads, priors, implementation):
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -44,6 +44,18 @@ def test_indices(name, threads, priors):
             assert hash_of(indices_of(name, priors)) == GOLDEN[name]["indices_sha256"]
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", PACKAGED_FILES)
+def test_implementations_agree_on_files_of_the_packaged_model(name, implementation, monkeypatch):
+    file, prior = (
+        container.parse((DATA / name).read_bytes()),
+        codec.load_model("default", "cpu").prior,
+    )
+    indices = stream.decode_indices(file.payload, prior, file.header)
+    monkeypatch.setattr(compiled, "extension", None)
+    again = stream.decode_indices(file.payload, prior, file.header)
+    assert hash_of(again) == hash_of(indices)
 
 
 @pytest.mark.parametrize("name", GOLDEN)

@@ -1,8 +1,9 @@
-"""10,000 damaged files: refused, or decoded to the very indices; nothing else, and fast."""
+"""10,000 damaged files, by numpy and by C: refused, or decoded to the very indices, and fast."""
 
 import time
 from collections import Counter
 
+import native
 import numpy as np
 import pytest
 from bitstream_samples import (
@@ -13,12 +14,13 @@ from bitstream_samples import (
     static_prior,
 )
 
-from bitstream import Header, decode_indices, encode_indices, parse, write
+from bitstream import Header, compiled, decode_indices, encode_indices, parse, write
 from bitstream.errors import BitstreamError, ModelMismatchError
 from bitstream.header import MAGIC, crc8, write_varint
 
 MUTATIONS = 10_000
 HEADER_BYTES = 14  # of the images here, whose sides take one byte each
+IMPLEMENTATIONS = native.implementations()
 PRIORS = [static_prior(7), neighbour_prior(7), context_prior(7)]
 
 
@@ -90,14 +92,29 @@ KINDS = [
 
 
 def decode(data, prior, allow_partial):
-    """Decode; return the indices (None if refused) and the name of the outcome."""
+    """Decode by numpy and by C, which must agree; the indices (None if refused) and the outcome."""
+    results = []
+    with pytest.MonkeyPatch.context() as patch:
+        for extension in IMPLEMENTATIONS:
+            patch.setattr(compiled, "extension", extension)
+            results.append(decoded(data, prior, allow_partial))
+    (indices, outcome), *others = results
+    for other, said in others:
+        assert said == outcome
+        assert (other is None) == (indices is None)
+        assert all(map(np.array_equal, other or [], indices or []))
+    return indices, outcome.partition(":")[0]
+
+
+def decoded(data, prior, allow_partial):
+    """Decode; the indices (None if refused), and the outcome with the error's sentence."""
     try:
         parsed = parse(data)
         indices = decode_indices(parsed.payload, prior, parsed.header, allow_partial=allow_partial)
     except (BitstreamError, ModelMismatchError) as error:
         assert str(error)
         assert "\n" not in str(error)
-        return None, type(error).__name__
+        return None, f"{type(error).__name__}: {error}"
     return indices, "whole" if len(indices) == parsed.header.stages else "partial"
 
 

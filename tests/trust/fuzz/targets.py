@@ -1,6 +1,7 @@
 """What is fuzzed: functions of any bytes that may refuse, and must never do anything else.
 
-Each target returns the name of what happened, for the log. `repair` makes the checksums of a
+Each target returns the name of what happened, for the log. What they read and code is read and
+coded by numpy and by C, which must agree. `repair` makes the checksums of a
 mutated file right again, so that mutations reach what is behind them.
 """
 
@@ -9,19 +10,36 @@ import os
 import sys
 import tempfile
 import zlib
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import native
 import numpy as np
-from bitstream_samples import context_prior, sample_indices, static_prior
+from bitstream_samples import any_indices, context_prior, sample_indices, static_prior
 from golden import DATA, PRIOR, VERSIONS
 
-from bitstream import Header, Limits, Prior, decode_indices, encode_indices, parse, write
+from bitstream import (
+    Container,
+    ContextPrior,
+    Header,
+    Limits,
+    Prior,
+    compiled,
+    decode_indices,
+    encode_indices,
+    parse,
+    write,
+)
 from bitstream.container import KNOWN_CHUNKS
-from bitstream.entropy import Decoder
+from bitstream.entropy import new_decoder
 from bitstream.errors import CodecError
 from bitstream.header import MAGIC, Reader, crc8
+from bitstream.tables import IntArray
+
+Outcome = tuple[str, Sequence[Any]]  # what happened, and the arrays that came out
 
 LIMITS = Limits(max_pixels=2**16, max_side=2**12)
 SMALL_CELLS = (32, 16, 16, 8)
@@ -50,6 +68,19 @@ def refused(error: Exception) -> str:
     return type(error).__name__
 
 
+def agreed(work: Callable[..., Outcome], *arguments: Any) -> str:
+    """What `work` says with numpy; with C it must say the same, and return equal arrays."""
+    results = []
+    for extension in native.implementations():
+        compiled.extension = extension
+        results.append(work(*arguments))
+    (said, arrays), *others = results
+    for other_said, other_arrays in others:
+        assert other_said == said
+        assert all(map(np.array_equal, other_arrays, arrays))
+    return said
+
+
 def bitstream(data: bytes) -> str:
     """Parse a file, write it again, and decode its indices strictly and in part."""
     try:
@@ -60,6 +91,11 @@ def bitstream(data: bytes) -> str:
     if set(file.chunks) <= set(KNOWN_CHUNKS):
         assert write(file.header, file.payload, file.chunks) == data
     prior = PRIORS.get(file.header.fingerprint, SMALL[b"cont"])
+    return agreed(decoded, file, prior)
+
+
+def decoded(file: Container, prior: Prior) -> Outcome:
+    """Decode the indices of a parsed file strictly and in part."""
     held = None
     try:
         held = decode_indices(file.payload, prior, file.header, allow_partial=True)
@@ -81,7 +117,7 @@ def bitstream(data: bytes) -> str:
         assert outcome == "decode: whole"
         assert all(map(np.array_equal, whole, held))
         assert encode_indices(whole, prior, file.header) == file.payload
-    return outcome
+    return outcome, held or []
 
 
 def symbols(data: bytes) -> str:
@@ -92,8 +128,12 @@ def symbols(data: bytes) -> str:
     minor, major = (data[5] % 16, 1) if data[5] < 128 else (0, 2)
     size, stages = (1 + data[1] % 160, 1 + data[2] % 160), 1 + data[4] % 4
     header = Header(*size, data[3] % 101, stages, b"fuzz", minor, major)
-    words = b"\1" + data[6:]
-    decoder = Decoder(words[: len(words) // 4 * 4])
+    return agreed(read, b"\1" + data[6:], prior, header)
+
+
+def read(words: bytes, prior: Prior, header: Header) -> Outcome:
+    """Read the stages of an image from words, code them and decode them again."""
+    decoder = new_decoder(words[: len(words) // 4 * 4])
     state = prior.begin(header.height, header.width, header.quality)
     try:
         for stage in range(header.stages):
@@ -108,7 +148,36 @@ def symbols(data: bytes) -> str:
     payload = encode_indices(state.stages, prior, header)
     again = decode_indices(payload, prior, header)
     assert all(map(np.array_equal, again, state.stages))
-    return outcome
+    return outcome, [*again, np.frombuffer(payload, np.uint8)]
+
+
+def priors(data: bytes) -> str:
+    """Change numbers of a context prior, 8 bytes each, and code an image with it if it is valid."""
+    if len(data) < 8:
+        return "too short"
+    arrays = {name: np.array(array) for name, array in SMALL[b"cont"].to_arrays().items()}
+    names = sorted(arrays)
+    for at in range(0, len(data) // 8 * 8, 8):
+        array = arrays[names[data[at] % len(names)]]
+        place = int.from_bytes(data[at + 1 : at + 3], "little") % max(1, array.size)
+        value = int.from_bytes(data[at + 3 : at + 7], "little", signed=True) >> data[at + 7] % 32
+        if array.size:
+            array.flat[place] = value if array.dtype == np.int32 else abs(value)
+    try:
+        prior = ContextPrior.from_arrays(arrays)
+    except ValueError as error:
+        return refused(error)
+    header = Header(41, 37, data[-1] % 101, len(prior.cells), b"fuzz")
+    indices = any_indices(prior, header, seed=data[-1])
+    said = agreed(coded, indices, prior, header)
+    return f"{said}, {'C' if prior.is_compiled else 'numpy'}"
+
+
+def coded(indices: list[IntArray], prior: Prior, header: Header) -> Outcome:
+    """Code indices and decode them again."""
+    payload = encode_indices(indices, prior, header)
+    assert all(map(np.array_equal, indices, decode_indices(payload, prior, header)))
+    return "coded", [np.frombuffer(payload, np.uint8)]
 
 
 def command(data: bytes) -> str:
@@ -145,7 +214,7 @@ def command(data: bytes) -> str:
     return outcome
 
 
-TARGETS = {"bitstream": bitstream, "symbols": symbols, "command": command}
+TARGETS = {"bitstream": bitstream, "symbols": symbols, "priors": priors, "command": command}
 
 
 @cache
@@ -214,6 +283,14 @@ def seeds(target: str) -> list[bytes]:
         picture = Image.linear_gradient("L").resize((70, 40))
         for mode in ("L", "LA", "RGB", "RGBA"):
             files.append(codec.encode(picture.convert(mode), model=tiny(), quality=40))
+    if target == "priors":
+        numbers = (0, 1, 32767, 32768, -(2**15), 2**31 - 1, -(2**31))
+        return [
+            bytes([part, 3, 0]) + number.to_bytes(4, "little", signed=True) + bytes([shift])
+            for part in range(30)
+            for number in numbers
+            for shift in (0, 12)
+        ]
     if target == "symbols":
         return [bytes([n, 40, 60, 50, 3, 0]) + data for n, data in enumerate(files)]
     return files

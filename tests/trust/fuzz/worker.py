@@ -19,7 +19,7 @@ import paths  # noqa: F401
 with atheris.instrument_imports(include=["bitstream", "codec.decoding", "codec.images"]):
     import targets
 
-HEADROOM = {"bitstream": 64 << 20, "symbols": 64 << 20, "command": 256 << 20}  # bytes
+HEADROOM = {"command": 256 << 20}  # bytes
 EVERY = 1.0  # seconds between two reports
 
 
@@ -35,7 +35,7 @@ def main() -> None:
     def one(data: bytes) -> None:
         nonlocal written, slowest
         if counts.total() % 4096 == 0:  # anew, as the engine itself keeps some bytes of each input
-            allow(HEADROOM[name])
+            allow(HEADROOM.get(name, 64 << 20))
         began = time.monotonic()
         counts[target(data)] += 1
         now = time.monotonic()
@@ -63,7 +63,7 @@ def main() -> None:
         return targets.repair(data, draw.choice(own))[:max_size] if draw.random() < 0.9 else data
 
     arguments = [sys.argv[0], *sys.argv[3:]]
-    if name == "symbols":
+    if name in ("symbols", "priors"):
         atheris.Setup(arguments, one)
     else:
         atheris.Setup(arguments, one, custom_mutator=mutate)
