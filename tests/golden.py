@@ -13,6 +13,7 @@ DATA = Path(__file__).parent / "data"
 VERSIONS = ("v1", "v2")
 INDEX = {version: DATA / f"{version}_index.json" for version in VERSIONS}
 PRIOR = {version: DATA / f"{version}_prior.safetensors" for version in VERSIONS}
+CONFORMANCE = DATA / "conformance.json"  # of any decoder; `make_conformance.py` makes it
 PACKAGED = DATA / "packaged.json"  # of files of the packaged model, which `make_packaged.py` makes
 GRID = 4  # the image is summed up as means over GRID x GRID areas
 

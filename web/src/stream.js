@@ -1,0 +1,74 @@
+/** The image data: all stages of an image from one string of ANS words (FORMAT.md 4 and 5). */
+
+import { crc32 } from "./checksums.js";
+import { CHECK, Decoder } from "./entropy.js";
+import { Checksum, ModelMismatchError, Truncated } from "./errors.js";
+
+/** @typedef {import("./container.js").Container} Container */
+/** @typedef {import("./prior.js").Prior} Prior */
+
+const MARGIN = 3; // in a damaged file, stages before the first failing check that are not trusted
+const WORD_BYTES = 4;
+
+/**
+ * Decode an image's indices, or refuse.
+ * @param {Container} file
+ * @param {Prior} prior of the model whose fingerprint the header has; the caller compares
+ * @param {object} [options]
+ * @param {boolean} [options.allowPartial] return the stages that a cut or damaged payload still
+ *   holds, if it holds any, instead of refusing it; FORMAT.md 5 says how sure they are
+ * @returns {Uint16Array[]} each stage's symbols in raster order, coarse to fine; fewer than the
+ *   header says only if the payload is not whole and `allowPartial` is given
+ */
+export function decodeIndices({ header, payload }, prior, { allowPartial = false } = {}) {
+  if (header.stages > prior.cells.length) {
+    throw new ModelMismatchError(
+      `the file has ${header.stages} stages, the model has ${prior.cells.length}`,
+    );
+  }
+  const cut = payload.length % WORD_BYTES;
+  if (cut && !allowPartial) {
+    throw new Truncated("the image data is no whole number of words: the file is cut or lengthened");
+  }
+  if (payload.length < WORD_BYTES) throw new Truncated("the file holds no image data: it is cut");
+  const decoder = new Decoder(payload.subarray(0, payload.length - cut));
+  const state = prior.begin(header.height, header.width, header.quality);
+  /** @type {Uint16Array[]} */
+  const stages = []; // whose check was read and right
+  try {
+    let crc = crc32(header.fields);
+    for (let stage = 0; stage < header.stages; stage++) {
+      const grid = state.readStage(stage, (tableIds, tables) => decoder.read(tableIds, tables));
+      crc = crc32(new Uint8Array(grid.buffer), crc);
+      if (stage + 1 < header.stages) checkStage(decoder, crc);
+      else checkSeal(decoder, crc);
+      stages.push(grid);
+    }
+    return stages;
+  } catch (error) {
+    if (!(error instanceof Truncated || error instanceof Checksum)) throw error;
+    const kept = stages.length - (error instanceof Checksum ? MARGIN : 0);
+    if (allowPartial && kept > 0) return stages.slice(0, kept);
+    const where = `in stage ${stages.length + 1} of ${header.stages}`;
+    error.message += ` ${where}: the file is cut or damaged`;
+    throw error;
+  }
+}
+
+/**
+ * @param {Decoder} decoder
+ * @param {number} crc
+ */
+function checkStage(decoder, crc) {
+  const [value] = decoder.read(new Uint16Array(1), CHECK);
+  if (value !== crc % CHECK.symbols) throw new Checksum("a check fails");
+}
+
+/**
+ * @param {Decoder} decoder
+ * @param {number} crc
+ */
+function checkSeal(decoder, crc) {
+  if (decoder.endsWith((crc | (1 << 31)) >>> 0)) return;
+  throw new (decoder.hasMore() ? Checksum : Truncated)("the seal does not match");
+}
