@@ -13,9 +13,9 @@ from bitstream.prior import MAX_STAGES
 
 TYPE_BYTES = 4
 MAX_CHUNK_BYTES = 2**32 - 1
-KNOWN_CHUNKS = ("iccp", "exif", "xmp_", "alph", "grey", "seed")
+KNOWN_CHUNKS = ("iccp", "exif", "xmp_", "alph", "grey", "gry3", "seed")
 SEED_BYTES = 8
-FIXED_SIZES = {"grey": 0, "seed": SEED_BYTES}
+FIXED_SIZES = {"grey": 0, "gry3": 0, "seed": SEED_BYTES}
 
 
 @dataclass(frozen=True)
@@ -178,4 +178,6 @@ def _read_chunks(reader: Reader, max_bytes: int) -> dict[str, bytes]:
             )
         _check_chunk(kind, data)
         chunks[kind] = data
+    if "grey" in chunks and "gry3" in chunks:
+        raise BitstreamError("the chunks grey and gry3 exclude each other: the file is damaged")
     return chunks

@@ -25,7 +25,7 @@ Read = Callable[
 ]  # (table of each symbol, tables) -> symbols
 
 MAX_PIXELS = 2**28
-SIZES = {b"grey": 0, b"seed": 8}  # of the chunks that have but one
+SIZES = {b"grey": 0, b"gry3": 0, b"seed": 8}  # of the chunks that have but one
 CHECK_TABLE = [2**22] * 4
 
 
@@ -159,6 +159,8 @@ def read_chunks(data: bytes, at: int) -> tuple[dict[bytes, bytes], int]:
             raise Refused("a chunk may not be there")
         chunks[kind] = data[at:end]
         at = end + 4
+    if b"grey" in chunks and b"gry3" in chunks:
+        raise Refused("a picture is shown with one channel or with three")
     return chunks, at
 
 

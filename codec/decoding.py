@@ -148,7 +148,9 @@ class DecodedFile:
 
     def _strips(self) -> Iterator[Image.Image]:
         """The picture from top to bottom, a row of tiles at a time; the first has the metadata."""
-        grey, alpha = "grey" in self.file.chunks, self._alpha()
+        channels = 1 if "grey" in self.file.chunks else 3
+        grey = channels == 1 or "gry3" in self.file.chunks
+        alpha = self._alpha()
         strips = self.network.strips(
             self.indices,
             self.file.header,
@@ -161,7 +163,7 @@ class DecodedFile:
         for samples in strips:
             bottom = top + len(samples)
             rows = None if alpha is None else alpha[top:bottom]
-            yield Picture([samples], grey, rows, {} if top else metadata).to_image()
+            yield Picture([samples], grey, channels, rows, {} if top else metadata).to_image()
             top = bottom
 
     def _alpha(self) -> Samples | None:

@@ -11,7 +11,8 @@ from bitstream.header import Header, major_of
 from codec import novelty
 from codec.files import MAX_CODED_BYTES
 from codec.images.chunks import optional_chunks
-from codec.images.load import ImageSource, load
+from codec.images.load import load
+from codec.images.sources import ImageSource
 from codec.images.strips import Bands
 from codec.options import (
     DEFAULT_LIMITS,

@@ -19,6 +19,8 @@ __all__ = [
     "BitstreamError",
     "Checksum",
     "CodecError",
+    "CodecWarning",
+    "LeftOutWarning",
     "LimitExceeded",
     "ModelMismatchError",
     "RateTargetError",
@@ -34,7 +36,15 @@ class UnsupportedImageError(CodecError):
     """The image cannot be read, or has no faithful 8-bit form."""
 
 
-class UnusualImageWarning(UserWarning):
+class CodecWarning(UserWarning):
+    """The base of this package's warnings, each of which is one line for users."""
+
+
+class LeftOutWarning(CodecWarning):
+    """A file holds more than its picture, or says something of it that is ignored."""
+
+
+class UnusualImageWarning(CodecWarning):
     """An image is unlike the photographs that the model knows, see `codec.novelty`."""
 
 

@@ -11,6 +11,7 @@ quality, target_bpp, target_size, seed and effort of `codec.encode`, and icc_pro
 which default to the image's own. For a model that is not the default one, call `register`.
 """
 
+import os
 from functools import partial
 from typing import IO, Any, BinaryIO, cast
 
@@ -22,9 +23,12 @@ from codec.decoding import decode
 from codec.encoding import encode
 from codec.errors import BitstreamError, CodecError, LimitExceeded
 from codec.files import read_coded
+from codec.images import exif
 from codec.images.chunks import picture_metadata, picture_mode
-from codec.images.metadata import from_image, to_info
-from codec.options import DEFAULT_LIMITS, DecodeLimits, Model
+from codec.images.load import from_image
+from codec.images.metadata import read, to_info
+from codec.images.picture import Picture
+from codec.options import DEFAULT_LIMITS, METADATA, DecodeLimits, Model
 
 FORMAT = "BIBC"
 _CODING = ("quality", "target_bpp", "target_size", "seed", "effort")
@@ -104,18 +108,29 @@ def _save(
     im: Image.Image, fp: IO[bytes], filename: str | bytes, *, model: Model, device: str
 ) -> None:
     options = im.encoderinfo
-    image = im.copy()  # of an animation, the frame at hand
-    for name, data in to_info(from_image(im)).items():
-        image.info.setdefault(name, data)  # of a TIFF: what is in its directory only
-    for name in _METADATA:
-        if name in options:
-            value = options[name]
-            image.info[name] = value.tobytes() if isinstance(value, Image.Exif) else value
+    where = f"{os.fsdecode(filename)!r}" if filename else "the image"
+    if options.get("lossless"):
+        raise ValueError(f"cannot write {where} as {FORMAT}: this codec is never lossless")
+    image = im.copy() if getattr(im, "n_frames", 1) > 1 else im  # of an animation, this frame
     coding = {name: options[name] for name in _CODING if name in options}
     try:
-        fp.write(encode(image, model=model, device=device, **coding))
+        picture = _picture(image, {key: options[key] for key in _METADATA if key in options})
+        fp.write(encode(picture, model=model, device=device, **coding))
     except CodecError as error:
-        raise OSError(f"cannot write {filename!r} as {FORMAT}: {error}") from error
+        raise OSError(f"cannot write {where} as {FORMAT}: {error}") from error
+
+
+def _picture(image: Image.Image, given: dict[str, Any]) -> Picture:
+    """The picture of an image, with the metadata that the caller of `save` gave."""
+    image.load()
+    own = image.info
+    image.info = own | given  # type: ignore[operator]
+    try:
+        found = read(image)
+    finally:
+        image.info = own
+    orientation = exif.orientation(found.exif) if given.get("exif") else None
+    return from_image(image, METADATA, metadata=found, orientation=orientation)
 
 
 register()

@@ -23,7 +23,7 @@ from typing import Any, Self
 
 import codec
 from codec.batch.manifest import Manifest, Record
-from codec.errors import CodecError, UnusualImageWarning, sentence
+from codec.errors import CodecError, CodecWarning, sentence
 from codec.files import writing
 from codec.options import DecodeOptions, Running
 
@@ -264,14 +264,14 @@ def record_of(name: str, output: str, work: Callable[[], tuple[bytes, float]]) -
     record |= {"sha256": None, "warning": None, "error": None}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
-        warnings.simplefilter("always", UnusualImageWarning)
+        warnings.simplefilter("always", CodecWarning)
         try:
             data, bpp = work()
             record |= {"bytes": len(data), "bpp": bpp, "sha256": hashlib.sha256(data).hexdigest()}
         except Exception as error:
             record["error"] = sentence(error)
     if caught:
-        record["warning"] = " ".join(str(caught[0].message).split())
+        record["warning"] = "; ".join(" ".join(str(one.message).split()) for one in caught)
     record["seconds"] = round(time.perf_counter() - start, 4)
     return record
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from codec.errors import BitstreamError, ModelMismatchError, UnusualImageWarning, sentence
+from codec.errors import BitstreamError, CodecWarning, ModelMismatchError, sentence
 from codec.files import STDIO
 from codec.options import LEAST_TILE
 
@@ -111,7 +111,7 @@ def one_sentence(verbose: int, file: str = "") -> Iterator[None]:
         with warnings.catch_warnings():
             if not verbose:
                 warnings.simplefilter("ignore")
-            warnings.filterwarnings("always", category=UnusualImageWarning)
+            warnings.filterwarnings("always", category=CodecWarning)
             warnings.showwarning = _show_warning
             yield
     except (typer.BadParameter, typer.Exit):

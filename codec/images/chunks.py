@@ -13,7 +13,7 @@ def optional_chunks(picture: Picture) -> dict[str, bytes]:
     """The chunks that carry a picture's metadata, its alpha and whether it is grey."""
     chunks = {_CHUNK_OF[name]: data for name, data in picture.metadata.items()}
     if picture.grey:
-        chunks["grey"] = b""
+        chunks["grey" if picture.channels == 1 else "gry3"] = b""
     if picture.alpha is not None:
         chunks["alph"] = pack_alpha(picture.alpha)
     return chunks

@@ -1,24 +1,31 @@
 """Images in: a file of one of `FORMATS`, an array or a Pillow image -> `Picture`.
 
-What is changed on the way in: the EXIF orientation is applied to the pixels and set to 1, 16-bit
-samples become 8 (arrays and grey images are rounded; of colour, Pillow gives the high bytes only),
-palettes are looked up, CMYK becomes sRGB. All else stays as it was.
+What is changed on the way in: the orientation that a file states is applied to its pixels and set
+to 1, 16-bit samples become 8 (arrays and grey images are rounded; of colour, Pillow gives the high
+bytes only), palettes are looked up, CMYK and colours that a file describes without an ICC profile
+become sRGB. All else stays as it was.
 """
 
 import warnings
-from collections.abc import Collection
-from os import PathLike, fspath
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from threading import Lock
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
-from codec.errors import CodecError, UnsupportedImageError
-from codec.images.metadata import from_image, orientation
-from codec.images.picture import Picture, from_samples
-from codec.images.samples import cmyk_to_srgb, image_samples, to_8_bits
+from codec.errors import CodecError, LeftOutWarning, UnsupportedImageError
+from codec.images import heif, jpeg, png_chunks, tiff, xmp
+from codec.images.declared import Declared, declared
+from codec.images.metadata import Metadata, read
+from codec.images.picture import Picture
+from codec.images.samples import cmyk_to_srgb, image_samples
+from codec.images.scale import SCALE_16, Scale
+from codec.images.sources import ImageSource, is_at_hand, opened
+from codec.images.tolerance import truncated_files
+from codec.images.turning import UPRIGHT, Upright
 from codec.options import METADATA
 
 # Pillow's names of what is read. It knows more: formats whose pixels another program makes (EPS:
@@ -27,39 +34,127 @@ FORMATS = (
     *("PNG", "JPEG", "GIF", "BMP", "PPM", "WEBP", "TIFF", "AVIF"),
     *("JPEG2000", "QOI", "SGI", "PCX", "TGA"),
 )
+_WITH_COMPANIONS = ("MPO", "HEIF")  # a phone's photo and further pictures
 _OPENING = Lock()  # filters of warnings are the whole process's
+_CUT = (
+    "damaged image: the file ends before its picture does, as after a broken download: get it "
+    "again, or take what it holds with --allow-truncated (allow_truncated=True)"
+)
 
-ImageSource: TypeAlias = "Image.Image | NDArray[Any] | str | PathLike[str] | BinaryIO"
 
-
-def load(source: ImageSource, keep: Collection[str] = METADATA) -> Picture:
+def load(
+    source: ImageSource,
+    keep: Collection[str] = METADATA,
+    *,
+    allow_truncated: bool = False,
+) -> Picture:
     """Read an image of one of `FORMATS`, or take one that is in memory.
 
     Args:
-        source: path, binary file object, Pillow image (of whatever format), or array: uint8 or
-            uint16 of shape [H, W] or [H, W, C], C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA.
-        keep: which of "icc", "exif" and "xmp" to carry along.
+        source: path, bytes, binary file object, Pillow image (of whatever format), or array: uint8
+            or uint16 of shape [H, W] or [H, W, C], C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA. A
+            Pillow image that is not a file's own (a copy, a crop, a rotated one) is taken as it
+            stands, whatever orientation its metadata state. A `Picture` is returned as it is.
+        keep: which of "icc", "exif", "xmp" and "thumbnail" to carry along.
+        allow_truncated: take what is there of a file that was cut off; the rest is grey or black.
+
+    Warns:
+        LeftOutWarning: the file holds more than the picture, or describes its colours in a way
+            that is not known; one warning for each image.
 
     Raises:
         UnsupportedImageError: not an image, damaged, empty, too large, or of a kind that has no
-            faithful 8-bit RGB form (floating point, animation).
+            faithful 8-bit RGB form (floating point, animation, RAW files).
+        TypeError: the source is none of these.
+        ValueError: the source is a closed file.
         OSError: the file cannot be read.
 
     Example:
         >>> load(np.zeros((4, 6), np.uint16)).rgb.shape
         (4, 6, 3)
     """
+    if isinstance(source, Picture):
+        return source
     if isinstance(source, np.ndarray):
         return _from_array(source)
-    if isinstance(source, Image.Image):
-        return _from_image(source, keep, "image")
-    name = fspath(source) if isinstance(source, str | PathLike) else "input"
+    with truncated_files(allow_truncated):
+        if isinstance(source, Image.Image):
+            with _sentences("image"):
+                return from_image(source, keep)
+        with opened(source) as (file, name), _sentences(name):
+            return _from_file(file, name, keep)
+
+
+def from_image(
+    image: Image.Image,
+    keep: Collection[str],
+    name: str = "image",
+    *,
+    metadata: Metadata | None = None,
+    orientation: int | None = None,
+    file: BinaryIO | None = None,
+) -> Picture:
+    """The picture of a Pillow image.
+
+    Args:
+        image: of any mode and format; a file that Pillow opened is turned upright.
+        keep: which metadata to carry along.
+        name: of the image, in messages.
+        metadata: in place of the image's own.
+        orientation: 1..8 of the pixels, in place of the one that a file's own metadata state.
+        file: that the image was opened from, to look at what Pillow does not tell.
+    """
+    if not image.width or not image.height:
+        raise UnsupportedImageError(f"{name}: {image.width}x{image.height}: no pixels")
+    is_file = isinstance(image, ImageFile.ImageFile)
+    notes = tiff.choose_frame(image, name)
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format not in (*_WITH_COMPANIONS, "TIFF"):
+        raise UnsupportedImageError(
+            f"{name}: holds {frames} pictures, and this codec one: extract a frame first"
+        )
+    scale = _scale(image, name)
+    image.load()
+    tiff.mend_palette(image)
+    found = read(image) if metadata is None else metadata
+    if orientation is None:  # of a TIFF, Pillow turns the pixels when it loads them
+        orientation = found.orientation if is_file and image.format != "TIFF" else 1
+    space = declared(image, found, file) if is_file else Declared()
+    if orientation != 1:
+        image = image.transpose(UPRIGHT[orientation])
+    if image.mode == "CMYK":
+        image = cmyk_to_srgb(image, found.icc)
+        found, space = found.without_icc(), Declared()
+    upright = Upright(
+        image.width,
+        image.height,
+        orientation,
+        became_srgb=space.converts,
+        in_memory=not is_file,
+    )
+    bands = space.to_srgb(image_samples(image, name, scale))
+    picture = Picture.of_samples(bands, found.kept(keep, upright))
+    _tell(name, [*notes, *_companions(image, found, file, frames)], space.ignored)
+    return picture
+
+
+def suffixes() -> set[str]:
+    """Suffixes of the files that can be read, in lower case.
+
+    Example:
+        >>> {".png", ".jpeg", ".tif", ".mpo"} <= suffixes(), ".eps" in suffixes()
+        (True, False)
+    """
+    known = Image.registered_extensions().items()
+    found = {suffix for suffix, name in known if name in (*FORMATS, "MPO")}
+    return found | heif.SUFFIXES if heif.is_installed() else found - heif.SUFFIXES
+
+
+@contextmanager
+def _sentences(name: str) -> Iterator[None]:
+    """What Pillow raises becomes one sentence about the image."""
     try:
-        with _OPENING, warnings.catch_warnings():  # Pillow warns at a size that is ordinary here
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(source, formats=FORMATS)
-        with image:
-            return _from_image(image, keep, name)
+        yield
     except UnidentifiedImageError:
         raise UnsupportedImageError(
             f"{name}: not an image of a format that is read here ({', '.join(FORMATS)})"
@@ -71,11 +166,69 @@ def load(source: ImageSource, keep: Collection[str] = METADATA) -> Picture:
     except Exception as error:  # on damage, Pillow raises nearly anything
         if isinstance(error, OSError) and error.errno is not None:
             raise
+        if "closed" in str(error):
+            raise ValueError(f"{name}: the Pillow image is closed: pass an open one") from None
         raise UnsupportedImageError(f"{name}: damaged image: {error}") from None
 
 
+def _from_file(file: BinaryIO, name: str, keep: Collection[str]) -> Picture:
+    head = file.read(32)
+    notes: list[str] = []
+    strict = not ImageFile.LOAD_TRUNCATED_IMAGES
+    if head.startswith(png_chunks.SIGNATURE):
+        if strict and png_chunks.is_cut(file):
+            raise UnsupportedImageError(f"{name}: {_CUT}")
+        file, notes = png_chunks.without_large_texts(file)
+    elif head.startswith(b"\xff\xd8\xff") and strict and jpeg.end_of(file) is None:
+        raise UnsupportedImageError(f"{name}: {_CUT}")
+    file.seek(0)
+    if heif.is_heif(head):
+        image = heif.open_heif(file, name)
+    else:
+        with _OPENING, warnings.catch_warnings():  # Pillow warns at a size that is ordinary here
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(file, formats=FORMATS)
+    _tell(name, notes, "")
+    with image:
+        return from_image(image, keep, name, file=file)
+
+
+def _scale(image: Image.Image, name: str) -> Scale:
+    """What the samples of an opened image mean, by the file's own description."""
+    if image.format == "PNG" and (tile := getattr(image, "tile", None)):
+        raw = tile[0][3][0] if isinstance(tile[0][3], tuple) else tile[0][3]
+        if raw in ("L;2", "L;4"):
+            return Scale(key_factor={"L;2": 85, "L;4": 17}[raw])
+        if raw == "RGB;16B":
+            return Scale(key_shift=8)
+    return tiff.scale_of(image, name) if image.format == "TIFF" else SCALE_16
+
+
+def _companions(
+    image: Image.Image, found: Metadata, file: BinaryIO | None, frames: int
+) -> list[str]:
+    """What a file holds besides the picture and is left out, in words."""
+    announced = xmp.announced(found.xmp)
+    if file is None:
+        return announced
+    notes: list[str] = []
+    if image.format in ("HEIF", "AVIF"):
+        notes = heif.left_out(file)
+    elif image.format in ("JPEG", "MPO") and (announced or frames > 1 or is_at_hand(file)):
+        notes = jpeg.left_out(file, frames - 1)
+    return [*notes, *(what for what in announced if not any(n.startswith(what) for n in notes))]
+
+
+def _tell(name: str, left_out: list[str], ignored: str) -> None:
+    """One warning about what of a file is not in the picture."""
+    parts = [f"left out: {', '.join(left_out)}"] if left_out else []
+    parts += [f"ignored: {ignored}"] if ignored else []
+    if parts:
+        warnings.warn(f"{name}: {'; '.join(parts)}", LeftOutWarning, stacklevel=5)
+
+
 def _from_array(array: NDArray[Any]) -> Picture:
-    if array.dtype not in (np.uint8, np.uint16):
+    if array.dtype.kind != "u" or array.dtype.itemsize > 2:
         raise UnsupportedImageError(
             f"array of {array.dtype}: expected uint8 (0..255) or uint16 (0..65535)"
         )
@@ -87,45 +240,5 @@ def _from_array(array: NDArray[Any]) -> Picture:
         )
     if not array.size:
         raise UnsupportedImageError(f"array of shape {array.shape}: no pixels")
-    samples = to_8_bits(array) if array.dtype == np.uint16 else array
-    return from_samples([samples], {})
-
-
-def _from_image(image: Image.Image, keep: Collection[str], name: str) -> Picture:
-    if not image.width or not image.height:
-        raise UnsupportedImageError(f"{name}: {image.width}x{image.height}: no pixels")
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":  # MPO: a phone's photo and its companions
-        raise UnsupportedImageError(
-            f"{name}: holds {frames} pictures, and this codec one: extract a frame first"
-        )
-    metadata = from_image(image)
-    image.load()  # Pillow turns a TIFF upright here
-    turn = _UPRIGHT.get(orientation(image))
-    if turn is not None:
-        image = image.transpose(turn)
-    if image.mode == "CMYK":
-        image = cmyk_to_srgb(image, metadata.pop("icc", None))
-    kept = {key: data for key, data in metadata.items() if key in keep}
-    return from_samples(image_samples(image, name), kept)
-
-
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
-def suffixes() -> set[str]:
-    """Suffixes of the files of `FORMATS`, in lower case.
-
-    Example:
-        >>> {".png", ".jpeg", ".tif"} <= suffixes(), ".eps" in suffixes()
-        (True, False)
-    """
-    return {s for s, name in Image.registered_extensions().items() if name in FORMATS}
+    wide = array.dtype.itemsize == 2
+    return Picture.of_samples([SCALE_16.to_8_bits(array) if wide else array], {})

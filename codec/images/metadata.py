@@ -1,47 +1,88 @@
-"""ICC, EXIF and XMP: the bytes that came in, with the orientation set to 1.
+"""ICC, EXIF and XMP of an image: what it has, which orientation they state, and what is kept.
 
-Orientation is the one thing that is changed, in place, because it is applied to the pixels: writing
-EXIF anew would lose thumbnails and maker notes.
+This is the one place that says what an image's metadata is, wherever it stood in its file. What is
+kept agrees with the pixels: see `codec.images.exif.made_true` and `codec.images.xmp.made_true`.
 """
 
-import re
-import struct
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from PIL import ExifTags, Image
 
+from codec.images import exif as exif_block
+from codec.images import xmp as xmp_packet
+from codec.images.turning import Upright
+
 TIFF_XMP = 700
+THUMBNAIL = "thumbnail"  # what `keep` calls the thumbnail that is embedded in EXIF or XMP
 _INFO_KEY = {"icc": "icc_profile", "exif": "exif", "xmp": "xmp"}  # Pillow's names
-_EXIF_PREFIX = b"Exif\0\0"
-_ORIENTATION = 0x0112
 # of a TIFF's own directory, what is about the photo and not about the layout of the file
 _TIFF_KEPT = (270, 271, 272, 282, 283, 296, 305, 306, 315, 33432)
+_XMP_IN_APP1 = b"http://ns.adobe.com/xap/1.0/\0"
 
 
-def from_image(image: Image.Image) -> dict[str, bytes]:
-    """The image's own metadata; the orientation, which is going to be applied, set to 1."""
-    exif = image.info.get("exif") or b""
-    if image.format == "TIFF" and not exif and len(described := describing(image.getexif())):
-        exif = described.tobytes()
-    xmp = image.info.get("xmp") or b""
-    found = {
-        "icc": image.info.get("icc_profile") or b"",
-        "exif": _upright_exif(exif.removeprefix(_EXIF_PREFIX)),
-        "xmp": _upright_xmp(xmp.encode() if isinstance(xmp, str) else xmp),
-    }
-    return {name: data for name, data in found.items() if data}
+@dataclass(frozen=True)
+class Metadata:
+    """The metadata of an image as they came, each empty if there is none.
+
+    Attributes:
+        icc: an ICC profile.
+        exif: from the TIFF header on.
+        xmp: an XMP packet.
+    """
+
+    icc: bytes = b""
+    exif: bytes = b""
+    xmp: bytes = b""
+
+    @property
+    def orientation(self) -> int:
+        """1..8 as EXIF states it, else XMP, else 1."""
+        return exif_block.orientation(self.exif) or xmp_packet.orientation(self.xmp) or 1
+
+    def without_icc(self) -> Metadata:
+        """The same without the ICC profile, once the colours are no longer those of it."""
+        return replace(self, icc=b"")
+
+    def kept(self, keep: Collection[str], upright: Upright) -> dict[str, bytes]:
+        """What goes with the picture as it is coded: bytes under "icc", "exif" and "xmp"."""
+        thumbnail = THUMBNAIL in keep and not upright.in_memory
+        found = {
+            "icc": self.icc,
+            "exif": exif_block.made_true(self.exif, upright, keep_thumbnail=thumbnail),
+            "xmp": xmp_packet.made_true(self.xmp, upright, keep_thumbnail=thumbnail),
+        }
+        return {name: data for name, data in found.items() if data and name in keep}
 
 
-def orientation(image: Image.Image) -> int:
-    """1..8 as EXIF (or else XMP) has it; 1 if that is damaged.
+def read(image: Image.Image) -> Metadata:
+    """The metadata of an image whose pixels are loaded: some formats have them behind the pixels.
 
     Example:
-        >>> orientation(Image.new("L", (2, 2)))
-        1
+        >>> image = Image.new("L", (2, 2))
+        >>> image.info["xmp"] = "<x/>"
+        >>> read(image)
+        Metadata(icc=b'', exif=b'', xmp=b'<x/>')
     """
-    try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # on damage, Pillow raises nearly anything; the picture is still good
-        return 1
+    info = image.info
+    exif, xmp = _bytes(info.get("exif")), _bytes(info.get("xmp"))
+    for name in ("exif", "APP1"):
+        profile = _raw_profile(info.get(f"Raw profile type {name}"))
+        if profile.startswith(_XMP_IN_APP1):
+            xmp = xmp or profile.removeprefix(_XMP_IN_APP1)
+        else:
+            exif = exif or profile
+    xmp = xmp or _bytes(info.get("XML:com.adobe.xmp"))
+    xmp = xmp or _raw_profile(info.get("Raw profile type xmp"))
+    if image.format == "TIFF" and not exif and len(described := describing(image.getexif())):
+        exif = described.tobytes()
+    while exif.startswith(exif_block.PREFIX):  # twice in the files of some programs
+        exif = exif.removeprefix(exif_block.PREFIX)
+    icc = _bytes(info.get("icc_profile"))
+    icc = icc or _raw_profile(info.get("Raw profile type icc"))
+    return Metadata(icc or _raw_profile(info.get("Raw profile type icm")), exif, xmp)
 
 
 def to_info(metadata: dict[str, bytes]) -> dict[str, bytes]:
@@ -52,7 +93,7 @@ def to_info(metadata: dict[str, bytes]) -> dict[str, bytes]:
         {'icc_profile': b'profile', 'xmp': b'<x/>'}
     """
     return {
-        _INFO_KEY[name]: _EXIF_PREFIX + data if name == "exif" else data
+        _INFO_KEY[name]: exif_block.PREFIX + data if name == "exif" else data
         for name, data in metadata.items()
     }
 
@@ -67,21 +108,22 @@ def describing(own: Image.Exif) -> Image.Exif:
     return kept
 
 
-def _upright_exif(exif: bytes) -> bytes:
-    """EXIF (a TIFF header onwards) with orientation 1, all other bytes untouched."""
-    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
-    if order is None or len(exif) < 8:
-        return exif
-    (directory,) = struct.unpack_from(order + "I", exif, 4)
-    if directory + 2 > len(exif):
-        return exif
-    (entries,) = struct.unpack_from(order + "H", exif, directory)
-    for start in range(directory + 2, min(directory + 2 + 12 * entries, len(exif) - 11), 12):
-        (tag,) = struct.unpack_from(order + "H", exif, start)
-        if tag == _ORIENTATION:
-            return exif[: start + 8] + struct.pack(order + "HH", 1, 0) + exif[start + 12 :]
-    return exif
+def _bytes(value: object) -> bytes:
+    if isinstance(value, Image.Exif):
+        return value.tobytes()
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace")
+    return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else b""
 
 
-def _upright_xmp(xmp: bytes) -> bytes:
-    return re.sub(rb"(tiff:Orientation(?:>|\s*=\s*[\"'])\s*)[2-8](?=\s*[<\"'])", rb"\g<1>1", xmp)
+def _raw_profile(text: object) -> bytes:
+    r"""A profile that ImageMagick wrote as text: its name, its length, and hexadecimal digits.
+
+    >>> _raw_profile("\nexif\n       4\n4d4d002a\n")
+    b'MM\x00*'
+    """
+    parts = text.split(None, 2) if isinstance(text, str) else []
+    try:
+        return bytes.fromhex(parts[2]) if len(parts) == 3 else b""
+    except ValueError:
+        return b""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from PIL import Image
@@ -17,15 +18,36 @@ class Picture:
     Attributes:
         bands: uint8 [rows, W, 3] each, top to bottom; the three channels are equal where `grey` is
             set.
-        grey: the image has no colour, and decodes to mode L or LA.
+        grey: no pixel has any colour.
+        channels: 1 or 3, of the colours as they came and as they are going to be shown; 1 only if
+            `grey` is set.
         alpha: uint8 [H, W], or None for an opaque image.
         metadata: verbatim bytes under "icc", "exif" and "xmp", those that the image has.
     """
 
     bands: list[Samples]
     grey: bool = False
+    channels: int = 3
     alpha: Samples | None = None
     metadata: dict[str, bytes] = field(default_factory=dict)
+
+    @classmethod
+    def of_samples(cls, bands: Iterable[Samples], metadata: dict[str, bytes]) -> Self:
+        """The picture of samples; whether it is grey is read from them.
+
+        Args:
+            bands: uint8 [rows, W, C] each, C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA.
+            metadata: see the class.
+        """
+        rgb, alpha, grey, channels = [], [], True, 3
+        for band in bands:
+            channels = 1 if band.shape[2] < 3 else 3
+            colour = np.repeat(band[:, :, :1], 3, axis=2) if channels == 1 else band[:, :, :3]
+            rgb.append(np.ascontiguousarray(colour))
+            grey = grey and (channels == 1 or is_grey(rgb[-1]))
+            if band.shape[2] in (2, 4):
+                alpha.append(np.ascontiguousarray(band[:, :, -1]))
+        return cls(rgb, grey, channels, np.concatenate(alpha) if alpha else None, metadata)
 
     @property
     def rgb(self) -> Samples:
@@ -36,11 +58,11 @@ class Picture:
         """The picture as a Pillow image of mode L, LA, RGB or RGBA.
 
         Example:
-            >>> Picture([np.zeros((2, 3, 3), np.uint8)], grey=True).to_image().mode
+            >>> Picture([np.zeros((2, 3, 3), np.uint8)], grey=True, channels=1).to_image().mode
             'L'
         """
         rgb = self.rgb
-        colour = rgb[:, :, 0] if self.grey else rgb
+        colour = rgb[:, :, 0] if self.channels == 1 else rgb
         image = Image.fromarray(np.ascontiguousarray(colour))
         if self.alpha is not None:
             image.putalpha(Image.fromarray(self.alpha))
@@ -48,14 +70,12 @@ class Picture:
         return image
 
 
-def from_samples(bands: Iterable[Samples], metadata: dict[str, bytes]) -> Picture:
-    """`bands`: uint8 [rows, W, C] each, C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA."""
-    rgb, alpha, grey = [], [], False
-    for band in bands:
-        channels = band.shape[2]
-        grey = channels < 3
-        colour = np.repeat(band[:, :, :1], 3, axis=2) if grey else band[:, :, :3]
-        rgb.append(np.ascontiguousarray(colour))
-        if channels in (2, 4):
-            alpha.append(np.ascontiguousarray(band[:, :, -1]))
-    return Picture(rgb, grey, np.concatenate(alpha) if alpha else None, metadata)
+def is_grey(rgb: Samples) -> bool:
+    """Whether the three channels of samples [..., 3] are equal everywhere.
+
+    Example:
+        >>> is_grey(np.array([[7, 7, 7]], np.uint8)), is_grey(np.array([[7, 7, 8]], np.uint8))
+        (True, False)
+    """
+    red = rgb[..., 0]
+    return bool(np.array_equal(red, rgb[..., 1]) and np.array_equal(red, rgb[..., 2]))

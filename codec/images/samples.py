@@ -9,26 +9,33 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from codec.errors import UnsupportedImageError
+from codec.images.scale import SCALE_16, Scale
 from codec.images.strips import Samples
 
 BAND = 256  # rows converted at once
 
 
-def image_samples(image: Image.Image, name: str) -> Iterator[Samples]:
-    """Bands uint8 [rows, W, C] of an image of any mode that has a faithful 8-bit form."""
-    mode = image.mode
+def image_samples(image: Image.Image, name: str, scale: Scale = SCALE_16) -> Iterator[Samples]:
+    """Bands uint8 [rows, W, C] of an image of any mode that has a faithful 8-bit form.
+
+    Args:
+        image: of any mode; C is 1 for grey, 2 for grey + alpha, 3 for RGB, 4 for RGBA.
+        name: of the image, for errors.
+        scale: what samples of more than 8 bits mean.
+
+    Raises:
+        UnsupportedImageError: there is no such form, or a sample is beyond the scale.
+    """
+    mode, key = image.mode, image.info.get("transparency")
     if mode == "I" or mode.startswith("I;16"):
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 0xFFFF:
-            raise UnsupportedImageError(
-                f"{name}: 32-bit samples from {values.min()} to {values.max()}: expected 0..65535"
-            )
-        yield to_8_bits(values)[:, :, None]
+        yield from _wide_samples(image, name, scale)
         return
+    if mode == "1" and key is not None:
+        image, mode = image.convert("L"), "L"
     if mode == "P":
-        target = "RGBA" if "transparency" in image.info else "RGB"
-    elif "transparency" in image.info and mode in ("L", "RGB"):  # a colour that means transparent
-        target = mode[:-1] + "LA" if mode == "L" else "RGBA"
+        target = "RGBA" if key is not None else "RGB"
+    elif mode in ("L", "RGB") and key is not None:  # a colour that means transparent
+        target = mode
     else:
         target = _TARGET.get(mode, "")
     if not target:
@@ -36,8 +43,13 @@ def image_samples(image: Image.Image, name: str) -> Iterator[Samples]:
             f"{name}: images of mode {mode} are not supported: convert to 8-bit RGB first"
         )
     for top in range(0, image.height, BAND):  # at once, Pillow would hold three copies
-        band = image.crop((0, top, image.width, min(top + BAND, image.height))).convert(target)
-        yield np.asarray(band).reshape(band.height, band.width, -1)
+        band = image.crop((0, top, image.width, min(top + BAND, image.height)))
+        if mode in ("L", "RGB") and key is not None:
+            band.info.pop("transparency", None)
+            samples = np.asarray(band).reshape(band.height, band.width, -1)
+            yield with_key(samples, samples, scale.key_of_8_bits(key))
+        else:
+            yield np.asarray(band.convert(target)).reshape(band.height, band.width, -1)
 
 
 _TARGET = {
@@ -55,12 +67,26 @@ _TARGET = {
 }
 
 
-def to_8_bits(values: NDArray[Any]) -> Samples:
-    """0..65535 -> 0..255, to the nearest."""
-    return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+def _wide_samples(image: Image.Image, name: str, scale: Scale) -> Iterator[Samples]:
+    values = np.asarray(image)
+    least, most = values.min(), values.max()
+    if least < 0 or most > scale.largest:
+        raise UnsupportedImageError(
+            f"{name}: {'32' if image.mode == 'I' else '16'}-bit samples from {least} to {most}: "
+            f"expected 0..{scale.largest}"
+        )
+    samples = scale.to_8_bits(values)[:, :, None]
+    key = image.info.get("transparency")
+    yield samples if key is None else with_key(samples, values[:, :, None], key)
 
 
-def cmyk_to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+def with_key(samples: Samples, values: NDArray[Any], key: int | tuple[int, ...]) -> Samples:
+    """Samples [H, W, C] with an alpha channel more: 0 where the values are the key, else 255."""
+    opaque = (values != np.asarray(key)).any(axis=2, keepdims=True)
+    return np.concatenate([samples, opaque * np.uint8(255)], axis=2)
+
+
+def cmyk_to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     """A CMYK image as sRGB: by its ICC profile, or without one as Pillow does it."""
     if profile:
         try:
