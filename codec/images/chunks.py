@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bitstream.alpha import pack_alpha
 from bitstream.container import Container
-from codec.images.picture import Picture
+
+if TYPE_CHECKING:
+    from codec.images.picture import Picture
 
 _CHUNK_OF = {"icc": "iccp", "exif": "exif", "xmp": "xmp_"}
 

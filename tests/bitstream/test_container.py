@@ -19,6 +19,8 @@ from bitstream.errors import (
     UnsupportedVersion,
 )
 from bitstream.header import MAGIC, Header, Reader, write_varint
+from bitstream.reference import Refused
+from bitstream.reference import parse as reference_parse
 
 NO_TYPE = "byte 17: b'{}' is not a chunk type; the file is damaged"
 
@@ -284,6 +286,13 @@ def test_chunks_that_end_say_where(data, says):
 def test_unknown_chunks_that_may_be_skipped_are_kept_as_bytes():
     data = with_chunks((b"exif", b"a"), (b"new9", b"later"))
     assert parse(data).chunks == {"exif": b"a", "new9": b"later"}
+
+
+def test_one_channel_and_three_exclude_each_other():
+    with pytest.raises(BitstreamError, match="the chunks grey and gry3 exclude each other"):
+        parse(with_chunks((b"grey", b""), (b"gry3", b"")))
+    with pytest.raises(Refused, match="one channel or with three"):
+        reference_parse(with_chunks((b"grey", b""), (b"gry3", b"")))
 
 
 def test_a_seed_of_zero_needs_no_chunk():
