@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from codec.networks.layers import Block, BlockTransform, Transforms, Up, zeroed
+from codec.networks.layers import STEM, Block, BlockTransform, Transforms, Up, zeroed
 
 CONDITION = 32  # width of the quality embedding
 
-# Called once a level with its number and the predicted latent (N, dim, h, w); returns the quantised
-# remainder r of the level, of the same shape.
-Code = Callable[[int, Tensor], Tensor]
+# Called once a level with its number and the predicted latent (N, dim, h, w); returns the quantized
+# remainder r of the level, of the same shape, or None for an optional level that is not coded.
+Code = Callable[[int, Tensor], Tensor | None]
 
 
 @dataclass(frozen=True)
@@ -36,33 +37,48 @@ class Decoder(nn.Module):
     correction.
 
     Args:
-        transforms: the block transforms, coarse to fine.
-        widths: channels at 1/4, 1/8, 1/16 and 1/32 of the resolution.
+        transforms: the block transforms, coarse to fine; cells halve from level to level, and the
+            finest are of 4 or 8 pixels.
+        widths: channels at 1/4, 1/8, ... of the resolution, down to the coarsest level's cells.
+        blocks: residual blocks after each level, coarse to fine, at least 1; (): one after each.
+        optional: per level, whether it is left out where none of its stages is coded: its
+            prediction then stands for it, and no features are made of it.
     """
 
     def __init__(
-        self, transforms: Transforms[BlockTransform], widths: tuple[int, int, int, int]
+        self,
+        transforms: Transforms[BlockTransform],
+        widths: Sequence[int],
+        blocks: Sequence[int],
+        optional: Sequence[bool],
     ) -> None:
         super().__init__()
         self.transforms = transforms
-        w4, w8, w16, w32 = widths
+        self.optional = tuple(optional)
         dims = [transform.dim for transform in transforms]
-        c = CONDITION
+        cells = [transform.cell for transform in transforms]
+        level_widths = [widths[(cell // STEM).bit_length() - 1] for cell in cells]
+        w4, c, finer = widths[0], CONDITION, range(1, len(cells))
         self.condition = nn.Sequential(
             nn.Linear(1 + len(dims), c), nn.SiLU(), nn.Linear(c, c), nn.SiLU()
         )
         self.embed = nn.ModuleList(
-            nn.Conv2d(2 * d, w, 1) for d, w in zip(dims, (w32, w16, w8), strict=True)
+            nn.Conv2d(2 * d, w, 1) for d, w in zip(dims, level_widths, strict=True)
         )
-        self.ups = nn.ModuleList([Up(w32, w16), Up(w16, w8)])
-        self.before = nn.ModuleList([Block(w16, c), Block(w8, c)])
+        self.ups = nn.ModuleList(Up(level_widths[k - 1], level_widths[k]) for k in finer)
+        self.before = nn.ModuleList(Block(level_widths[k], c) for k in finer)
         self.predict = nn.ModuleList(
-            [zeroed(nn.Conv2d(w16, dims[1], 1)), zeroed(nn.Conv2d(w8, dims[2], 1))]
+            zeroed(_predicting(cells[k], level_widths[k], dims[k])) for k in finer
         )
-        self.after = nn.ModuleList([Block(w32, c), Block(w16, c), Block(w8, c)])
-        self.up4 = Up(w8, w4)
-        self.last = Block(w4, c)
-        self.out = zeroed(nn.Conv2d(w4, 48, 3, padding=1))
+        self.after = nn.ModuleList(Block(w, c) for w in level_widths)
+        self.more = nn.ModuleList(
+            nn.ModuleList(Block(w, c) for _ in range(count - 1))
+            for w, count in zip(level_widths, blocks or (1,) * len(cells), strict=True)
+        )
+        if cells[-1] > STEM:
+            self.up4 = Up(level_widths[-1], w4)
+            self.last = Block(w4, c)
+        self.out = zeroed(nn.Conv2d(w4, 3 * STEM**2, 3, padding=1))
 
     def forward(self, condition: Tensor, code: Code, shape: torch.Size) -> Mean:
         """The image of a coding.
@@ -70,28 +86,32 @@ class Decoder(nn.Module):
         Args:
             condition: (N, 1 + levels), see `ModelConfig.condition`.
             code: see `Code`.
-            shape: shape of the image (N, 3, H, W), H and W multiples of 32.
+            shape: shape of the image (N, 3, H, W), H and W multiples of the coarsest cell.
         """
         return self.render(*self.top_down(condition, code, shape))
 
     def top_down(
         self, condition: Tensor, code: Code, shape: torch.Size
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """All levels, coarse to fine: what the encoder runs too (arguments as in `forward`).
 
         Returns:
-            The linear part of the image (N, 3, H, W), the features (N, w8, H/8, W/8) and the
-            quality embedding (N, CONDITION).
+            The linear part of the image (N, 3, H, W), the features of the finest level, the quality
+            embedding (N, CONDITION), and the features of the level before the finest.
         """
         c = self.condition(condition)
         pixels = torch.zeros(shape, device=c.device)
-        hidden = pixels.new_zeros(())
+        hidden = coarser = pixels.new_zeros(())
         for level, transform in enumerate(self.transforms):
+            coarser = hidden
             hidden, coded, prediction = self.expect(level, hidden, pixels, c)
             remainder = code(level, prediction)  # (N, dim, h, w)
-            hidden = self.absorb(level, hidden, prediction, remainder, c)
-            pixels = pixels + transform.synthesis(coded + remainder)
-        return pixels, hidden, c
+            if remainder is None:  # the level is not coded
+                pixels = pixels + transform.synthesis(coded)
+            else:
+                hidden = self.absorb(level, hidden, prediction, remainder, c)
+                pixels = pixels + transform.synthesis(coded + remainder)
+        return pixels, hidden, c, coarser
 
     def expect(
         self, level: int, hidden: Tensor, pixels: Tensor, c: Tensor
@@ -121,9 +141,29 @@ class Decoder(nn.Module):
         """The features of a level once its remainder is known, from what `expect` returned."""
         embedded = self.embed[level](torch.cat([prediction + remainder, remainder], dim=1))
         features: Tensor = self.after[level](hidden + embedded, c)
+        for block in cast(nn.ModuleList, self.more[level]):
+            features = block(features, c)
         return features
 
-    def render(self, pixels: Tensor, h8: Tensor, c: Tensor) -> Mean:
-        """The conditional mean, from what `top_down` returns."""
-        h4 = self.last(self.up4(h8), c)
-        return Mean(pixels + nn.functional.pixel_shuffle(self.out(h4).float(), 4), h8, h4, c)
+    def render(
+        self, pixels: Tensor, hidden: Tensor, c: Tensor, coarser: Tensor | None = None
+    ) -> Mean:
+        """The conditional mean, from what `top_down` returns.
+
+        Args:
+            pixels: the linear part of the image (N, 3, H, W).
+            hidden: the features of the finest level.
+            c: the quality embedding.
+            coarser: the features of the level before; of no use unless the finest cells are of
+                4 pixels.
+        """
+        if [*self.transforms][-1].cell > STEM or coarser is None:
+            h8, h4 = hidden, self.last(self.up4(hidden), c)
+        else:
+            h8, h4 = coarser, hidden
+        return Mean(pixels + nn.functional.pixel_shuffle(self.out(h4).float(), STEM), h8, h4, c)
+
+
+def _predicting(cell: int, width: int, dim: int) -> nn.Conv2d:
+    """The layer that predicts a latent: of the finest cells it sees the neighbours, too."""
+    return nn.Conv2d(width, dim, 3, padding=1) if cell == STEM else nn.Conv2d(width, dim, 1)

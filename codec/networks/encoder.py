@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 from torch import Tensor, nn
 
-from codec.networks.layers import Block, BlockAnalysis, Down, Transforms, zeroed
+from codec.networks.layers import STEM, Block, BlockAnalysis, Down, Transforms, zeroed
 
 
 class Encoder(nn.Module):
@@ -14,27 +17,35 @@ class Encoder(nn.Module):
     trunk; the correction's last layers start at zero, so training starts at the linear optimum.
 
     Args:
-        transforms: one `BlockAnalysis` per level, coarse to fine (cells 32, 16, 8).
-        widths: channels at 1/4, 1/8, 1/16 and 1/32 of the resolution.
+        transforms: one `BlockAnalysis` per level, coarse to fine; cells halve from level to level.
+        widths: channels at 1/4, 1/8, ... of the resolution, down to the coarsest level's cells. At
+            the first and the last of these scales there is one residual block, between them two.
     """
 
     def __init__(
-        self, transforms: Transforms[BlockAnalysis], widths: tuple[int, int, int, int]
+        self,
+        transforms: Transforms[BlockAnalysis],
+        widths: Sequence[int],
     ) -> None:
         super().__init__()
         self.transforms = transforms
-        w4, w8, w16, w32 = widths
-        self.stem = nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(48, w4, 3, padding=1), Block(w4))
-        self.to8 = nn.Sequential(Down(w4, w8), Block(w8), Block(w8))
-        self.to16 = nn.Sequential(Down(w8, w16), Block(w16), Block(w16))
-        self.to32 = nn.Sequential(Down(w16, w32), Block(w32))
+        cells = [transform.cell for transform in transforms]
+        width = dict(zip((STEM << k for k in range(len(widths))), widths, strict=True))
+        first = nn.Conv2d(3 * STEM**2, widths[0], 3, padding=1)
+        self.stem = nn.Sequential(nn.PixelUnshuffle(STEM), first, Block(widths[0]))
+        for k in range(1, len(widths)):
+            trunk = (Block(widths[k]) for _ in range(2 if k < len(widths) - 1 else 1))
+            self.add_module(f"to{STEM << k}", nn.Sequential(Down(widths[k - 1], widths[k]), *trunk))
         self.heads = nn.ModuleList(
-            zeroed(nn.Conv2d(width, transform.dim, 1))
-            for width, transform in zip((w32, w16, w8), transforms, strict=True)
+            zeroed(nn.Conv2d(width[cell], transform.dim, 1))
+            for cell, transform in zip(cells, transforms, strict=True)
         )
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Pixels (N, 3, H, W) in [-1, 1], H and W multiples of 32, to latents, coarse to fine."""
+        """Pixels (N, 3, H, W) in [-1, 1] to latents, coarse to fine.
+
+        H and W are multiples of the coarsest cell.
+        """
         latents: list[Tensor] = []
         h = x
         for level, transform in reversed(list(enumerate(self.transforms))):
@@ -51,10 +62,17 @@ class Encoder(nn.Module):
 
         Returns:
             The correction of the level's latent, and what the next coarser level starts
-            from (nothing at the coarsest).
+            from (the features themselves at the coarsest).
         """
-        trunk = (self.to32[1:], self.to16[1:], nn.Sequential(self.stem, self.to8))
-        h = trunk[level](h)
-        correction = self.heads[level](h)
-        down = (nn.Identity(), self.to32[0], self.to16[0])
-        return correction, down[level](h)
+        cells = [transform.cell for transform in self.transforms]
+        if level == len(cells) - 1:
+            h = self.stem(h)
+            for scale in (STEM << k for k in range(1, (cells[level] // STEM).bit_length())):
+                h = self._to(scale)(h)
+        else:
+            h = self._to(cells[level])[1:](h)
+        down = self._to(cells[level - 1])[0] if level else nn.Identity()
+        return self.heads[level](h), down(h)
+
+    def _to(self, scale: int) -> nn.Sequential:
+        return cast(nn.Sequential, self.get_submodule(f"to{scale}"))

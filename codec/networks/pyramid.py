@@ -7,14 +7,15 @@ from dataclasses import asdict, dataclass
 
 from torch import nn
 
-from bitstream.prior import MAX_STAGES
 from codec.networks.decoder import Decoder
 from codec.networks.encoder import Encoder
-from codec.networks.layers import BlockAnalysis, BlockTransform, Transforms
+from codec.networks.layers import STEM, BlockAnalysis, BlockTransform, Transforms
 from codec.networks.quantizer import ResidualQuantizer, Stage
 from codec.untrusted import in_range
 
 MAX_LAMBDA = 10**6
+MAX_STAGES = 64
+MAX_CELL = 256
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,13 @@ class Level:
     dim: int  # length of a latent vector: about what the bits of a cell can describe
     stages: int  # residual stages, log2(codes) bits each at the most
     codes: int = 256  # centroids a stage; 256 keeps tables small and symbols in a byte
+    begin: int = 0  # the least quality that codes this level; below it the level is left out
 
     def __post_init__(self) -> None:
         in_range("dim", self.dim, 1, 256)
         in_range("stages", self.stages, 1, MAX_STAGES)
         in_range("codes", self.codes, 2, 4096)
+        in_range("begin", self.begin, 0, 100)
 
 
 @dataclass(frozen=True)
@@ -37,22 +40,35 @@ class ModelConfig:
     """Shape of a model; saved as config.json beside the weights."""
 
     levels: tuple[Level, ...] = (Level(32, 64, 4), Level(16, 64, 7), Level(8, 32, 4))
-    encoder: tuple[int, int, int, int] = (64, 128, 192, 192)  # channels at 1/4, 1/8, 1/16, 1/32
-    decoder: tuple[int, int, int, int] = (64, 128, 192, 192)
+    encoder: tuple[int, ...] = (64, 128, 192, 192)  # channels at 1/4, 1/8, ... to the coarsest cell
+    decoder: tuple[int, ...] = (64, 128, 192, 192)
+    blocks: tuple[int, ...] = ()  # of the decoder, after each level; (): one after each
     lambda_coarse: float = 6.0  # λ at quality 0, squared error (pixels in [-1, 1]) per bit
     lambda_fine: float = 0.015  # λ at quality 100
 
     def __post_init__(self) -> None:
-        if [level.cell for level in self.levels] != [32, 16, 8]:
-            raise ValueError("the levels have other cells than 32, 16 and 8")
+        cells = [level.cell for level in self.levels]
+        halved = [cells[0] >> k for k in range(len(cells))] if cells else [0]
+        if cells != halved or cells[-1] not in (STEM, 2 * STEM):
+            raise ValueError(f"the cells are {cells}, expected ever half the one before, to 8 or 4")
+        in_range("the coarsest cell", cells[0], 2 * STEM, MAX_CELL)
         for level in self.levels:
             most = min(256, 3 * level.cell**2)
             in_range(f"dim of the cells of {level.cell} pixels", level.dim, 1, most)
-        in_range("the number of stages", sum(level.stages for level in self.levels), 3, MAX_STAGES)
+        stages = sum(level.stages for level in self.levels)
+        in_range("the number of stages", stages, len(cells), MAX_STAGES)
+        if [level.begin for level in self.levels] != sorted(level.begin for level in self.levels):
+            raise ValueError("a finer level begins at a lower quality than a coarser one")
+        in_range("the quality from which the coarsest level is coded", self.levels[0].begin, 0, 0)
         for channels in (self.encoder, self.decoder):
-            in_range("the number of widths", len(channels), 4, 4)
+            scales = (cells[0] // STEM).bit_length()
+            in_range("the number of widths", len(channels), scales, scales)
             for width in channels:
                 in_range("a width", width, 1, 512)
+        if self.blocks:
+            in_range("the number of entries of blocks", len(self.blocks), len(cells), len(cells))
+        for count in self.blocks:
+            in_range("a number of blocks", count, 1, 8)
         if not 0 < self.lambda_fine <= self.lambda_coarse <= MAX_LAMBDA:
             raise ValueError(f"expected 0 < lambda_fine <= lambda_coarse <= {MAX_LAMBDA}")
 
@@ -79,16 +95,35 @@ class ModelConfig:
             left -= here
         return [quality / 50 - 1, *shares]
 
+    def coded_levels(self, quality: float) -> int:
+        """How many levels are coded at a quality: the others begin at a higher one."""
+        return sum(level.begin <= quality for level in self.levels)
+
+    def coded_stages(self, quality: float) -> int:
+        """How many stages are coded at a quality: those of the coded levels.
+
+        >>> ModelConfig().coded_stages(50)
+        15
+        """
+        return sum(level.stages for level in self.levels[: self.coded_levels(quality)])
+
     def to_json(self) -> str:
-        """The text of config.json."""
-        return json.dumps(asdict(self), indent=1)
+        """The text of config.json; what is as in models of format 1 is not in it."""
+        table = asdict(self)
+        if not self.blocks:
+            del table["blocks"]
+        for level in table["levels"]:
+            if not level["begin"]:
+                del level["begin"]
+        return json.dumps(table, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> ModelConfig:
         """The configuration of a config.json; KeyError, TypeError or ValueError if it is none."""
         raw = json.loads(text)
         raw["levels"] = tuple(Level(**level) for level in raw["levels"])
-        raw["encoder"], raw["decoder"] = tuple(raw["encoder"]), tuple(raw["decoder"])
+        for name in {"encoder", "decoder", "blocks"} & raw.keys():
+            raw[name] = tuple(raw[name])
         return cls(**raw)
 
 
@@ -103,4 +138,5 @@ class Networks(nn.Module):
         self.encoder = Encoder(analyses, config.encoder)
         self.quantizer = ResidualQuantizer(config.stages)
         transforms = Transforms(BlockTransform(*level) for level in levels)
-        self.decoder = Decoder(transforms, config.decoder)
+        optional = [level.begin > 0 for level in config.levels]
+        self.decoder = Decoder(transforms, config.decoder, config.blocks, optional)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from codec.networks.decoder import Code
@@ -21,14 +22,21 @@ def quantising(
         networks: trained networks.
         latents: per level (N, D, h, w), what the encoder made of the batch.
         quality: 0..100.
-        found: gets the codes of every stage, in coding order: (N, h, w) int64.
+        found: gets the codes of every stage, in coding order: (N, h, w) int64; zeros where the
+            quality does not code the stage.
     """
     quantizer = networks.quantizer
     lam = networks.config.lagrange(quality)
 
-    def code(level: int, prediction: Tensor) -> Tensor:
-        e = (latents[level] - prediction).permute(0, 2, 3, 1)  # (N, h, w, D)
+    coded = networks.config.coded_stages(quality)
+
+    def code(level: int, prediction: Tensor) -> Tensor | None:
         here = quantizer.of_level(level)
+        if here[-1] >= coded:
+            cells = (*prediction.shape[:1], *prediction.shape[2:])
+            found.extend(prediction.new_zeros(cells, dtype=torch.int64) for _ in here)
+            return None
+        e = (latents[level] - prediction).permute(0, 2, 3, 1)  # (N, h, w, D)
         biases = [lam * quantizer.prices(stage, quality) for stage in here]
         codes = quantizer.search(here, e.flatten(0, 2).float(), biases, beam(EFFORT, level))
         found.extend(codes[:, k].view(e.shape[:3]) for k in range(len(here)))

@@ -66,7 +66,7 @@ def collect(networks: Networks, crops: Crops, batches: int, first: int) -> Sampl
 
         found: list[Tensor] = []
         code = quantising(networks, latents, quality, found)
-        condition = x.new_tensor([config.condition(quality, len(quantizer.stages))])
+        condition = x.new_tensor([config.condition(quality, config.coded_stages(quality))])
         with torch.autocast(device.type, dtype=torch.bfloat16):
             networks.decoder.top_down(condition.expand(len(x), -1), code, x.shape)
         for stage, codes in enumerate(found):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -12,6 +14,7 @@ from codec.train.data import Crops
 from cuda_ext import nearest
 
 GRID = (1.5, 0.5, 0.18, 0.06, 0.03)  # λ that the first codebooks are trained for, together
+FINE = (0.012, 0.005)  # and these, where a model goes so far
 
 MOST = 2**24  # vectors that a codebook starts from: `torch.multinomial` takes no more
 
@@ -28,12 +31,19 @@ def klt(residual: Tensor, cell: int, dim: int) -> Tensor:
 
 
 def entropy_kmeans(
-    groups: list[Tensor], *, codes: int, zero: bool, rounds: int, generator: torch.Generator
+    groups: list[Tensor],
+    *,
+    lambdas: Sequence[float],
+    codes: int,
+    zero: bool,
+    rounds: int,
+    generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     """Entropy-constrained k-means over several λ at once.
 
     Args:
-        groups: residuals (n, D) as they stand under each λ of `GRID`.
+        groups: residuals (n, D) as they stand under each λ.
+        lambdas: these λ.
         codes: number of centroids K.
         zero: keep code 0 at the zero vector.
         rounds: Lloyd iterations.
@@ -62,7 +72,7 @@ def entropy_kmeans(
         bits[:, 0] = 1.0
     for _ in range(rounds):
         sums, counts = torch.zeros_like(book), torch.zeros(codes)
-        for g, (group, lam) in enumerate(zip(groups, GRID, strict=True)):
+        for g, (group, lam) in enumerate(zip(groups, lambdas, strict=True)):
             index = nearest(group, book, lam * bits[g])[0]
             share = torch.bincount(index, minlength=codes).float()
             bits[g] = self_information((share + 0.1) / (len(group) + 0.1 * codes))
@@ -114,6 +124,7 @@ def initialise(
         for stage in quantizer.of_level(number):
             book, bits = entropy_kmeans(
                 [f - t for f, t in zip(flat, total, strict=True)],
+                lambdas=GRID,
                 codes=quantizer.stages[stage].codes,
                 zero=stage > 0,
                 rounds=rounds,

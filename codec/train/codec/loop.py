@@ -32,8 +32,8 @@ GOLDEN = (math.sqrt(5) - 1) / 2
 
 def schedule(config: TrainConfig, step: int) -> tuple[float, int]:
     """Quality 0..100 and number of stages of a step; all qualities and prefixes take turns."""
-    total = len(config.model.stages)
     quality = 100 * ((step * GOLDEN) % 1)
+    total = config.model.coded_stages(quality)
     draw = (step * math.sqrt(2)) % 1
     return quality, total if draw >= config.prefix else 1 + int(draw / config.prefix * total)
 

@@ -57,14 +57,16 @@ class Objective(nn.Module):
         pull = x.new_zeros(())
         latents = networks.encoder(x)
 
-        def code(level: int, prediction: Tensor) -> Tensor:
+        def code(level: int, prediction: Tensor) -> Tensor | None:
             nonlocal spent, pull
+            here = [s for s in quantizer.of_level(level) if s < stages]
+            if not here and networks.decoder.optional[level]:
+                return None
             y = latents[level]
             with torch.no_grad():
                 e = (y - prediction).permute(0, 2, 3, 1)
                 n, h, w, d = e.shape
                 flat = e.reshape(-1, d).float().contiguous()
-                here = [s for s in quantizer.of_level(level) if s < stages]
                 rest = flat
                 if here:
                     codes = quantizer.search(

@@ -95,7 +95,7 @@ class Run:
     def mean(self, x: Tensor, quality: float) -> Mean:
         """The mean of a batch (N, 3, H, W) in [-1, 1], coded at a quality."""
         networks = self.base.networks
-        stages = len(networks.quantizer.stages)
+        stages = networks.config.coded_stages(quality)
         condition = x.new_tensor([networks.config.condition(quality, stages)]).expand(len(x), -1)
         code = quantising(networks, networks.encoder(x), quality, [])
         mean: Mean = networks.decoder(condition, code, x.shape)

@@ -1,0 +1,250 @@
+"""Growing a trained codec into a larger shape: it begins with what the smaller one has learned.
+
+The grown networks compute the same image as before, bit rates included, until training changes
+them: what is new begins as zero, as the identity, or as a split of what was there. Only the new
+stages' codebooks come from data, as in `codec.train.codec.linear`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from bitstream.errors import CodecError
+from codec.networks.layers import STEM
+from codec.networks.pyramid import ModelConfig, Networks
+from codec.networks.quantizer import RANGES, beam
+from codec.options import EFFORT
+from codec.train.codec.linear import FINE, GRID, entropy_kmeans, klt
+from codec.train.data import Crops
+
+FIRST = 1 << 29  # number of the first batch that growing looks at
+
+
+@torch.no_grad()
+def grow(small: Networks, config: ModelConfig, crops: Crops, batches: int, seed: int) -> Networks:
+    """Networks of a larger configuration that begin where a smaller model stands.
+
+    Args:
+        small: the trained networks.
+        config: the larger shape: the same cells first and one level of `STEM` pixels more at the
+            most, no dim, number of stages or of blocks smaller, the same widths.
+        crops: what the new bases and codebooks are fitted on.
+        batches: how many batches of it.
+        seed: of the draws.
+
+    Raises:
+        CodecError: the small model does not fit into the configuration.
+    """
+    _check(small.config, config)
+    grown = Networks(config)
+    x = torch.cat([crops(FIRST + k) for k in range(batches)])
+    state, old = grown.state_dict(), small.state_dict()
+    for name, tensor in old.items():
+        if "codebook" not in name and name != "quantizer.shares" and name in state:
+            if state[name].shape == tensor.shape:
+                state[name].copy_(tensor)
+    _rescale_quality(grown, small)
+    for level, kept in enumerate(small.config.levels):
+        _widen(
+            grown, small, level, _more_axes(small, x, level, config.levels[level].dim - kept.dim)
+        )
+    _copy_codebooks(grown, small)
+    if len(config.levels) > len(small.config.levels):
+        _split_finest(grown, small, x)
+    _new_codebooks(grown, small.config, x, torch.Generator().manual_seed(seed))
+    return grown
+
+
+def _check(old: ModelConfig, new: ModelConfig) -> None:
+    levels = list(zip(old.levels, new.levels, strict=False))
+    fits = len(levels) == len(old.levels) and old.encoder == new.encoder
+    fits &= old.decoder == new.decoder
+    fits &= len(new.levels) - len(old.levels) in (0, 1)
+    for a, b in levels:
+        fits &= (a.cell, a.codes, a.begin) == (b.cell, b.codes, b.begin)
+        fits &= a.dim <= b.dim and a.stages <= b.stages
+    fits &= old.lambda_coarse == new.lambda_coarse and old.lambda_fine >= new.lambda_fine
+    if not fits:
+        raise CodecError(
+            "the model to start from does not grow into this configuration: expected the same "
+            "cells and widths, and no dim or number of stages smaller"
+        )
+
+
+def _rescale_quality(grown: Networks, small: Networks) -> None:
+    """Quality counts from the new λ range: the same λ must give the same embedding."""
+    old, new = small.config, grown.config
+    stretch = math.log(new.lambda_coarse / new.lambda_fine)
+    stretch /= math.log(old.lambda_coarse / old.lambda_fine)
+    first, before = grown.decoder.condition[0], small.decoder.condition[0]
+    first.weight.zero_()
+    first.weight[:, : before.weight.shape[1]].copy_(before.weight)
+    first.weight[:, 0] *= stretch
+    first.bias.copy_(before.bias + before.weight[:, 0] * (stretch - 1))
+    for number in range(RANGES):  # the shares of each range of λ
+        at = (number + 0.5) * stretch
+        near = min(int(at), RANGES - 1)
+        stages = _stages_kept(old, new)
+        for was, now in stages:
+            grown.quantizer.shares[number, now].copy_(small.quantizer.shares[near, was])
+
+
+def _stages_kept(old: ModelConfig, new: ModelConfig) -> list[tuple[int, int]]:
+    """Numbers of each stage in the old and in the new configuration."""
+    pairs, was, now = [], 0, 0
+    for a, b in zip(old.levels, new.levels, strict=False):
+        pairs += [(was + k, now + k) for k in range(a.stages)]
+        was, now = was + a.stages, now + b.stages
+    return pairs
+
+
+def _more_axes(small: Networks, x: Tensor, level: int, count: int) -> Tensor:
+    """The principal axes (count, 3·cell²) of what a level's bases and the coarser levels leave."""
+    transforms = list(small.decoder.transforms)
+    left = x
+    for transform in transforms[:level]:
+        left = left - transform.synthesis(transform.analysis(left))
+    own = transforms[level]
+    spanned = torch.cat([own.forward_basis, own.inverse_basis])
+    spanned = torch.cat([spanned, list(small.encoder.transforms)[level].forward_basis])
+    _, scale, axes = torch.linalg.svd(spanned, full_matrices=False)
+    axes = axes[scale > 1e-4 * scale[0]]
+    if not count:
+        return axes[:0]
+    k = own.cell
+    blocks = torch.nn.functional.pixel_unshuffle(left, k).permute(0, 2, 3, 1).reshape(-1, 3 * k * k)
+    blocks = blocks - blocks @ axes.T @ axes
+    _, vectors = torch.linalg.eigh(blocks.T @ blocks / len(blocks))
+    return vectors.flip(1)[:, :count].T.contiguous()
+
+
+def _widen(grown: Networks, small: Networks, level: int, axes: Tensor) -> None:
+    """More dimensions for a level's latent: new rows of the bases, zeros elsewhere."""
+    for mine, its in ((grown.encoder, small.encoder), (grown.decoder, small.decoder)):
+        to, source = list(mine.transforms)[level], list(its.transforms)[level]
+        for name, basis in source.named_parameters():
+            to.get_parameter(name).copy_(torch.cat([basis, axes]))
+    dim, kept = grown.config.levels[level].dim, small.config.levels[level].dim
+    for head, before in ((grown.encoder.heads[level], small.encoder.heads[level]),):
+        _pad(head, before, slice(0, kept))
+    embed, before = grown.decoder.embed[level], small.decoder.embed[level]
+    embed.weight.zero_()
+    embed.weight[:, :kept].copy_(before.weight[:, :kept])
+    embed.weight[:, dim : dim + kept].copy_(before.weight[:, kept:])
+    embed.bias.copy_(before.bias)
+    if level:
+        _pad(grown.decoder.predict[level - 1], small.decoder.predict[level - 1], slice(0, kept))
+
+
+def _pad(layer: torch.nn.Module, before: torch.nn.Module, rows: slice) -> None:
+    for name, tensor in before.named_parameters():
+        layer.get_parameter(name).zero_()
+        layer.get_parameter(name)[rows].copy_(tensor)
+
+
+def _copy_codebooks(grown: Networks, small: Networks) -> None:
+    for was, now in _stages_kept(small.config, grown.config):
+        book = grown.quantizer.codebook(now)
+        book.zero_()
+        before = small.quantizer.codebook(was)
+        book[:, : before.shape[1]].copy_(before)
+
+
+def _split_finest(grown: Networks, small: Networks, x: Tensor) -> None:
+    """The new level predicts what `out` added in its blocks' space; `out` keeps the rest."""
+    decoder, before = grown.decoder, small.decoder
+    level = len(grown.config.levels) - 1
+    new = list(decoder.transforms)[level]
+    error = torch.cat([coded.error for lam in GRID[-2:] for coded in _coded(small, x, lam)])
+    basis = klt(error, new.cell, new.dim)
+    new.set_basis(basis)
+    list(grown.encoder.transforms)[level].set_basis(basis)
+    decoder.ups[level - 1].load_state_dict(before.up4.state_dict())
+    decoder.before[level - 1].load_state_dict(before.last.state_dict())
+    out, predict = before.out, decoder.predict[level - 1]
+    mix = basis  # (dim, 48): rows are orthonormal
+    predict.weight.copy_(torch.einsum("dk,kcij->dcij", mix, out.weight))
+    predict.bias.copy_(mix @ out.bias)
+    rest = torch.eye(3 * STEM**2) - mix.T @ mix
+    decoder.out.weight.copy_(torch.einsum("kl,lcij->kcij", rest, out.weight))
+    decoder.out.bias.copy_(rest @ out.bias)
+    torch.nn.init.zeros_(decoder.embed[level].weight)
+    torch.nn.init.zeros_(decoder.embed[level].bias)
+
+
+class _Remainders:
+    """Codes a batch level by level, and keeps what the stages with codebooks leave of each level.
+
+    Args:
+        networks: the networks; a level without any codebook is not coded.
+        x: pixels (N, 3, H, W) in [-1, 1].
+        lam: λ of the search.
+    """
+
+    def __init__(self, networks: Networks, x: Tensor, lam: float) -> None:
+        config = networks.config
+        stretch = math.log(config.lambda_coarse / config.lambda_fine)
+        self.lam, self._quantizer = lam, networks.quantizer
+        self._quality = min(100 * math.log(config.lambda_coarse / lam) / stretch, 100.0)
+        self._latents = networks.encoder(x)
+        self.left: list[Tensor] = []  # per level (N, h, w, D)
+        stages = config.coded_stages(self._quality)
+        condition = x.new_tensor([config.condition(self._quality, stages)]).expand(len(x), -1)
+        self.error: Tensor = x - networks.decoder(condition, self._code, x.shape).pixels
+
+    def _code(self, level: int, prediction: Tensor) -> Tensor | None:
+        quantizer = self._quantizer
+        e = (self._latents[level] - prediction).permute(0, 2, 3, 1)
+        known = [s for s in quantizer.of_level(level) if quantizer.codebook(s).any()]
+        if not known:
+            self.left.append(e)
+            return None
+        biases = [self.lam * quantizer.prices(s, self._quality) for s in known]
+        codes = quantizer.search(known, e.flatten(0, 2), biases, beam(EFFORT, level))
+        r = quantizer.centroids(known, codes).view(e.shape)
+        self.left.append(e - r)
+        return r.permute(0, 3, 1, 2)
+
+
+def _coded(networks: Networks, x: Tensor, lam: float) -> Iterator[_Remainders]:
+    """The batches of a large one, coded at one λ."""
+    for batch in x.split(8):
+        yield _Remainders(networks, batch, lam)
+
+
+def _new_codebooks(
+    grown: Networks, old: ModelConfig, x: Tensor, generator: torch.Generator
+) -> None:
+    """Fit the codebooks of stages that the small model has not, level by level."""
+    kept = {now for _, now in _stages_kept(old, grown.config)}
+    quantizer, config = grown.quantizer, grown.config
+    for level in range(len(config.levels)):
+        fresh = [s for s in quantizer.of_level(level) if s not in kept]
+        if not fresh:
+            continue
+        lambdas = tuple(lam for lam in (*GRID[2:], *FINE) if lam >= config.lambda_fine)
+        groups = [
+            torch.cat([coded.left[level].flatten(0, 2) for coded in _coded(grown, x, lam)])
+            for lam in lambdas
+        ]
+        for stage in fresh:
+            book, bits = entropy_kmeans(
+                groups,
+                lambdas=lambdas,
+                codes=quantizer.stages[stage].codes,
+                zero=True,
+                rounds=12,
+                generator=generator,
+            )
+            quantizer.codebook(stage).copy_(book)
+            for g, lam in enumerate(lambdas):
+                codes = quantizer.search([stage], groups[g], [lam * bits[g]], 1)
+                groups[g] = groups[g] - quantizer.centroids([stage], codes)
+            for number in range(RANGES):
+                wanted = config.lagrange(100 * (number + 0.5) / RANGES)
+                near = min(range(len(lambdas)), key=lambda g: abs(math.log(lambdas[g] / wanted)))
+                quantizer.shares[number, stage].copy_(2.0 ** -bits[near])
