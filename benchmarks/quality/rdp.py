@@ -24,9 +24,9 @@ from typing import Any
 import torch
 
 from benchmarks.provenance import commit
-from codec.evaluation.measure import Plan
+from codec.evaluation import Plan
 from codec.evaluation.metrics.lpips import Lpips
-from codec.evaluation.run import identity, photographs, processes, result, run
+from codec.evaluation.run import fingerprint_of_plan, photographs, processes, result, run
 from codec.files import writing
 
 TARGETS = (0.05, 0.1, 0.2)  # bits per pixel
@@ -116,13 +116,13 @@ def main() -> None:
     ]
     made = []
     for plan in plans:
-        key = hashlib.sha256(json.dumps(identity(plan)).encode()).hexdigest()[:16]
+        key = hashlib.sha256(json.dumps(fingerprint_of_plan(plan)).encode()).hexdigest()[:16]
         records, errors = run(
             plan,
             images,
             arguments.cache / f"{plan.codec}-{key}.jsonl",
-            spread=partial(processes, jobs=arguments.jobs),
-            done=partial(tell, plan.codec),
+            executor=partial(processes, jobs=arguments.jobs),
+            progress=partial(tell, plan.codec),
         )
         if errors:
             raise SystemExit(f"{plan.codec}: {len(errors)} images could not be measured")

@@ -29,8 +29,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from benchmarks.provenance import commit
-from codec.evaluation.measure import FOREIGN, Plan, Record, measure, unmeasured
+from codec.evaluation.measure import Record, measure, unmeasured
 from codec.evaluation.metrics.import_torchvision import import_torchvision
+from codec.evaluation.plan import FOREIGN, Plan
 from codec.evaluation.provenance import Provenance
 from codec.evaluation.run import photographs
 from codec.evaluation.summary import NOTES, summarise
@@ -223,21 +224,19 @@ def measure_runs(arguments: argparse.Namespace) -> None:
         result = {
             "name": name,
             "description": description,
-            "results": summary["results"],
-            "ci95": summary["ci95"],
-            "images": summary["images"],
+            **summary.as_json(),
             "meta": asdict(Provenance.of(images))
             | {
                 "commit": commit(),
                 "runs": works,
                 "notes": NOTES,
-                "windows": summary["windows"],
-                "not_measured": summary["not_measured"] | unmeasured(plan),
+                "windows": summary.windows,
+                "not_measured": summary.figures.not_measured | unmeasured(plan),
             },
         }
         path = arguments.output / f"rdp_{arguments.name}_{name}.json"
         path.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
-        table = summary["results"]
+        table = summary.figures.results
         for i, bpp in enumerate(table["bpp"]):
             realism = table["realism"][i]
             print(f"{name} {realism}: {bpp:.4f} bpp, {table['psnr-rgb'][i]:.2f} dB")

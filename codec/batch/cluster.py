@@ -24,8 +24,8 @@ import codec
 from codec.batch.folder import record_of
 from codec.batch.manifest import Record
 from codec.errors import CodecError
-from codec.evaluation.measure import Plan
-from codec.evaluation.run import Attempt, Done, attempt, photographs, to_file
+from codec.evaluation.plan import Plan
+from codec.evaluation.run import Outcome, Progress, attempt, photographs, to_file
 from codec.images.load import suffixes
 
 MANIFEST = "manifest"  # folder of the parquet files, in the folder of the results
@@ -106,7 +106,7 @@ def evaluate(
     cpus: float = 1,
     gpus: float = 0,
     force: bool = False,
-    done: Done = lambda path, error: None,
+    done: Progress = lambda path, error: None,
 ) -> dict[str, Any]:
     """Measure a codec over a folder on a Ray cluster; a run that was stopped goes on.
 
@@ -129,14 +129,14 @@ def evaluate(
         CodecError: there are no images, the plan cannot be carried out, or nothing was measured.
     """
 
-    def spread(plan: Plan, images: Sequence[Path]) -> Iterator[Attempt]:
+    def executor(plan: Plan, images: Sequence[Path]) -> Iterator[Outcome]:
         paths = {str(path.resolve()): path for path in images}
         measurer = Measurer, plan, max(int(cpus), 1)
         for row in _mapped([{"path": path} for path in paths], measurer, workers, cpus, gpus):
             yield paths[row["path"]], json.loads(row["record"]), row["error"]
 
     images = photographs(Path(folder))
-    return to_file(plan, images, Path(output), force=force, spread=spread, done=done)
+    return to_file(plan, images, Path(output), force=force, executor=executor, progress=done)
 
 
 def _mapped(

@@ -119,7 +119,7 @@ def evaluate(
         refuse_overwrite(str(output), force)
         warnings.filterwarnings("always", "starting anew")
         from codec.evaluation import run as evaluation  # noqa: PLC0415  (torch: not for --help)
-        from codec.evaluation.measure import FOREIGN, Plan  # noqa: PLC0415
+        from codec.evaluation.plan import FOREIGN, Plan  # noqa: PLC0415
 
         plan = Plan(
             codec=FOREIGN if decoded else codec.value,
@@ -136,10 +136,10 @@ def evaluate(
             coded=str(coded) if coded else None,
         )
         images = evaluation.photographs(folder)
-        spread = partial(evaluation.processes, jobs=jobs)
+        executor = partial(evaluation.processes, jobs=jobs)
         with progress(len(images), quiet) as done:
             result = evaluation.to_file(
-                plan, images, output, name=name, force=force, spread=spread, done=done
+                plan, images, output, name=name, force=force, executor=executor, progress=done
             )
         errors = result["meta"]["errors"]
     if not quiet:

@@ -1,1 +1,5 @@
-"""Measuring of codecs: rate, distortion, perception."""
+"""Measuring of codecs: rate, distortion, perception. `Plan` says what is measured."""
+
+from codec.evaluation.plan import Plan
+
+__all__ = ["Plan"]

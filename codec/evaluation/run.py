@@ -22,24 +22,22 @@ from codec.batch.folder import Processes, begin
 from codec.errors import CodecError
 from codec.evaluation import peers
 from codec.evaluation.measure import (
-    FOREIGN,
-    OURS,
     WINDOWS,
-    Plan,
     Record,
     digest,
     load_networks,
     measure,
     unmeasured,
 )
+from codec.evaluation.plan import FOREIGN, OURS, Plan, check
 from codec.evaluation.provenance import Provenance, versions
 from codec.evaluation.summary import NOTES, summarise
 from codec.files import refuse_overwrite, writing
 from codec.images.load import FORMATS, suffixes
 
-Attempt: TypeAlias = tuple[Path, Record | None, str]  # an image, its record or what was wrong
-Spread: TypeAlias = Callable[[Plan, Sequence[Path]], Iterable[Attempt]]  # in any order
-Done: TypeAlias = Callable[[Path, str | None], None]
+Outcome: TypeAlias = tuple[Path, Record | None, str]  # an image, its record or what was wrong
+Executor: TypeAlias = Callable[[Plan, Sequence[Path]], Iterable[Outcome]]  # in any order
+Progress: TypeAlias = Callable[[Path, str | None], None]  # told of an image and what was wrong
 
 
 def photographs(folder: Path) -> list[Path]:
@@ -57,7 +55,7 @@ def photographs(folder: Path) -> list[Path]:
     return found
 
 
-def describe(plan: Plan) -> dict[str, str]:
+def codec_description(plan: Plan) -> dict[str, str]:
     """What the codec is: a "description" with versions and settings, and the hash of our model.
 
     Raises:
@@ -80,42 +78,13 @@ def describe(plan: Plan) -> dict[str, str]:
     }
 
 
-def identity(plan: Plan) -> dict[str, Any]:
-    """The plan with what its names stand for: runs of equal identity measure the same."""
-    known = asdict(plan) | describe(plan) | {"windows": WINDOWS, "versions": versions()}
+def fingerprint_of_plan(plan: Plan) -> dict[str, Any]:
+    """The plan with what its names stand for: runs of equal ones measure the same."""
+    known = asdict(plan) | codec_description(plan) | {"windows": WINDOWS, "versions": versions()}
     known |= _hashes(plan.weights)
     known["unmeasured"] = sorted(unmeasured(plan))
     read_back: dict[str, Any] = json.loads(json.dumps(known))  # tuples become lists
     return read_back
-
-
-def check(plan: Plan) -> None:
-    """Raise CodecError if a plan makes no sense."""
-    if plan.codec == FOREIGN:
-        if not (plan.decoded and plan.coded):
-            raise CodecError("a foreign codec needs its folders of decoded images and of files")
-        if plan.qualities or plan.targets:
-            raise CodecError("a foreign codec's files are there: give no qualities and no targets")
-        for folder in (plan.decoded, plan.coded):
-            if not Path(folder).is_dir():
-                raise CodecError(f"{folder}: not a folder")
-        return
-    if bool(plan.qualities) == bool(plan.targets):
-        which = ", not both" if plan.qualities else ""
-        raise CodecError(f"give qualities (-q) or targets in bits per pixel (--target-bpp){which}")
-    if not all(0 < target < float("inf") for target in plan.targets):
-        raise CodecError(f"targets {plan.targets}: expected more than 0 bits per pixel")
-    allowed = range(101) if plan.codec == OURS else peers.load(plan.codec).qualities
-    if outside := set(plan.qualities) - set(allowed):
-        raise CodecError(
-            f"{plan.codec} has no quality {min(outside)}: expected {allowed[0]}..{allowed[-1]}"
-        )
-    if plan.codec == OURS and not plan.realisms:
-        raise CodecError("no realism was given: expected some of 0..1")
-    if not all(0 <= realism <= 1 for realism in plan.realisms):
-        raise CodecError(f"realisms {plan.realisms}: expected 0..1")
-    if plan.samples < 1:
-        raise CodecError(f"{plan.samples} samples: expected one or more")
 
 
 def to_file(
@@ -125,8 +94,8 @@ def to_file(
     *,
     name: str | None = None,
     force: bool = False,
-    spread: Spread | None = None,
-    done: Done = lambda path, error: None,
+    executor: Executor | None = None,
+    progress: Progress = lambda path, error: None,
 ) -> dict[str, Any]:
     """Measure images and write the result file; a run that was killed goes on (see `run`).
 
@@ -136,8 +105,8 @@ def to_file(
         output: the result file; until it is written, `.NAME.journal` beside it has what is done.
         name: of the result, see `result`.
         force: replace the file.
-        spread: how the work is spread, see `run`.
-        done: is told of every image, see `run`.
+        executor: how the work is spread, see `run`.
+        progress: is told of every image, see `run`.
 
     Returns:
         What was written.
@@ -150,7 +119,7 @@ def to_file(
     if not output.parent.is_dir():
         raise CodecError(f"{output}: there is no folder {output.parent}")
     journal = output.with_name(f".{output.name}.journal")
-    records, errors = run(plan, images, journal, spread=spread, done=done)
+    records, errors = run(plan, images, journal, executor=executor, progress=progress)
     if not records:
         raise CodecError(f"{images[0].parent}: no image could be measured, nothing is written")
     written = result(plan, images, records, errors, name)
@@ -165,8 +134,8 @@ def run(
     images: Sequence[Path],
     journal: Path,
     *,
-    spread: Spread | None = None,
-    done: Done = lambda path, error: None,
+    executor: Executor | None = None,
+    progress: Progress = lambda path, error: None,
 ) -> tuple[list[Record], dict[str, str]]:
     """Measure images, but for those that the journal has.
 
@@ -174,8 +143,8 @@ def run(
         plan: what to measure.
         images: the originals.
         journal: file to add finished images to; made anew if it is of another plan.
-        spread: how the work is spread, if not over this process alone: see `processes`.
-        done: is told of every image that is finished, and of what was wrong with it.
+        executor: how the work is spread, if not over this process alone: see `processes`.
+        progress: is told of every image that is finished, and of what was wrong with it.
 
     Returns:
         The records in the order of `images`, and what was wrong with those that have none.
@@ -190,7 +159,7 @@ def run(
     check(plan)
     if plan.codec == FOREIGN:
         _refuse_equal_stems(images)
-    known = identity(plan)
+    known = fingerprint_of_plan(plan)
     load_networks(plan)
     finished = _read(journal, known)
     records: dict[Path, Record] = {}
@@ -200,18 +169,18 @@ def run(
         known_as = _digest(plan, path)
         if known_as in finished:
             records[path] = finished[known_as] | {"file": path.name}
-            done(path, None)
+            progress(path, None)
         else:
             left.append(path)
     with journal.open("a") as file:
-        for path, record, error in (spread or processes)(plan, left):
+        for path, record, error in (executor or processes)(plan, left):
             if record is None:
                 errors[path.name] = error
             else:
                 records[path] = record
                 file.write(json.dumps(record, allow_nan=False) + "\n")
                 file.flush()
-            done(path, error or None)
+            progress(path, error or None)
     return [records[path] for path in images if path in records], errors
 
 
@@ -231,25 +200,26 @@ def result(
         errors: that the run gave.
         name: of the result; by default the codec's, and of a foreign one its folder's.
     """
-    about = describe(plan)
+    header = codec_description(plan)
     summary = summarise(records)
     usual = Path(plan.decoded or "").name if plan.codec == FOREIGN else plan.codec
     measured = [path for path in images if path.name not in errors]
     meta = asdict(Provenance.of(measured)) | {
-        "model": about.get("model"),
-        "model_sha256": about.get("model_sha256"),
+        "model": header.get("model"),
+        "model_sha256": header.get("model_sha256"),
         "weights_sha256": _hashes(plan.weights) or None,
         "samples": plan.samples if plan.codec == OURS else 1,
-        "windows": summary.pop("windows"),
+        "windows": summary.windows,
         "notes": NOTES,
-        "not_measured": summary.pop("not_measured") | unmeasured(plan),
+        "not_measured": summary.figures.not_measured | unmeasured(plan),
         "errors": errors,
     }
     shown = {key: value for key, value in meta.items() if value is not None}
-    return {"name": name or usual, "description": about["description"], **summary, "meta": shown}
+    head = {"name": name or usual, "description": header["description"]}
+    return {**head, **summary.as_json(), "meta": shown}
 
 
-def processes(plan: Plan, images: Sequence[Path], jobs: int = 1) -> Iterator[Attempt]:
+def processes(plan: Plan, images: Sequence[Path], jobs: int = 1) -> Iterator[Outcome]:
     """Measure images in so many processes, which share the cores.
 
     Raises:
@@ -271,7 +241,7 @@ def processes(plan: Plan, images: Sequence[Path], jobs: int = 1) -> Iterator[Att
             pool.shutdown(cancel_futures=True)
 
 
-def attempt(plan: Plan, path: Path) -> Attempt:
+def attempt(plan: Plan, path: Path) -> Outcome:
     """Measure one image, whatever is wrong with it."""
     try:
         return path, measure(plan, path), ""

@@ -8,12 +8,13 @@ NaN or infinite; what was not measured of every image has no key and is named in
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.evaluation.measure import WINDOWS, Features, unpack
+from codec.evaluation.measure import WINDOWS, Features, Record, unpack
 from codec.evaluation.metrics.fid import SIZE as FID_SIDE
 from codec.evaluation.metrics.fidelity import METRICS
 
@@ -44,99 +45,151 @@ NOTES = {
     "bpp": "the whole file; images are coded as sRGB samples, without metadata",
     "time": "seconds per image, mean, within the measuring process",
 }
+MEANS = ("bpp", *METRICS, "lpips", "dists", "encoding_time", "decoding_time")
 
-Record = dict[str, Any]
+
+@dataclass(frozen=True)
+class Figures:
+    """Some of a result's lists, an entry per setting.
+
+    Attributes:
+        results: values by metric.
+        ci95: intervals [low, high] by metric.
+        not_measured: why a metric is not there, by metric.
+    """
+
+    results: dict[str, list[Any]] = field(default_factory=dict)
+    ci95: dict[str, list[Any]] = field(default_factory=dict)
+    not_measured: dict[str, str] = field(default_factory=dict)
+
+    def __or__(self, other: Figures) -> Figures:
+        """Both."""
+        return Figures(
+            self.results | other.results,
+            self.ci95 | other.ci95,
+            self.not_measured | other.not_measured,
+        )
 
 
-def summarise(records: Sequence[Record]) -> dict[str, Any]:
-    """The parts "results", "ci95" and "images" of a result, and "not_measured" and "windows".
+@dataclass(frozen=True)
+class Summary:
+    """What the records of a plan's images come to.
+
+    Attributes:
+        figures: of every setting.
+        images: each image's points.
+        windows: how many images hold windows of a size, and how many windows, by size.
+    """
+
+    figures: Figures
+    images: list[Record]
+    windows: dict[str, dict[str, int]]
+
+    def as_json(self) -> dict[str, Any]:
+        """The parts of a result file that are not "meta"."""
+        figures = self.figures
+        return {"results": figures.results, "ci95": figures.ci95, "images": self.images}
+
+
+def summarise(records: Sequence[Record]) -> Summary:
+    """Means, distances and intervals of the records of `codec.evaluation.measure.measure`.
 
     Args:
-        records: of `codec.evaluation.measure.measure`, all by one plan; at least one.
+        records: of images, all by one plan; at least one.
     """
-    count = len(records[0]["points"])
-    rows = [[record["points"][i] for record in records] for i in range(count)]
-    draws = np.random.default_rng(0).multinomial(
-        len(records), [1 / len(records)] * len(records), REPEATS
-    )
+    figures = _settings(records)
+    for metric in MEANS:
+        figures |= _mean(records, metric)
+    windows = {}
+    for window in (*map(str, WINDOWS), "fid"):
+        having = [record for record in records if window in record["originals"]]
+        if len(having) < 2:
+            figures |= _too_few(window, len(having))
+            continue
+        figures |= _fid(having) if window == "fid" else _distances(having, window)
+        counts = [len(unpack(record["originals"][window], window)) for record in having]
+        windows[window] = {"images": len(having), "windows": sum(counts)}
+    if len(records) < 2:
+        figures = replace(figures, ci95={})
+    return Summary(figures, [_shown(record) for record in records], windows)
+
+
+def _rows(records: Sequence[Record]) -> list[list[Record]]:
+    """The points of all images, by setting."""
+    return [list(row) for row in zip(*(record["points"] for record in records), strict=True)]
+
+
+def _settings(records: Sequence[Record]) -> Figures:
+    """The settings, and how many images are above a target."""
+    rows = _rows(records)
     results: dict[str, list[Any]] = {
         "quality": [_quality(row) for row in rows],
         "realism": [row[0]["realism"] for row in rows],
     }
-    ci95: dict[str, list[Any]] = {}
-    not_measured: dict[str, str] = {}
     if "target-bpp" in rows[0][0]:
         results["target-bpp"] = [row[0]["target-bpp"] for row in rows]
         results["over-target"] = [sum(p["bpp"] > p["target-bpp"] for p in row) for row in rows]
-    for key in ("bpp", *METRICS, "lpips", "dists", "encoding_time", "decoding_time"):
-        having = sum(key in point for row in rows for point in row)
-        if having == count * len(records):
-            values = np.array([[point[key] for point in row] for row in rows])
-            results[key] = _rounded(values.mean(axis=1))
-            ci95[key] = _percentiles(draws @ values.T / len(records))
-        elif having:
-            lacking = [r["file"] for r in records if any(key not in p for p in r["points"])]
-            others = f" and {len(lacking) - 1} more are" if len(lacking) > 1 else " is"
-            not_measured[key] = f"{lacking[0]}{others} too small for it"
-    windows = {}
-    for window in (*map(str, WINDOWS), "fid"):
-        found = [record for record in records if window in record["originals"]]
-        if len(found) > 1:
-            measured = _fid(found) if window == "fid" else _distances(found, window, ci95)
-            results |= measured
-            counts = [len(unpack(record["originals"][window], window)) for record in found]
-            windows[window] = {"images": len(found), "windows": sum(counts)}
-            continue
-        side = FID_SIDE if window == "fid" else int(window)
-        names = ("fid",) if window == "fid" else (f"frechet-{window}", f"kid-{window}")
-        reason = f"{len(found)} images hold a window of {side} pixels, expected two"
-        not_measured |= dict.fromkeys(names, reason)
-    if len(records) < 2:
-        ci95 = {}
-    return {
-        "results": results,
-        "ci95": ci95,
-        "images": [_shown(record) for record in records],
-        "not_measured": not_measured,
-        "windows": windows,
-    }
+    return Figures(results)
 
 
-def _distances(
-    records: Sequence[Record], window: str, ci95: dict[str, list[Any]]
-) -> dict[str, list[float]]:
-    """Fréchet and kernel distances of a window's features; adds their intervals to `ci95`."""
+def _mean(records: Sequence[Record], metric: str) -> Figures:
+    """The means of a metric over the images, if all of them have it."""
+    rows = _rows(records)
+    lacking = [r["file"] for r in records if any(metric not in p for p in r["points"])]
+    if not lacking:
+        values = np.array([[point[metric] for point in row] for row in rows])
+        draws = _draws(len(records), REPEATS)
+        interval = _percentiles(draws @ values.T / len(records))
+        return Figures({metric: _rounded(values.mean(axis=1))}, {metric: interval})
+    if any(metric in point for row in rows for point in row):
+        others = f" and {len(lacking) - 1} more are" if len(lacking) > 1 else " is"
+        return Figures(not_measured={metric: f"{lacking[0]}{others} too small for it"})
+    return Figures()
+
+
+def _draws(images: int, repeats: int) -> NDArray[np.int64]:
+    """How often each image is drawn in each repeat of a bootstrap, (repeats, images)."""
+    return np.random.default_rng(0).multinomial(images, [1 / images] * images, repeats)
+
+
+def _too_few(window: str, images: int) -> Figures:
+    """Why the distances of a window are not there."""
+    side = FID_SIDE if window == "fid" else int(window)
+    metrics = ("fid",) if window == "fid" else (f"frechet-{window}", f"kid-{window}")
+    reason = f"{images} images hold a window of {side} pixels, expected two"
+    return Figures(not_measured=dict.fromkeys(metrics, reason))
+
+
+def _distances(records: Sequence[Record], window: str) -> Figures:
+    """Fréchet and kernel distances of a window's features, with their intervals."""
     from codec.evaluation.metrics.distances import Comparison, basic_interval  # noqa: PLC0415
 
-    draws = np.random.default_rng(0).multinomial(
-        len(records), [1 / len(records)] * len(records), DISTANCE_REPEATS
-    )
+    draws = _draws(len(records), DISTANCE_REPEATS)
     draws = draws[(draws > 0).sum(axis=1) > 1]  # two different images are the least
-    results: dict[str, list[float]] = {f"frechet-{window}": [], f"kid-{window}": []}
+    frechet, kid = f"frechet-{window}", f"kid-{window}"
+    results: dict[str, list[Any]] = {frechet: [], kid: []}
+    ci95: dict[str, list[Any]] = {frechet: [], kid: []}
     for originals, samples in _samples(records, window):
         comparisons = [Comparison(originals, decoded) for decoded in samples]
-        spreads = np.mean([comparison.bootstrap(draws) for comparison in comparisons], axis=0)
-        for name, value, spread in (
-            ("frechet", np.mean([comparison.frechet() for comparison in comparisons]), spreads[0]),
-            ("kid", np.mean([comparison.kid() for comparison in comparisons]), spreads[1]),
-        ):
-            results[f"{name}-{window}"].append(round(float(value), 6))
-            interval = np.percentile(spread, [2.5, 97.5])
-            if name == "frechet":
-                interval = basic_interval(float(value), spread)
-            ci95.setdefault(f"{name}-{window}", []).append(_rounded(interval))
-    return results
+        repeats = np.mean([comparison.bootstrap(draws) for comparison in comparisons], axis=0)
+        distance = float(np.mean([comparison.frechet() for comparison in comparisons]))
+        results[frechet].append(round(distance, 6))
+        ci95[frechet].append(_rounded(basic_interval(distance, repeats[0])))
+        kernel = float(np.mean([comparison.kid() for comparison in comparisons]))
+        results[kid].append(round(kernel, 6))
+        ci95[kid].append(_rounded(np.percentile(repeats[1], [2.5, 97.5])))
+    return Figures(results, ci95)
 
 
-def _fid(records: Sequence[Record]) -> dict[str, list[float]]:
+def _fid(records: Sequence[Record]) -> Figures:
     """FID of each setting."""
     from codec.evaluation.metrics.distances import frechet  # noqa: PLC0415
 
-    found = [
+    by_setting = [
         [frechet(np.concatenate(originals), np.concatenate(decoded)) for decoded in samples]
         for originals, samples in _samples(records, "fid")
     ]
-    return {"fid": _rounded([float(np.mean(values)) for values in found])}
+    return Figures({"fid": _rounded([float(np.mean(values)) for values in by_setting])})
 
 
 def _samples(

@@ -15,7 +15,7 @@ import codec
 from codec import collection
 from codec.errors import CodecError
 from codec.evaluation import run as evaluate
-from codec.evaluation.measure import Plan
+from codec.evaluation.plan import Plan
 
 PHOTOS = 48
 

@@ -22,7 +22,7 @@ from codec.cli import eval as verb
 from codec.errors import CodecError
 from codec.evaluation import peers
 from codec.evaluation import run as evaluate
-from codec.evaluation.measure import FOREIGN, OURS, Plan
+from codec.evaluation.plan import FOREIGN, OURS, Plan
 
 PHOTO = Path(__file__).parents[2] / "examples" / "kodim23.png"
 SIZE = (208, 192)  # holds windows of 128 pixels and none of 256; MS-SSIM needs 161
@@ -387,8 +387,8 @@ def test_jobs_give_what_one_process_gives(folder, tmp_path):
     images = evaluate.photographs(folder)
     found = []
     for jobs in (1, 2):
-        spread = partial(evaluate.processes, jobs=jobs)
-        records, errors = evaluate.run(plan, images, tmp_path / f"journal{jobs}", spread=spread)
+        executor = partial(evaluate.processes, jobs=jobs)
+        records, errors = evaluate.run(plan, images, tmp_path / f"journal{jobs}", executor=executor)
         results = evaluate.result(plan, images, records, errors)["results"]
         found.append({key: v for key, v in results.items() if not key.endswith("_time")})
     assert list(found[0]) == list(found[1])
