@@ -3,10 +3,9 @@
 Ours is measured with the context that chooses the tables and without it; CompressAI's rANS gets the
 table of each symbol ready-made, rounded to its 16 bits. One thread, the models of the tables built.
 
-    python -m benchmarks.cost.speed KODAK_FOLDER        # runs this too
+    python -m benchmarks speed KODAK_FOLDER        # runs this too
 """
 
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -16,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.timing import fastest
 from bitstream import stream
 from bitstream.entropy import Decoder, Encoder
 from bitstream.header import Header
@@ -138,8 +138,7 @@ def beside_compressai(
                 "compressai_encode": peer.encode,
                 "compressai_decode": peer.decode,
             }
-            turns = [{name: _seconds(run) for name, run in work.items()} for _ in range(TURNS)]
-            rows.append({name: min(turn[name] for turn in turns) for name in work})
+            rows.append(fastest(work, TURNS))
             sizes.append((len(peer.symbols), len(payload), len(peer.data)))
             torch.set_num_threads(threads)
     finally:
@@ -157,9 +156,3 @@ def beside_compressai(
         },
         "bytes": {"ours": round(ours), "compressai": round(theirs)},
     }
-
-
-def _seconds(work: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start

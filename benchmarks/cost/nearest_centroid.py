@@ -1,15 +1,10 @@
-"""Time and memory of cuda_ext.nearest on the CPU, beside torch.cdist and addmm with argmin.
+"""What do exact answers of cuda_ext.nearest cost on the CPU, beside torch.cdist and addmm?
 
-    python -m benchmarks.cost.nearest_centroid
-
-One thread. Times are the process's CPU time, so a busy machine distorts them less. Every round
-times each method once, in turn; a ratio is the median over rounds of the ratio within a round.
-Writes benchmarks/results/nearest_centroid_cpu.json.
+One thread. Times are the process's CPU time, so that a busy machine distorts them less. Every turn
+times each method once; a ratio is the median over turns of the ratio within a turn.
 """
 
-import json
 import multiprocessing
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -20,10 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.provenance import commit, cpu, installed
+from benchmarks.harness import Benchmark, Nothing, Run
+from benchmarks.timing import in_turns
 from cuda_ext import nearest
 
-RESULT = Path(__file__).parents[1] / "results" / "nearest_centroid_cpu.json"
 SHAPES = [(1536, 256, 32), (6144, 256, 64), (24576, 1024, 32), (24576, 4096, 64)]
 ROUNDS = 9
 
@@ -76,16 +71,11 @@ def in_new_process(name: str, shape: tuple[int, int, int]) -> int:
         return pool.apply(extra_memory, (name, shape))
 
 
-def measure(rows: int, codes: int, depth: int) -> dict[str, Any]:
+def of_shape(rows: int, codes: int, depth: int) -> dict[str, Any]:
     x, codebook, bias = inputs(rows, codes, depth)
     methods = {name: partial(method, x, codebook, bias) for name, method in METHODS.items()}
     peaks = {name: in_new_process(name, (rows, codes, depth)) for name in methods}
-    times: dict[str, list[float]] = {name: [] for name in methods}
-    for _ in range(ROUNDS):
-        for name, run in methods.items():
-            start = time.process_time()
-            run()
-            times[name].append(time.process_time() - start)
+    times = in_turns(methods, ROUNDS, clock=time.process_time)
     exact = nearest(x, codebook)[0]
     against = {}
     for name in ("cdist + argmin", "addmm + argmin"):
@@ -106,21 +96,11 @@ def measure(rows: int, codes: int, depth: int) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def measure(run: Run, inputs: Nothing, settings: Nothing) -> dict[str, Any]:
+    """Time, memory and wrong answers of every shape."""
     torch.set_num_threads(1)
-    report = {
-        "commit": commit(),
-        "machine": cpu(),
-        "threads": torch.get_num_threads(),
-        "versions": {name: installed(name) for name in ("torch", "numpy")},
-        "rounds": ROUNDS,
-        "load": round(os.getloadavg()[0], 1),
-        "shapes": [measure(*shape) for shape in SHAPES],
-    }
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report["shapes"], indent=1))
+    shapes = [run.part(str(shape), partial(of_shape, *shape)) for shape in SHAPES]
+    return {"rounds": ROUNDS, "shapes": shapes}
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(Nothing, Nothing, measure, result="nearest_centroid_cpu.json")

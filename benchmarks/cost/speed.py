@@ -1,30 +1,27 @@
-"""Time and memory, beside Pillow's AVIF in the same run on the same images.
+"""How long do encoding and decoding take, beside Pillow's AVIF in the same run?
 
 Ratios compare the fastest of a few turns for each image, taken in turns with AVIF, so that other
 work on the machine falls on both. AVIF runs at its default speed, once at its default quality and
 once at the quality whose files come closest to the size of ours.
-
-    python -m benchmarks.cost.speed KODAK_FOLDER -o benchmarks/results/speed.json
 """
 
-import argparse
-import json
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from PIL import Image, ImageOps
 
 import codec
+from benchmarks import schema
 from benchmarks.cost.entropy import beside_compressai
-from benchmarks.provenance import meta, photographs
+from benchmarks.harness import Benchmark, Run
+from benchmarks.inputs import PACKAGED, Model, Photographs
+from benchmarks.markdown import paragraph, table
+from benchmarks.timing import fastest, medians, process, seconds
 from bitstream import container, stream
 from bitstream.header import Header
 from codec.images.load import load
@@ -35,13 +32,44 @@ QUALITY = 50
 TURNS = 3
 STAGE_TURNS = 7
 TWELVE_MEGAPIXELS = (4000, 3000)
-COMMAND = [sys.executable, "-m", "codec.cli"]
 
 
-def seconds(work: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+@dataclass(frozen=True)
+class Inputs:
+    """What is measured.
+
+    Attributes:
+        photographs: folder of images.
+        model: name or folder of a model.
+    """
+
+    photographs: Photographs
+    model: Model = PACKAGED
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How it is measured.
+
+    Attributes:
+        quality: of our files.
+    """
+
+    quality: int = QUALITY
+
+
+def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
+    """Calls, their steps, entropy coding, and whole processes."""
+    images = list(inputs.photographs.images())
+    load_seconds = seconds(inputs.model.load)
+    model = inputs.model.load()
+    return {
+        "beside_avif": beside_avif(images, model, settings.quality),
+        "stages": stages(inputs.photographs.paths[0], model, settings.quality),
+        "entropy_coding": beside_compressai(images, model, settings.quality),
+        "model_load_seconds": round(load_seconds, 3),
+        "processes": as_a_user(inputs.photographs.paths, inputs.model.source),
+    }
 
 
 def avif(image: Image.Image, **options: Any) -> bytes:
@@ -59,15 +87,15 @@ def avif_quality_near(image: Image.Image, size: int) -> int:
     return min(range(0, 60, 2), key=lambda q: abs(len(avif(image, quality=q)) - size))
 
 
-def beside_avif(images: Sequence[Image.Image], model: CodecModel) -> dict[str, Any]:
+def beside_avif(images: Sequence[Image.Image], model: CodecModel, quality: int) -> dict[str, Any]:
     """Seconds an image, mean over the images, and their ratios to AVIF's."""
     rows = []
     for image in images:
-        coded = codec.encode(image, quality=QUALITY, model=model)
+        coded = codec.encode(image, quality=quality, model=model)
         near = avif_quality_near(image, len(coded))
         plain, same = avif(image), avif(image, quality=near)
         work: dict[str, Callable[[], Any]] = {
-            "encode": partial(codec.encode, image, quality=QUALITY, model=model),
+            "encode": partial(codec.encode, image, quality=quality, model=model),
             "avif_encode_default": partial(avif, image),
             "avif_encode_same_size": partial(avif, image, quality=near),
             "decode": partial(codec.decode, coded, model=model),
@@ -75,8 +103,7 @@ def beside_avif(images: Sequence[Image.Image], model: CodecModel) -> dict[str, A
             "avif_decode_default": partial(open_and_load, plain),
             "avif_decode_same_size": partial(open_and_load, same),
         }
-        turns = [{name: seconds(run) for name, run in work.items()} for _ in range(TURNS)]
-        rows.append({name: min(turn[name] for turn in turns) for name in work})
+        rows.append(fastest(work, TURNS))
     mean = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
     ratios = {
         f"{verb}_over_avif_{kind}": round(mean[verb] / mean[f"avif_{verb}_{kind}"], 2)
@@ -87,62 +114,42 @@ def beside_avif(images: Sequence[Image.Image], model: CodecModel) -> dict[str, A
     return {"seconds": {name: round(value, 4) for name, value in mean.items()}, "ratios": ratios}
 
 
-def stages(path: Path, model: CodecModel) -> dict[str, dict[str, float]]:
+def stages(path: Path, model: CodecModel, quality: int) -> dict[str, dict[str, float]]:
     """Median milliseconds of each step of the two flows, for one image."""
     picture = load(path)
     height, width = picture.rgb.shape[:2]
     analysis = model.analyze(Bands([picture.rgb]))
-    indices = model.quantize(analysis, QUALITY).indices
-    header = Header(width, height, QUALITY, len(indices), model.fingerprint)
+    indices = model.quantize(analysis, quality).indices
+    header = Header(width, height, quality, len(indices), model.fingerprint)
     payload = stream.encode_indices(indices, model.prior, header)
     data = container.write(header, payload)
 
-    def timed(steps: dict[str, Callable[[], Any]]) -> dict[str, float]:
-        turns = [{name: seconds(run) for name, run in steps.items()} for _ in range(STAGE_TURNS)]
-        return {name: round(1e3 * median(turn[name] for turn in turns), 2) for name in steps}
-
     return {
-        "encode_ms": timed(
+        "encode_ms": milliseconds(
             {
                 "read the PNG": lambda: load(path),
                 "analyze": lambda: model.analyze(Bands([picture.rgb])),
-                "quantize": lambda: model.quantize(analysis, QUALITY),
+                "quantize": lambda: model.quantize(analysis, quality),
                 "entropy coding": lambda: stream.encode_indices(indices, model.prior, header),
                 "container": lambda: container.write(header, payload),
             }
         ),
-        "decode_ms": timed(
+        "decode_ms": milliseconds(
             {
                 "container": lambda: container.parse(data),
                 "entropy decoding": lambda: stream.decode_indices(payload, model.prior, header),
-                "synthesize the mean": lambda: model.synthesize(indices, QUALITY, height, width),
+                "synthesize the mean": lambda: model.synthesize(indices, quality, height, width),
                 "synthesize with detail": lambda: model.synthesize(
-                    indices, QUALITY, height, width, realism=1.0
+                    indices, quality, height, width, realism=1.0
                 ),
             }
         ),
     }
 
 
-# A small parent: a child's peak memory counts what its parent held when it forked.
-LAUNCHER = """
-import json, os, subprocess, sys, time
-start = time.perf_counter()
-child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
-_, status, usage = os.wait4(child.pid, 0)
-seconds = time.perf_counter() - start
-print(json.dumps([os.waitstatus_to_exitcode(status), seconds, usage.ru_maxrss * 1024]))
-"""
-
-
-def process(*arguments: str) -> dict[str, float]:
-    """Wall seconds and peak memory in MB of one run of the command."""
-    launch = [sys.executable, "-S", "-c", LAUNCHER, *COMMAND, *arguments]
-    done = subprocess.run(launch, check=True, stdout=subprocess.PIPE)
-    code, wall, peak = json.loads(done.stdout)
-    if code:
-        raise SystemExit(f"bibcodec {' '.join(arguments)}: exit code {code}")
-    return {"seconds": round(wall, 3), "peak_mb": round(peak / 1e6, 1)}
+def milliseconds(steps: dict[str, Callable[[], Any]]) -> dict[str, float]:
+    """Median milliseconds of each step."""
+    return {name: round(1e3 * value, 2) for name, value in medians(steps, STAGE_TURNS).items()}
 
 
 def mosaic(paths: Sequence[Path]) -> Image.Image:
@@ -162,41 +169,54 @@ def as_a_user(paths: Sequence[Path], model: str) -> dict[str, Any]:
         photo, coded, out = (str(Path(folder) / name) for name in ("p.png", "p.bibc", "o.png"))
         small = str(Path(folder) / "s.bibc")
         mosaic(paths).save(photo, compress_level=1)
-        result: dict[str, Any] = {
-            "kodak_encode": process("encode", str(paths[0]), "-o", small, "-m", model, "--quiet"),
-            "kodak_decode": process("decode", small, "-o", out, "-m", model, "--quiet"),
-            "12_megapixel_encode": process("encode", photo, "-o", coded, "-m", model, "--quiet"),
-            "12_megapixel_decode": process(
-                "decode", coded, "-o", out, "-m", model, "-f", "--quiet"
-            ),
+        quiet = ("-m", model, "-f", "--quiet")
+        costs = {
+            "kodak_encode": process("encode", str(paths[0]), "-o", small, *quiet),
+            "kodak_decode": process("decode", small, "-o", out, *quiet),
+            "12_megapixel_encode": process("encode", photo, "-o", coded, *quiet),
+            "12_megapixel_decode": process("decode", coded, "-o", out, *quiet),
+            "info": min((process("info", coded) for _ in range(5)), key=lambda cost: cost.seconds),
         }
-        result["info"] = min((process("info", coded) for _ in range(5)), key=lambda r: r["seconds"])
-    return result
+    return {name: cost.as_json("seconds", "peak_mb", digits=3) for name, cost in costs.items()}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("-o", "--output", type=Path, default="benchmarks/results/speed.json")
-    parser.add_argument("-m", "--model", default="default")
-    arguments = parser.parse_args()
+def figures() -> list[str]:
+    """What docs/figures.md says of speed."""
+    speed = schema.read("speed")
+    meta, beside, processes = speed["meta"], speed["beside_avif"], speed["processes"]
+    ms = {name: 1e3 * value for name, value in beside["seconds"].items()}
+    rows = [
+        ["encode a Kodak image, ms", f"{ms['encode']:.0f}", f"{ms['avif_encode_default']:.1f}"],
+        ["decode it, ms", f"{ms['decode']:.0f}", f"{ms['avif_decode_default']:.1f}"],
+        ["decode it at realism 0, ms", f"{ms['decode_mean']:.0f}", "-"],
+    ]
+    encode, decode = (processes[f"12_megapixel_{verb}"] for verb in ("encode", "decode"))
+    return [
+        *table(["", "bibcodec", "AVIF"], rows),
+        *paragraph(
+            f"The machine is an {meta['machine']}, of which bibcodec uses {meta['threads']}. The",
+            f"model is loaded once, in {1e3 * speed['model_load_seconds']:.0f} ms. AVIF runs at",
+            "Pillow's defaults. As whole processes, a photograph of 12 megapixels takes",
+            f"{encode['seconds']:.1f} s and {encode['peak_mb'] / 1e3:.2f} GB to encode,",
+            f"{decode['seconds']:.1f} s and {decode['peak_mb'] / 1e3:.2f} GB to decode, and",
+            f"`bibcodec info` takes {processes['info']['seconds']:.2f} s.",
+        ),
+        *entropy_coding(speed["entropy_coding"]),
+    ]
 
-    paths = photographs(arguments.folder)
-    images = [Image.open(path).convert("RGB") for path in paths]
-    load = seconds(lambda: codec.load_model(arguments.model, "cpu"))
-    model = codec.load_model(arguments.model, "cpu")
-    result = {
-        "beside_avif": beside_avif(images, model),
-        "stages": stages(paths[0], model),
-        "entropy_coding": beside_compressai(images, model, QUALITY),
-        "model_load_seconds": round(load, 3),
-        "processes": as_a_user(paths, arguments.model),
-        "meta": meta(paths, model.fingerprint),
-    }
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
-    print(json.dumps(result, indent=1))
+
+def entropy_coding(entropy: dict[str, Any]) -> list[str]:
+    """What docs/figures.md says of entropy coding."""
+    ms = entropy["milliseconds"]
+    return paragraph(
+        "Entropy coding with its contexts, on one core, takes",
+        f"{ms['encode']:.0f} ms to encode and {ms['decode']:.0f} ms to decode the",
+        f"{entropy['symbols_an_image']:,} indices of a Kodak image at quality",
+        f"{entropy['quality']}. With the tables already chosen it takes",
+        f"{ms['encode_tables_known']:.1f} and {ms['decode_tables_known']:.1f} ms. CompressAI's",
+        f"rANS takes {ms['compressai_encode']:.1f} and {ms['compressai_decode']:.1f} ms for the",
+        "same symbols and tables.",
+    )
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(Inputs, Settings, measure, result="speed.json")
