@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks import arguments, schema
-from benchmarks.inputs import Model, Photographs
+from benchmarks.inputs import Input, Model, Photographs
 
 ROOMS = ("quality", "cost", "trust", "studies", "figures")
 CACHE = Path.home() / ".cache" / "bibcodec" / "benchmarks"
@@ -157,14 +157,16 @@ def run(which: Known, texts: list[str]) -> list[Path]:
     inputs = arguments.taken(benchmark.inputs, parsed)
     settings = arguments.taken(benchmark.settings, parsed)
     print(which.question, file=sys.stderr)
+    if benchmark.result is None:
+        benchmark.measure(Run(CACHE / which.name, "any"), inputs, settings)
+        return []
     meta = provenance(which.script, inputs, settings)
     varying = ("date", "load")
     fixed = {key: value for key, value in meta.items() if key not in varying}
     going = Run(CACHE / which.name, _digest([fixed, schema.changes()]))
     measured = benchmark.measure(going, inputs, settings)
-    if benchmark.result is None or measured is None:
-        going.done()
-        return []
+    if measured is None:
+        raise TypeError(f"{which.script}: it declares {benchmark.result} and measures nothing")
     if torch := sys.modules.get("torch"):
         meta["threads"] = torch.get_num_threads()
     parts = measured if "{part}" in benchmark.result else {"": measured}
@@ -192,9 +194,14 @@ def provenance(script: str, inputs: Any, settings: Any) -> dict[str, Any]:
         "commit": schema.commit(),
         **asdict(Provenance.of(paths)),
         "settings": asdict(settings),
-        "inputs": {name: one.identity for name, one in given.items() if one is not None},
+        "inputs": {name: identity(one) for name, one in given.items() if one is not None},
     }
     return meta | ({"model": model.identity} if isinstance(model, Model) else {})
+
+
+def identity(one: Input | tuple[Input, ...]) -> str:
+    """What an input is, or several are."""
+    return " ".join(i.identity for i in one) if isinstance(one, tuple) else one.identity
 
 
 def _digest(value: object) -> str:

@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmarks import schema
 from benchmarks.cost.mosaic import TILE, varied
 from benchmarks.harness import Benchmark, Run
 from benchmarks.inputs import PACKAGED, Model, Photographs
+from benchmarks.markdown import paragraph, table
 from benchmarks.timing import process, seconds
 
+VERBS = ("encode", "decode", "avif_encode")
 SINGLE = 20  # photographs that are encoded by a command each
 
 
@@ -98,6 +101,23 @@ def avif(paths: tuple[Path, Path]) -> None:
     with Image.open(paths[0]) as image:
         image.save(buffer, "AVIF", max_threads=1)
     paths[1].write_bytes(buffer.getvalue())
+
+
+def figures() -> list[str]:
+    """What docs/figures.md says of folders."""
+    result = schema.read("folders")
+    rows = [
+        [str(count), *(f"{result[f'{count}_processes'][verb]:.1f}" for verb in VERBS)]
+        for count in result["meta"]["settings"]["processes"]
+    ]
+    return [
+        *table(["processes", "encode", "decode", "AVIF encodes"], rows),
+        *paragraph(
+            f"Photographs a second, of a folder of {result['photos']} with {result['width']} x",
+            f"{result['height']} pixels. A command for each photograph encodes",
+            f"{result['single_calls']:.1f} a second.",
+        ),
+    ]
 
 
 BENCHMARK = Benchmark(Inputs, Settings, measure, result="folders.json")

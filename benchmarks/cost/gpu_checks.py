@@ -1,20 +1,16 @@
-"""The checks of cuda_ext that need a GPU; gpu_checks.sh runs them and says what comes out.
+"""Does the search of cuda_ext hold on a GPU, and how fast is it there?
 
-python -m benchmarks.cost.gpu_checks OUTPUT.json
-python -m benchmarks.cost.gpu_checks --small        (one search of each kernel, for the sanitizer)
+gpu_checks.sh runs it on a machine that has nothing but torch and NumPy. As a script this module is
+one search with each kernel, for compute-sanitizer.
 """
 
 import json
-import os
-import platform
 import shutil
 import subprocess
 import sys
 import time
 import traceback
 from collections.abc import Callable
-from datetime import date
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +18,8 @@ from nearest_cases import KINDS, make, reference, wrong
 from torch import Tensor
 
 from benchmarks.cost import gpu_timing
+from benchmarks.harness import Benchmark, Nothing, Run
+from benchmarks.inputs import Missing
 from cuda_ext import nearest, nearest_stages
 from cuda_ext.compiler import DEPTHS, TENSOR_DEPTHS, Variant, nvrtc
 from cuda_ext.driver import driver
@@ -225,22 +223,14 @@ def check_torch_compile() -> dict[str, Any]:
 
 
 def check_sanitizer() -> dict[str, Any]:
-    """compute-sanitizer over --small."""
+    """compute-sanitizer over `small`."""
     tool = shutil.which("compute-sanitizer")
     if tool is None:
         return {"ok": True, "skipped": "compute-sanitizer is not installed"}
     results = {}
     for name in SANITIZER_TOOLS:
-        command = [
-            tool,
-            "--tool",
-            name,
-            "--error-exitcode",
-            "9",
-            sys.executable,
-            __file__,
-            "--small",
-        ]
+        small_run = (sys.executable, __file__)
+        command = [tool, "--tool", name, "--error-exitcode", "9", *small_run]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=90)
         results[name] = "clean" if done.returncode == 0 else (done.stdout + done.stderr)[-2000:]
     return {"ok": set(results.values()) == {"clean"}, "tools": results}
@@ -255,22 +245,6 @@ def small() -> None:
     torch.cuda.synchronize()
 
 
-def machine() -> dict[str, Any]:
-    """The device and the versions that a figure needs beside it."""
-    git = ["git", "rev-parse", "--short=12", "HEAD"]
-    done = subprocess.run(git, capture_output=True, text=True, check=False)
-    return {
-        "date": date.today().isoformat(),
-        "commit": done.stdout.strip() or os.environ.get("COMMIT", "unknown"),
-        "device": torch.cuda.get_device_name(0),
-        "capability": torch.cuda.get_device_capability(0),
-        "driver": ".".join(map(str, driver().version)),
-        "nvrtc": ".".join(map(str, nvrtc().version)),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
-
-
 CHECKS: dict[str, Callable[[], dict[str, Any]]] = {
     "compile": check_compile,
     "certificate": check_certificate,
@@ -283,36 +257,47 @@ CHECKS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
-def main(arguments: list[str]) -> int:
-    if not torch.cuda.is_available():
-        print("gpu_checks: torch.cuda.is_available() is False, so there is nothing to check")
-        return 1
-    if arguments == ["--small"]:
-        small()
-        return 0
-    started, output = time.time(), Path(arguments[0])
-    output.parent.mkdir(parents=True, exist_ok=True)
-    report: dict[str, Any] = {"machine": machine(), "checks": {}}
-    for name, check in CHECKS.items():
-        begun = time.time()
-        try:
-            result = check()
-        except Exception:  # the others still say something
-            result = {"ok": False, "error": traceback.format_exc()[-2000:]}
-        report["checks"][name] = result | {"took_s": round(time.time() - begun, 1)}
-        print(
-            f"{name:14} {'ok' if result['ok'] else 'FAILED'}  {json.dumps(result)[:300]}",
-            flush=True,
-        )
-        output.write_text(json.dumps(report, indent=1) + "\n")
-        torch.cuda.empty_cache()
-    report["timing"] = gpu_timing.measure(started + SECONDS)
-    report["shows"] = gpu_timing.shows(report["timing"])
-    report["took_s"] = round(time.time() - started, 1)
-    output.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report["shows"], indent=1))
-    return 0 if all(check["ok"] for check in report["checks"].values()) else 1
+def device() -> dict[str, Any]:
+    """The device and the versions that a figure needs beside it."""
+    return {
+        "device": torch.cuda.get_device_name(0),
+        "capability": torch.cuda.get_device_capability(0),
+        "driver": ".".join(map(str, driver().version)),
+        "nvrtc": ".".join(map(str, nvrtc().version)),
+    }
 
+
+def measure(going: Run, inputs: Nothing, settings: Nothing) -> dict[str, Any]:
+    """Every check, then the times; a check that fails does not stop the others."""
+    if not torch.cuda.is_available():
+        raise Missing("torch.cuda.is_available() is False, so there is nothing to check")
+    started = time.time()
+    checks = {}
+    for name, check in CHECKS.items():
+        checks[name] = going.part(name, lambda: checked(check))  # noqa: B023
+        going.say(f"{name:14} {json.dumps(checks[name])[:300]}")
+        torch.cuda.empty_cache()
+    timing = gpu_timing.measure(started + SECONDS)
+    return {
+        "checks": checks,
+        "timing": timing,
+        "shows": gpu_timing.shows(timing),
+        "took_s": round(time.time() - started, 1),
+        "meta": device(),
+    }
+
+
+def checked(check: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What a check says, or how it failed, and the seconds that it took."""
+    begun = time.time()
+    try:
+        result = check()
+    except Exception:  # the other checks still say something
+        result = {"ok": False, "error": traceback.format_exc()[-2000:]}
+    return result | {"took_s": round(time.time() - begun, 1)}
+
+
+BENCHMARK = Benchmark(Nothing, Nothing, measure, result="nearest_centroid_gpu.json")
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    small()

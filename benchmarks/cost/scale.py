@@ -17,9 +17,11 @@ import torch
 from PIL import Image
 
 import codec
+from benchmarks import schema
 from benchmarks.cost.mosaic import mosaic
 from benchmarks.harness import Benchmark, Run
 from benchmarks.inputs import PACKAGED, Model, Photographs
+from benchmarks.markdown import paragraph, table
 from benchmarks.timing import process
 from codec import options
 
@@ -44,11 +46,13 @@ class Settings:
     """How it is measured.
 
     Attributes:
+        name: of the result.
         megapixels: of the mosaics, written with commas between.
         threads: of each process.
         tile: pixels a side of the tiles of a pass.
     """
 
+    name: str = "sizes"
     megapixels: tuple[int, ...] = (1, 4, 16, 64, 100)
     threads: int = 1
     tile: int = options.TILE
@@ -100,4 +104,34 @@ def verbs(image: Image.Image, common: tuple[str, ...]) -> dict[str, Any]:
         }
 
 
-BENCHMARK = Benchmark(Inputs, Settings, measure, result="scale_tile_{tile}.json")
+def sizes() -> dict[str, Any]:
+    """The committed figures by megapixels, each of the last time that it was measured."""
+    by_size: dict[str, Any] = schema.read("scale_sizes")["megapixels"]
+    return by_size | schema.read("scale_100_again")["megapixels"]
+
+
+def figures() -> list[str]:
+    """What docs/figures.md says of large photographs."""
+    rows = [
+        [
+            size,
+            *(f"{row[verb]['processor_seconds']:.1f}" for verb in ("encode", "decode")),
+            *(f"{row['seconds_per_megapixel'][verb]:.2f}" for verb in ("encode", "decode")),
+            *(f"{row[verb]['peak_mb'] / 1e3:.2f}" for verb in ("encode", "decode")),
+        ]
+        for size, row in sizes().items()
+    ]
+    pairs = [f"{verb}, {unit}" for unit in ("s", "s/MP", "GB") for verb in ("encode", "decode")]
+    again = schema.read("scale_100_again")
+    return [
+        *table(["megapixels", *pairs], rows),
+        *paragraph(
+            "Whole processes with one thread: processor seconds, the same a megapixel without the",
+            "start, and peak memory. 100 megapixels were measured again with later code. Of the",
+            f"memory, {again['torch_import_mb'] / 1e3:.2f} GB is what importing torch",
+            f"{again['torch']} alone takes.",
+        ),
+    ]
+
+
+BENCHMARK = Benchmark(Inputs, Settings, measure, result="scale_{name}.json")

@@ -1,7 +1,4 @@
-"""Draw docs/family.png from benchmarks/results/family_*.json.
-
-python -m benchmarks.figures.family_figure
-"""
+"""Draws docs/pictures/family.png: the paper's family on digits and photographs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +9,8 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
-from benchmarks.schema import read
+from benchmarks import schema
+from benchmarks.harness import Benchmark, Nothing, Run
 from codec.lagrangian import OBJECTIVES
 
 COLOURS = plt.get_cmap("tab20")
@@ -75,9 +73,9 @@ def panels(axes: Sequence[Axes], part: dict[str, Any], colour: dict[str, Any]) -
     right.set_xlabel("Fréchet distance of samples (dotted: others)")
 
 
-def main() -> None:
-    """A row of panels for each set."""
-    parts = {name: read(f"family_{name}") for name in ("digits", "photographs")}
+def measure(run: Run, inputs: Nothing, settings: Nothing) -> None:
+    """A row of panels for each set of images."""
+    parts = {name: schema.read(f"family_{name}") for name in ("digits", "photographs")}
     colour = {name: COLOURS(2 * k % 20 + (2 * k >= 20)) for k, name in enumerate(OBJECTIVES)}
     figure, grid = plt.subplots(
         len(parts), 3, figsize=(13, 4.2 * len(parts)), layout="constrained", squeeze=False
@@ -85,8 +83,7 @@ def main() -> None:
     for axes, (name, part) in zip(grid, parts.items(), strict=True):
         panels(axes, part, colour)
         axes[0].set_title(name, loc="left")
-    figure.savefig("docs/family.png", dpi=110)
+    figure.savefig(schema.ROOT / "docs" / "pictures" / "family.png", dpi=110)
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(Nothing, Nothing, measure, result=None)

@@ -1,6 +1,4 @@
-"""How well a model tells photographs from other images: benchmarks/results/novelty.json.
-
-    python -m benchmarks.quality.novelty KODAK_FOLDER
+"""How well does the model tell photographs from other images?
 
 AUROC of each kind of image (unusual_images.py) against the validation photographs of the
 model's calibration, each of these judged by the others, by the code and by the error; the share of
@@ -8,27 +6,52 @@ images that each of the two and `encode`, by the larger one, warns of, and of Ko
 which they should not; and what the judgement costs.
 """
 
-import argparse
-import json
 import time
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 import codec
-from benchmarks.provenance import meta
+from benchmarks import schema
+from benchmarks.harness import Benchmark, Run
+from benchmarks.inputs import PACKAGED, Missing, Model, Photographs
+from benchmarks.markdown import number, paragraph, table
 from benchmarks.quality.unusual_images import KINDS, images
 from bitstream.header import Header
 from codec.images.strips import Bands
-from codec.models.loading import load_model
 from codec.novelty import UNUSUAL, Calibration, distance
 from codec.runtime.model import CodecModel
-from codec.train.novelty import measure
+from codec.train import novelty as training
 
 Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is measured.
+
+    Attributes:
+        photographs: folder of images.
+        model: name or folder of a model.
+    """
+
+    photographs: Photographs
+    model: Model = PACKAGED
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How it is measured.
+
+    Attributes:
+        count: images of each kind.
+        qualities: of the files, written with commas between.
+    """
+
+    count: int = 16
+    qualities: tuple[int, ...] = (50,)
 
 
 def auroc(usual: NDArray[np.float64], unusual: NDArray[np.float64]) -> float:
@@ -40,7 +63,7 @@ def auroc(usual: NDArray[np.float64], unusual: NDArray[np.float64]) -> float:
 def judge(network: CodecModel, pictures: list[Pixels], qualities: list[int]) -> dict[str, Any]:
     """AUROC and share of warnings of a set of pictures at each quality, by each score."""
     calibration = calibrated(network)
-    measured = [measure(network, picture, qualities) for picture in pictures]
+    measured = [training.measure(network, picture, qualities) for picture in pictures]
     scores = {"code": calibration.code, "error": calibration.error}
     found: dict[str, Any] = {"images": len(pictures)}
     for k, quality in enumerate(qualities):
@@ -66,7 +89,7 @@ def share(which: NDArray[np.bool_]) -> float:
 
 def calibrated(network: CodecModel) -> Calibration:
     if network.calibration is None:
-        raise SystemExit("error: the model has no calibration: run python -m codec.train.novelty")
+        raise Missing("the model has no calibration: run python -m codec.train.novelty")
     return network.calibration
 
 
@@ -93,34 +116,47 @@ def cost(network: CodecModel, picture: Pixels) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    """Judge every kind and Kodak, and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kodak", type=Path)
-    parser.add_argument("-m", "--model", default="default")
-    parser.add_argument("--count", type=int, default=16, help="images of each kind")
-    parser.add_argument("-q", "--quality", type=int, nargs="+", default=[50])
-    parser.add_argument("-o", "--out", type=Path, default=Path("benchmarks/results/novelty.json"))
-    options = parser.parse_args()
-    network = load_model(options.model, "cpu")
-    paths = sorted(options.kodak.glob("*.png"))
-    kodak = [np.asarray(Image.open(path).convert("RGB")) for path in paths]
-    between = [*options.quality, 40]  # 40 lies between two calibrated qualities
-    found = {"kodak": judge(network, kodak, between)}
-    print("kodak", found["kodak"], flush=True)
+def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
+    """Judge the photographs and every kind of other images."""
+    network = inputs.model.load()
+    photographs = [np.asarray(image) for image in inputs.photographs.images()]
+    qualities = list(settings.qualities)
+    between = [*qualities, 40]  # 40 lies between two calibrated qualities
+    sets = {"kodak": run.part("kodak", lambda: judge(network, photographs, between))}
     for kind in KINDS:
-        found[kind] = judge(network, images(kind, options.count), options.quality)
-        print(kind, found[kind], flush=True)
-    result = {
-        "meta": meta(paths, network.fingerprint),
+        sets[kind] = run.part(
+            kind,
+            lambda: judge(network, images(kind, settings.count), qualities),  # noqa: B023
+        )
+        run.say(f"{kind} {sets[kind]}")
+    return {
         "statistics": {"code": len(network.cells) + 1, "error": len(network.config.levels)},
         "photographs": calibrated(network).photographs,
         "threshold": UNUSUAL,
-        "sets": found,
-        "cost": cost(network, kodak[0]),
+        "sets": sets,
+        "cost": cost(network, photographs[0]),
     }
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
-if __name__ == "__main__":
-    main()
+def figures() -> list[str]:
+    """What docs/figures.md says of unusual images."""
+    result = schema.read("novelty")
+    rows = []
+    for kind, figures in result["sets"].items():
+        row = figures["quality 50"]
+        scores = [number(row[name].get("auroc")) for name in ("code", "error")]
+        warned = round(row["warned"] * figures["images"])
+        shown = ["-", "-"] if kind == "kodak" else scores
+        rows.append([kind, f"{warned} of {figures['images']}", *shown])
+    return [
+        *table(["images", "`encode` warns of", "AUROC, code", "AUROC, error"], rows),
+        *paragraph(
+            "Quality 50. The AUROC is the chance that an image of the kind lies farther out than a",
+            "photograph of the validation set: by the lengths of its code, and by what the codes",
+            "leave out. Satellite-like images, and most cartoons and medical-like images, get no",
+            "warning.",
+        ),
+    ]
+
+
+BENCHMARK = Benchmark(Inputs, Settings, measure, result="novelty.json")

@@ -1,56 +1,121 @@
-"""Rate, distortion and perception at equal rates: ours at three realisms beside other codecs.
+"""What do rate, distortion and perception come to at equal rates, beside other codecs?
 
 Each image gets, per codec and target, the largest file within so many bits per pixel; where even a
-codec's smallest file is larger, that file stands ("over-target" counts them). One JSON a codec, as
-`bibcodec eval` writes them:
-
-    python -m benchmarks.quality.rdp KODAK_FOLDER --name kodak
-    python -m benchmarks.quality.rdp val-0000.tar --name val
-
-What was measured of an image is kept in a cache, under what coded and measured it: a killed run
-goes on, and the peers are measured once. Needs the extras `metrics` and `baselines`.
+codec's smallest file is larger, that file stands ("over-target" counts them). There is one result
+file a codec, such as `bibcodec eval` writes.
 """
 
-import argparse
 import hashlib
 import json
-import sys
-import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.provenance import commit
+from benchmarks import schema
+from benchmarks.harness import Benchmark, Run
+from benchmarks.inputs import PACKAGED, File, Model, Photographs
+from benchmarks.markdown import number, paragraph, table
 from codec.evaluation import Plan
 from codec.evaluation.metrics.lpips import Lpips
-from codec.evaluation.run import fingerprint_of_plan, photographs, processes, result, run
-from codec.files import writing
+from codec.evaluation.plan import OURS
+from codec.evaluation.run import fingerprint_of_plan, processes, result
+from codec.evaluation.run import run as evaluated
 
 TARGETS = (0.05, 0.1, 0.2)  # bits per pixel
 REALISMS = (0.0, 0.5, 1.0)
-PEERS = ("avif", "avif-psnr", "webp", "jxl", "heic")
-SHOWN = {"bpp": 3, "psnr-rgb": 2, "ms-ssim-rgb": 4, "ssimulacra2": 1, "flip": 3, "lpips": 3} | {
-    "frechet-256": 2,
-    "kid-256": 3,
-}
-CACHE = Path.home() / ".cache" / "bibcodec" / "rdp"
 LPIPS_EXAMPLE = 0.1008  # of torchmetrics' documentation: LPIPS of two batches of noise, seed 123
+COLUMNS = {  # key of a result: heading, digits
+    "bpp": ("bpp", 3),
+    "psnr-rgb": ("PSNR", 2),
+    "ssimulacra2": ("SSIMULACRA 2", 1),
+    "lpips": ("LPIPS", 3),
+    "frechet-256": ("Fréchet", 1),
+    "kid-256": ("KID", 2),
+}
+HEADS = [heading for heading, _ in COLUMNS.values()]
+NAMES = {
+    "avif": "AVIF",
+    "avif-psnr": "AVIF, tuned for PSNR",
+    "heic": "HEIC",
+    "jxl": "JPEG XL",
+    "webp": "WebP",
+}
 
 
-def unpacked(source: Path, cache: Path) -> Path:
-    """The folder of images: the source, or what a tar holds."""
-    if source.is_dir():
-        return source
-    folder = cache / hashlib.sha256(source.read_bytes()).hexdigest()[:16]
-    if not folder.is_dir():
-        partial = folder.with_suffix(".partial")
-        with tarfile.open(source) as tar:
-            tar.extractall(partial, filter="data")
-        partial.rename(folder)
-    return folder
+@dataclass(frozen=True)
+class Inputs:
+    """What is measured.
+
+    Attributes:
+        photographs: folder of images, or a tar file of them.
+        model: name or folder of a model.
+        lpips: file with the weights of LPIPS 0.1 on SqueezeNet.
+    """
+
+    photographs: Photographs
+    model: Model = PACKAGED
+    lpips: File | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How it is measured.
+
+    Attributes:
+        name: of the set of images, for the names of the results.
+        codecs: ours and the peers, written with commas between.
+        samples: seeds per realism above 0.
+        jobs: processes.
+    """
+
+    name: str = "kodak"
+    codecs: tuple[str, ...] = (OURS, "avif", "avif-psnr", "webp", "jxl", "heic")
+    samples: int = 1
+    jobs: int = 1
+
+
+def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
+    """A result for every codec; what is measured of an image is kept, under what measured it."""
+    lpips = inputs.lpips.source if inputs.lpips else None
+    parts = {}
+    for name in settings.codecs:
+        plan = Plan(codec=name, targets=TARGETS, lpips=lpips)
+        if name == OURS:
+            plan = replace(
+                plan, realisms=REALISMS, samples=settings.samples, model=inputs.model.source
+            )
+        made = of_codec(run, plan, inputs.photographs, settings.jobs)
+        if lpips:
+            made["meta"]["lpips_example"] = {
+                "measured": lpips_example(lpips),
+                "documented": LPIPS_EXAMPLE,
+            }
+        parts["" if name == OURS else f"_{name}"] = made
+    return parts
+
+
+def of_codec(run: Run, plan: Plan, photographs: Photographs, jobs: int) -> dict[str, Any]:
+    """The result of one codec."""
+    key = hashlib.sha256(json.dumps(fingerprint_of_plan(plan)).encode()).hexdigest()[:16]
+    records, errors = evaluated(
+        plan,
+        photographs.paths,
+        run.folder / f"{plan.codec}-{key}.jsonl",
+        executor=partial(processes, jobs=jobs),
+        progress=partial(tell, run, plan.codec),
+    )
+    if errors:
+        raise RuntimeError(f"{plan.codec}: {len(errors)} images could not be measured")
+    return result(plan, photographs.paths, records, errors)
+
+
+def tell(run: Run, name: str, path: Path, error: str | None) -> None:
+    """Tell of an image of a codec."""
+    run.say(f"{name} {error or path.name}")
 
 
 def lpips_example(weights: str) -> float:
@@ -60,87 +125,102 @@ def lpips_example(weights: str) -> float:
     return round(float(Lpips(weights)(x, y).mean()), 4)
 
 
-def tell(codec: str, path: Path, error: str | None) -> None:
-    print(codec, error or path.name, file=sys.stderr)
+def read_all(images: str) -> list[dict[str, Any]]:
+    """The committed results of a set of images: ours first, then the peers by name."""
+    names = ["", *(f"_{name}" for name in NAMES)]
+    files = [f"rdp_{images}{name}" for name in names]
+    return [schema.read(file) for file in files if (schema.RESULTS / f"{file}.json").exists()]
 
 
-def rows(results: Mapping[str, Any]) -> list[str]:
-    """A result's rows of a Markdown table."""
-    table = results["results"]
-    lines = []
-    for i, target in enumerate(table["target-bpp"]):
-        realism = table["realism"][i]
-        name = results["name"] if realism is None else f"{results['name']}, realism {realism:g}"
-        cells = [
-            f"{table[key][i]:.{digits}f}" if key in table else "-" for key, digits in SHOWN.items()
-        ]
-        lines.append(f"| {target:g} | {name} | {' | '.join(cells)} | {table['over-target'][i]} |")
-    return lines
+def named_rows(one: Mapping[str, Any]) -> list[list[str]]:
+    """The points of a result as rows: a name, and the values of `COLUMNS`."""
+    results, rows = one["results"], []
+    for i, realism in enumerate(results["realism"]):
+        name = NAMES.get(one["name"], one["name"])
+        name += "" if realism is None else f", realism {realism:g}"
+        over = results["over-target"][i] if "over-target" in results else 0
+        name += f" ({over} larger)" if over else ""
+        cells = [number(results[key][i], digits) for key, (_, digits) in COLUMNS.items()]
+        rows.append([name, *cells])
+    return rows
 
 
-def show(results: Sequence[Mapping[str, Any]]) -> str:
-    """All results as one Markdown table, by target."""
-    head = f"| target | codec | {' | '.join(SHOWN)} | over |"
-    lines = sorted((row for one in results for row in rows(one)), key=lambda row: row.split("|")[1])
-    return "\n".join([head, "| --- " * (len(SHOWN) + 3) + "|", *lines])
+def at(one: Mapping[str, Any], key: str, target: float, realism: float | None = None) -> float:
+    """A value of a result, at a target and a realism."""
+    results = one["results"]
+    for i, point in enumerate(zip(results["target-bpp"], results["realism"], strict=True)):
+        if point == (target, realism):
+            value: float = results[key][i]
+            return value
+    raise KeyError(f"{one['name']} has no point at {target} bpp and realism {realism}")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("source", type=Path, help="folder of images, or a tar of them")
-    parser.add_argument("--name", required=True, help="of the set of images, for the files' names")
-    parser.add_argument("-m", "--model", default="default")
-    parser.add_argument("--samples", type=int, default=1, help="seeds per realism above 0")
-    parser.add_argument("--lpips", help="weights of LPIPS 0.1 on SqueezeNet")
-    parser.add_argument("--peers", default=",".join(PEERS))
-    parser.add_argument("--limit", type=int, help="only so many images")
-    parser.add_argument("-j", "--jobs", type=int, default=1)
-    parser.add_argument("--cache", type=Path, default=CACHE)
-    parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results"))
-    arguments = parser.parse_args()
+def figures() -> list[str]:
+    """What docs/figures.md says of rate, distortion and perception."""
+    return [*of_kodak(), *of_validation()]
 
-    arguments.cache.mkdir(parents=True, exist_ok=True)
-    images = photographs(unpacked(arguments.source, arguments.cache))[: arguments.limit]
-    plans = [
-        Plan(
-            targets=TARGETS,
-            realisms=REALISMS,
-            samples=arguments.samples,
-            model=arguments.model,
-            lpips=arguments.lpips,
+
+def of_kodak() -> list[str]:
+    """The table of Kodak, and what it says."""
+    made = read_all("kodak")
+    ours, peers = made[0], {one["name"]: one for one in made[1:]}
+    rows = [
+        [f"{target:g}", *row]
+        for target in TARGETS
+        for one in made
+        for i, row in enumerate(named_rows(one))
+        if one["results"]["target-bpp"][i] == target
+    ]
+    lost = at(ours, "psnr-rgb", 0.1, 0.0) - at(ours, "psnr-rgb", 0.1, 1.0)
+    return [
+        *table(["at most", "", *HEADS], rows),
+        *paragraph(
+            f"The table is of {ours['meta']['images']} Kodak images and counts whole files. Each",
+            'codec has the largest file within a rate; "larger" counts the images whose smallest',
+            "file of that codec is above it. Fréchet and KID are distances of EfficientNet-Lite2",
+            "features of windows of 256 pixels, which can be compared with each other only. LPIPS",
+            "is version 0.1 on SqueezeNet. Of LPIPS, Fréchet and KID less is better.",
         ),
-        *(
-            Plan(codec=peer, targets=TARGETS, lpips=arguments.lpips)
-            for peer in filter(None, arguments.peers.split(","))
+        *paragraph(
+            "At 0.1 bits per pixel and realism 1 the Fréchet distance to the photographs is",
+            f"{ratio(ours, peers['avif'], 'frechet-256', 0.1)} times AVIF's, and the kernel",
+            f"distance {ratio(ours, peers['avif'], 'kid-256', 0.1)} times. The price is",
+            f"{lost:.1f} dB of PSNR under realism 0. At 0.05 bits per pixel they are",
+            f"{ratio(ours, peers['heic'], 'frechet-256', 0.05)} and",
+            f"{ratio(ours, peers['heic'], 'kid-256', 0.05)} times HEIC's. SSIMULACRA 2, which",
+            "compares pixel by pixel, calls the synthesized detail an error.",
         ),
     ]
-    made = []
-    for plan in plans:
-        key = hashlib.sha256(json.dumps(fingerprint_of_plan(plan)).encode()).hexdigest()[:16]
-        records, errors = run(
-            plan,
-            images,
-            arguments.cache / f"{plan.codec}-{key}.jsonl",
-            executor=partial(processes, jobs=arguments.jobs),
-            progress=partial(tell, plan.codec),
-        )
-        if errors:
-            raise SystemExit(f"{plan.codec}: {len(errors)} images could not be measured")
-        one = result(plan, images, records, errors)
-        one["meta"]["commit"] = commit()
-        if plan.lpips:
-            one["meta"]["lpips_example"] = {
-                "measured": lpips_example(plan.lpips),
-                "documented": LPIPS_EXAMPLE,
-            }
-        made.append(one)
-        suffix = "" if plan.codec == "bibcodec" else f"_{plan.codec}"
-        arguments.output.mkdir(parents=True, exist_ok=True)
-        path = arguments.output / f"rdp_{arguments.name}{suffix}.json"
-        with writing(str(path), force=True) as file:
-            file.write((json.dumps(one, indent=1, allow_nan=False) + "\n").encode())
-    print(show(made))
 
 
-if __name__ == "__main__":
-    main()
+def of_validation() -> list[str]:
+    """The table of other photographs, at one rate."""
+    made = [one for one in read_all("val") if one["name"] in {OURS, "avif", "heic"}]
+    ours, target = made[0], 0.1
+    rows = [
+        row
+        for one in made
+        for i, row in enumerate(named_rows(one))
+        if one["results"]["target-bpp"][i] == target and one["results"]["realism"][i] != 0.5
+    ]
+    said = ", ".join(
+        f"{ratio(ours, one, 'frechet-256', target)} times the Fréchet distance of"
+        f" {NAMES[one['name']]}"
+        for one in made[1:]
+    )
+    return [
+        *table([f"other photographs, at most {target:g}", *HEADS], rows),
+        *paragraph(
+            f"These are {ours['meta']['images']} photographs that no weights were trained on, with",
+            "short sides of 320 to 448 pixels. Of so small a file, more is container and metadata,",
+            f"so the figures cannot be compared with Kodak's. Realism 1 has {said}.",
+        ),
+    ]
+
+
+def ratio(ours: Mapping[str, Any], peer: Mapping[str, Any], key: str, target: float) -> str:
+    """Our value at realism 1 over a peer's."""
+    return f"{at(ours, key, target, 1.0) / at(peer, key, target):.2f}"
+
+
+BENCHMARK = Benchmark(Inputs, Settings, measure, result="rdp_{name}{part}.json")

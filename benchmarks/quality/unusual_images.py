@@ -1,12 +1,9 @@
 """Images that are no photographs, made from a seed: noise, text, screenshots, cartoons and more.
 
-    python -m benchmarks.quality.unusual_images FOLDER       # one sheet a kind, to look at
-
 Nothing here is redistributed: fonts are matplotlib's, the elevation model and the head scan are
 matplotlib's sample data, everything else is drawn.
 """
 
-import argparse
 import gzip
 from collections.abc import Callable
 from functools import lru_cache
@@ -252,22 +249,3 @@ def images(kind: str, count: int) -> list[Pixels]:
     """So many images of a kind, (H, W, 3) uint8; number k depends on (kind, k) only."""
     number = list(KINDS).index(kind)
     return [np.asarray(KINDS[kind](np.random.default_rng((number, k)))) for k in range(count)]
-
-
-def main() -> None:
-    """Write one sheet of twelve images a kind."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    folder.mkdir(parents=True, exist_ok=True)
-    for kind in KINDS:
-        sheet = Image.new("RGB", (4 * 240, 3 * 240))
-        for k, pixels in enumerate(images(kind, 12)):
-            small = Image.fromarray(pixels)
-            small.thumbnail((236, 236))
-            sheet.paste(small, (240 * (k % 4), 240 * (k // 4)))
-        sheet.save(folder / f"{kind}.png")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,17 +1,14 @@
-"""Which parts of the training of r(ẑ + U) do what: short runs that differ in one thing each.
+"""Which parts of the training of r(ẑ + U) do what?
 
-Every variant is trained for the same steps on the same crops, from the same start, and measured on
-held-out photographs. Short runs rank what acts at once; they say nothing about what hours bring.
-
-    python -m benchmarks.studies.ablation SHARDS --steps 300
-
-A variant that the output already has, with the same steps and model, is not run again.
+Short runs differ in one thing each. Every variant is trained for the same steps on the same crops,
+from the same start, and measured on held-out photographs. Short runs rank what acts at once; they
+say nothing about what hours bring.
 """
 
-import argparse
 import json
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +16,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.provenance import commit, cpu
+from benchmarks.harness import Benchmark, Run
+from benchmarks.inputs import PACKAGED, File, Model, Shards
 from codec.evaluation.metrics.distances import Comparison
 from codec.evaluation.metrics.lpips import Lpips
 from codec.evaluation.metrics.realism import features
-from codec.files import writing
 from codec.images.strips import Bands
 from codec.models.loading import load_model
 from codec.runtime.model import CodecModel
@@ -49,6 +46,32 @@ VARIANTS: dict[str, list[str]] = {
 }
 
 Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is measured.
+
+    Attributes:
+        shards: folder of train-*.tar and val-*.tar.
+        model: name or folder of a model.
+        lpips: file with the weights of LPIPS 0.1 on SqueezeNet.
+    """
+
+    shards: Shards
+    model: Model = PACKAGED
+    lpips: File | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How it is measured.
+
+    Attributes:
+        steps: of the training of each variant.
+    """
+
+    steps: int = 300
 
 
 def crops(images: Sequence[Pixels]) -> list[Pixels]:
@@ -106,46 +129,35 @@ def as_pixels(image: torch.Tensor) -> Pixels:
     return np.ascontiguousarray(rounded.numpy())
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("data", type=Path, help="folder of tar shards: train-*.tar, val-*.tar")
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("-m", "--model", default="default")
-    parser.add_argument("--lpips", help="weights of LPIPS 0.1 on SqueezeNet")
-    parser.add_argument("-o", "--output", type=Path, default="benchmarks/results/ablation.json")
-    arguments = parser.parse_args()
+def trained(inputs: Inputs, steps: int, changes: list[str]) -> CodecModel:
+    """The model of a short run with some changes."""
+    base = f"base={json.dumps(inputs.model.source)}"
+    config = configured(DetailTraining(), None, [base, f"steps={steps}", *COMMON, *changes])
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        train_detail(config, inputs.shards.folder, out)
+        return load_model(out / "model", "cpu")
 
-    held_out = crops(load_images(arguments.data, "val-*.tar"))
-    lpips = Lpips(arguments.lpips) if arguments.lpips else None
-    fingerprint = load_model(arguments.model, "cpu").fingerprint.hex()
-    settings = {"steps": arguments.steps, "model": fingerprint}
-    result: dict[str, Any] = {"variants": {}}
-    if arguments.output.exists():
-        earlier = json.loads(arguments.output.read_text())
-        if all(earlier["meta"][name] == value for name, value in settings.items()):
-            result = earlier
+
+def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
+    """Distortion and realism of every variant."""
+    held_out = crops(load_images(inputs.shards.folder, "val-*.tar"))
+    lpips = Lpips(inputs.lpips.source) if inputs.lpips else None
+    variants = {}
     for name, changes in VARIANTS.items():
-        if name in result["variants"]:
-            continue
-        base = f"base={json.dumps(str(arguments.model))}"
-        overrides = [base, f"steps={arguments.steps}", *COMMON, *changes]
-        with tempfile.TemporaryDirectory() as folder:
-            out = Path(folder) / "run"
-            train_detail(configured(DetailTraining(), None, overrides), arguments.data, out)
-            model = load_model(out / "model", "cpu")
-        result["variants"][name] = measured(model, held_out, lpips)
-        result["meta"] = settings | {
-            "commit": commit(),
-            "machine": cpu(),
-            "torch": torch.__version__,
+        variants[name] = run.part(
+            name,
+            lambda: measured(trained(inputs, settings.steps, changes), held_out, lpips),  # noqa: B023
+        )
+        run.say(f"{name} {variants[name]}")
+    return {
+        "variants": variants,
+        "meta": {
             "held_out_images": len(held_out),
             "quality": QUALITY,
             "samples_an_image": SAMPLES,
-        }
-        with writing(str(arguments.output), force=True) as file:
-            file.write(json.dumps(result, indent=1, allow_nan=False).encode() + b"\n")
-        print(name, result["variants"][name], flush=True)
+        },
+    }
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(Inputs, Settings, measure, result="ablation.json")

@@ -1,6 +1,4 @@
-"""Bits of the same indices under four ways to choose tables, on photographs held out from the fits.
-
-    python -m benchmarks.studies.context FOLDER_WITH_SHARDS KODAK_FOLDER
+"""How many bits do contexts save, by four ways to choose the tables of the same indices?
 
 Static: a table per stage and range of qualities. Neighbours: a table by how many of seven places
 (five around, the parent, the stage before) hold a code other than 0. Context: the model's own
@@ -9,19 +7,18 @@ the validation shards and of Kodak, with the indices that the encoder chooses at
 on crops, some of those that the model's prior was fitted on beside held-out ones of the same size.
 """
 
-import argparse
-import json
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.provenance import meta, photographs
+from benchmarks.harness import Benchmark, Run
+from benchmarks.inputs import PACKAGED, Model, Photographs, Shards
 from bitstream.header import Header
 from bitstream.stream import ideal_bits
 from codec.images.strips import Bands
-from codec.models.loading import load_model
 from codec.models.torch_model import torch_engine
 from codec.runtime.model import CodecModel
 from codec.train.codec.context import Sample, collect, smooth
@@ -31,6 +28,34 @@ from codec.train.data import Crops, load_images
 QUALITIES = (10, 30, 50, 70, 90)
 RANGES = 5
 CROP, BATCH, BATCHES = 160, 8, 40  # pixels a side, crops a batch as in training; batches compared
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is measured.
+
+    Attributes:
+        shards: folder of train-*.tar and val-*.tar.
+        photographs: folder of images, Kodak's.
+        model: name or folder of a model.
+    """
+
+    shards: Shards
+    photographs: Photographs
+    model: Model = PACKAGED
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How it is measured.
+
+    Attributes:
+        images: how many validation photographs.
+        batches: of crops that the tables are fitted on.
+    """
+
+    images: int = 60
+    batches: int = 300
 
 
 def neighbour_ids(
@@ -108,41 +133,27 @@ def cut(images: list[NDArray[np.uint8]], first: int) -> list[NDArray[np.uint8]]:
     return list(pixels.contiguous().numpy())
 
 
-def main() -> None:
-    """Measure and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("kodak", type=Path)
-    parser.add_argument("-m", "--model", default="default")
-    parser.add_argument("-n", "--images", type=int, default=60)
-    parser.add_argument("-b", "--batches", type=int, default=300)
-    parser.add_argument("-o", "--out", type=Path, default=Path("benchmarks/results/context.json"))
-    options = parser.parse_args()
-
-    model = load_model(options.model, "cpu")
-    train = load_images(options.data)
-    sample = collect(
-        torch_engine(model).networks, Crops(train, CROP, BATCH, 1), options.batches, first=0
-    )
+def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
+    """Bits by every way, of whole images and of crops."""
+    model = inputs.model.load()
+    train = load_images(inputs.shards.folder)
+    crops = Crops(train, CROP, BATCH, 1)
+    sample = collect(torch_engine(model).networks, crops, settings.batches, first=0)
     fits = {
         "static": tables(sample, model.cells, model.codes, neighbours=False),
         "neighbours": tables(sample, model.cells, model.codes, neighbours=True),
     }
-    validation = load_images(options.data, "val-*.tar", limit=options.images)
-    photos = photographs(options.kodak)
+    validation = load_images(inputs.shards.folder, "val-*.tar", limit=settings.images)
+    photographs = [np.asarray(image) for image in inputs.photographs.images()]
     fitted, held_out = cut(train, FIRST), cut(validation, 0)
-    result = {
-        "meta": meta([*sorted(options.data.glob("val-*.tar")), *photos], model.fingerprint),
+    return {
         "crops fitted on": len(sample),
         "qualities": QUALITIES,
         f"validation, {len(validation)} images": count(model, validation, fits),
-        f"Kodak, {len(photos)} images": count(model, load_images(options.kodak), fits),
+        f"Kodak, {len(photographs)} images": count(model, photographs, fits),
         f"{len(fitted)} crops that the prior was fitted on": count(model, fitted, fits),
         f"{len(held_out)} crops of the validation images": count(model, held_out, fits),
     }
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result, indent=1))
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(Inputs, Settings, measure, result="context.json")

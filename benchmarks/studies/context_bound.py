@@ -1,29 +1,26 @@
-"""What a network would save where the context prior's integer tables are: how much is left.
+"""What would a network save where the context prior has integer tables: how much is left?
 
 For each stage a network in float sees all that a decoder knows before the code: the sums of the
 level's centroids so far and of the coarser levels in a field of 5 x 5, the current stage's even
 places at the odd ones, the quality, and (what no exact decoder may use) the decoder's own features
 and prediction at the level. One hidden layer of 128; trained on crops of the training shards,
 counted on crops of the validation shards beside the tables of the packaged prior.
-
-    python -m benchmarks.studies.context_bound SHARDS -o benchmarks/results/context_bound.json
 """
 
-import argparse
-import json
 import math
 import time
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate
 
-from benchmarks.provenance import meta
+from benchmarks.harness import Benchmark, Run
+from benchmarks.inputs import PACKAGED, Model, Shards
 from bitstream.header import Header
 from bitstream.stream import ideal_bits
-from codec.models.loading import load_model
 from codec.models.torch_model import torch_engine
 from codec.runtime.model import CodecModel
 from codec.train.codec.coding import quantising
@@ -33,6 +30,30 @@ QUALITIES = (10, 30, 50, 70, 90)
 GOLDEN = (math.sqrt(5) - 1) / 2
 BATCH, CROP, VALIDATION = 8, 160, 16  # crops, pixels a side, batches counted
 WIDTH, FIELD, RATE = 128, 5, 1.5e-3
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is measured.
+
+    Attributes:
+        shards: folder of train-*.tar and val-*.tar.
+        model: name or folder of a model.
+    """
+
+    shards: Shards
+    model: Model = PACKAGED
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How it is measured.
+
+    Attributes:
+        steps: of the training of the networks.
+    """
+
+    steps: int = 1200
 
 
 class Level(nn.Module):
@@ -131,26 +152,13 @@ class Networks(nn.Module):
         return torch.stack(spent)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path, help="folder of tar shards")
-    parser.add_argument("-m", "--model", default="default")
-    parser.add_argument("--steps", type=int, default=1200)
-    parser.add_argument(
-        "-o", "--out", type=Path, default=Path("benchmarks/results/context_bound.json")
-    )
-    options = parser.parse_args()
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
-    model = load_model(options.model, "cpu")
-    networks = Networks(model)
+def trained(run: Run, networks: Networks, images: list[Any], steps: int) -> None:
+    """Train the networks on random crops of images."""
     optimizer = torch.optim.Adam(networks.levels.parameters(), lr=RATE)
-    crops = Crops(load_images(options.data), CROP, BATCH, seed=777)
-    began = time.process_time()
-    for step in range(options.steps):
-        progress = step / options.steps
+    crops = Crops(images, CROP, BATCH, seed=777)
+    for step in range(steps):
         for group in optimizer.param_groups:
-            cosine = 0.03 + 0.97 * (1 + math.cos(math.pi * progress)) / 2
+            cosine = 0.03 + 0.97 * (1 + math.cos(math.pi * step / steps)) / 2
             group["lr"] = RATE * cosine * min(1, (step + 1) / 50)
         quality = round(100 * (step * GOLDEN % 1))
         codes, seen = networks.code(crops(step), quality)
@@ -159,43 +167,50 @@ def main() -> None:
         loss.backward()
         optimizer.step()
         if (step + 1) % 100 == 0:
-            print(step + 1, round(time.process_time() - began), flush=True)
-    validation = Crops(load_images(options.data, "val-*.tar", limit=60), CROP, BATCH, seed=778)
-    rows = []
-    ends = [max(numbers) + 1 for numbers in model.codebooks.levels]
-    for quality in QUALITIES:
-        net, tables = np.zeros(len(ends)), np.zeros(len(ends))
-        for number in range(VALIDATION):
-            codes, seen = networks.code(validation(number), quality)
-            with torch.no_grad():
-                net += networks.bits(codes, seen, quality).numpy()
-            header = Header(CROP, CROP, quality, len(codes), model.fingerprint)
-            for crop in range(BATCH):
-                grids = [grid[crop].numpy().astype(np.int32) for grid in codes]
-                up_to = [ideal_bits(grids[:end], model.prior, header) for end in ends]
-                tables += np.diff(up_to, prepend=0)
-        pixels = VALIDATION * BATCH * CROP * CROP
-        rows.append(
-            {
-                "quality": quality,
-                "tables_bpp": round(tables.sum() / pixels, 5),
-                "network_bpp": round(net.sum() / pixels, 5),
-                "network_of_tables": round(net.sum() / tables.sum(), 4),
-                "tables_bpp_by_level": (tables / pixels).round(5).tolist(),
-                "network_of_tables_by_level": (net / tables).round(4).tolist(),
-            }
-        )
-        print(rows[-1], flush=True)
-    result = {
-        "meta": meta(sorted(options.data.glob("val-*.tar")), model.fingerprint),
-        "steps": options.steps,
-        "crops": options.steps * BATCH,
+            run.say(f"step {step + 1}")
+
+
+def row_of(networks: Networks, validation: Crops, quality: int) -> dict[str, Any]:
+    """Bits of the networks and of the tables, on crops of validation photographs."""
+    model, quantizer = networks.model, torch_engine(networks.model).networks.quantizer
+    ends = [max(quantizer.of_level(n)) + 1 for n in range(len(networks.levels))]
+    net, tables = np.zeros(len(ends)), np.zeros(len(ends))
+    for number in range(VALIDATION):
+        codes, seen = networks.code(validation(number), quality)
+        with torch.no_grad():
+            net += networks.bits(codes, seen, quality).numpy()
+        header = Header(CROP, CROP, quality, len(codes), model.fingerprint)
+        for crop in range(BATCH):
+            grids = [grid[crop].numpy().astype(np.int32) for grid in codes]
+            up_to = [ideal_bits(grids[:end], model.prior, header) for end in ends]
+            tables += np.diff(up_to, prepend=0)
+    pixels = VALIDATION * BATCH * CROP * CROP
+    return {
+        "quality": quality,
+        "tables_bpp": round(tables.sum() / pixels, 5),
+        "network_bpp": round(net.sum() / pixels, 5),
+        "network_of_tables": round(net.sum() / tables.sum(), 4),
+        "tables_bpp_by_level": (tables / pixels).round(5).tolist(),
+        "network_of_tables_by_level": (net / tables).round(4).tolist(),
+    }
+
+
+def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
+    """Train the networks, and compare them with the tables at every quality."""
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    networks = Networks(inputs.model.load())
+    began = time.process_time()
+    trained(run, networks, load_images(inputs.shards.folder), settings.steps)
+    held_out = load_images(inputs.shards.folder, "val-*.tar", limit=60)
+    validation = Crops(held_out, CROP, BATCH, seed=778)
+    rows = [row_of(networks, validation, quality) for quality in QUALITIES]
+    return {
+        "crops": settings.steps * BATCH,
         "parameters": sum(p.numel() for p in networks.levels.parameters()),
         "cpu_seconds": round(time.process_time() - began),
         "rows": rows,
     }
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(Inputs, Settings, measure, result="context_bound.json")

@@ -1,55 +1,56 @@
-"""Rate-aware search under the context prior's own code lengths, and fine-tuning under it: tried.
+"""Does a search under the context prior's own code lengths save bytes?
 
-The encoder's search prices each code by its share (static). Here a level's codes are first searched
-so, then once more with −log2 p of the table that the context prior gives each place; or stage by
-stage in coding order (greedy). `finetune` goes on with a codec's training with the second search in
-it and fits the context prior anew on codes so chosen.
-
-    python -m benchmarks.studies.context_search finetune SHARDS RUN OUT --steps 3000
-    python -m benchmarks.studies.context_search measure KODAK_FOLDER --fine-tuned OUT/model
-
-`measure` compares real files at equal PSNR (realism 0) with the files of static tables.
+The encoder's search takes each code's length from its share (static). Here a level's codes are
+first searched so, then once more with −log2 p of the table that the context prior gives each place;
+or stage by stage in coding order (greedy). Real files are compared at equal PSNR (realism 0) with
+the files of static tables. context_search_training.py goes on with a codec's training with the
+second search in it.
 """
 
-import argparse
-import json
-import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
-from benchmarks.provenance import meta, photographs
+from benchmarks.harness import Benchmark, Nothing, Run
+from benchmarks.inputs import PACKAGED, Model, Photographs
 from bitstream import container, stream
 from bitstream.context import CLIP, ContextPrior
 from bitstream.header import Header
 from bitstream.prior import Prior
 from codec.images.strips import Bands
-from codec.models.loading import load_model
-from codec.models.torch_model import save_model, torch_engine
+from codec.models.torch_model import torch_engine
 from codec.networks.pyramid import Networks
 from codec.networks.quantizer import ResidualQuantizer, least
 from codec.report.bjontegaard import bd_rate
 from codec.runtime.model import CodecModel
-from codec.train.codec import loop
 from codec.train.codec.context import above, beside, distance, shifted
-from codec.train.codec.export import as_model, context_prior, static_prior
-from codec.train.config import load_config
-from codec.train.data import Crops, load_images
+from codec.train.codec.export import static_prior
 
 QUALITIES = (5, 20, 35, 50, 65, 80, 95)
 RANGE = 0.03, 0.35  # bits per pixel of the comparison
 EFFORT = 5
-WARMUP = 50  # steps of a fine-tuning's linear warm-up
-RESULT = Path("benchmarks/results/context_search.json")
-CACHE = 4096  # partial sums searched at once
+PARTIAL_SUMS = 4096  # partial sums searched at once
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is measured.
+
+    Attributes:
+        photographs: folder of images.
+        model: name or folder of a model.
+        fine_tuned: model that context_search_training.py made.
+    """
+
+    photographs: Photographs
+    model: Model = PACKAGED
+    fine_tuned: Model | None = None
 
 
 class Lengths:
@@ -137,15 +138,19 @@ class ContextualQuantizer(ResidualQuantizer):
     quality: float
     lambdas: Any
 
-    @staticmethod
-    def adopt(networks: Networks, how: Search, lengths: Lengths, height: int, width: int) -> None:
-        """Make the quantizer of networks one of this class, for images or crops of this size."""
-        quantizer: Any = networks.quantizer
-        quantizer.__class__ = ContextualQuantizer
+    @classmethod
+    def of(
+        cls, networks: Networks, how: Search, lengths: Lengths, height: int, width: int
+    ) -> "ContextualQuantizer":
+        """One with the parameters of networks, for images or crops of this size."""
+        quantizer: Any = cls.__new__(cls)
+        quantizer.__dict__ = dict(networks.quantizer.__dict__)  # the parameters themselves
         quantizer.how, quantizer.lengths = how, lengths
         quantizer.lambdas = networks.config.lagrange
         levels = networks.config.levels
         quantizer.grids = [(-(-height // level.cell), -(-width // level.cell)) for level in levels]
+        made: ContextualQuantizer = quantizer
+        return made
 
     def prices(self, stage: int, quality: float) -> Tensor:
         """See `ResidualQuantizer.prices`."""
@@ -192,8 +197,8 @@ class ContextualQuantizer(ResidualQuantizer):
     ) -> Tensor:
         """The beam search where every vector has prices of its own, (n, K) a stage."""
         found = []
-        for first in range(0, len(latent), CACHE // width):
-            rest = latent[first : first + CACHE // width, None]
+        for first in range(0, len(latent), PARTIAL_SUMS // width):
+            rest = latent[first : first + PARTIAL_SUMS // width, None]
             cost = rest.new_zeros(rest.shape[:2])
             codes = rest.new_zeros((len(rest), 1, 0), dtype=torch.int64)
             for stage, price in zip(stages, prices, strict=True):
@@ -208,35 +213,6 @@ class ContextualQuantizer(ResidualQuantizer):
                 codes = torch.cat([codes, code[..., None]], dim=2)
             found.append(codes[:, 0])
         return torch.cat(found)
-
-
-def finetune(options: argparse.Namespace) -> None:
-    """Go on with a run for some steps with one sweep in its search, and fit the contexts anew."""
-    torch.set_num_threads(1)
-    options.out.mkdir(parents=True)
-    for name in ("checkpoint.pt", "model.json"):
-        shutil.copy(options.run / name, options.out / name)
-    base = load_model(options.model, "cpu")
-    config = load_config(options.config, [])
-    run = loop.Run(config, options.out, torch.device("cpu"))
-    run.place()
-    run.load()
-    images = load_images(options.data)
-    crops = Crops(images, config.crop, config.batch, config.seed * 1000)
-    for networks in (run.networks, run.average):
-        lengths = Lengths(base.prior)
-        ContextualQuantizer.adopt(networks, Search(sweeps=1), lengths, config.crop, config.crop)
-    began = time.monotonic()
-    for done in range(options.steps):  # the learning rate of a run that is as far from its end
-        peak = options.rate * min(1.0, (done + 1) / WARMUP)
-        steps = run.step * options.steps / max(done, 1e-9)
-        run.config = replace(config, steps=steps, rate=peak)
-        loop.one_step(run, run.objective, crops, None)
-        if run.step % 100 == 0:
-            print(done + 1, round(time.monotonic() - began), flush=True)
-    prior = context_prior(run.average, crops, config)
-    run.average.quantizer.__class__ = ResidualQuantizer
-    save_model(as_model(run.average, prior), options.out / "model")
 
 
 def code(
@@ -259,37 +235,38 @@ def curve(
     model: CodecModel, images: Sequence[NDArray[np.uint8]], how: Search | None, priors: list[Prior]
 ) -> tuple[list[list[float]], list[float], float]:
     """Mean bits per pixel with each prior and PSNR by quality, and seconds an image."""
-    lengths = Lengths(model.prior)
+    lengths, networks = Lengths(model.prior), torch_engine(model).networks
+    plain = networks.quantizer
     bpp = np.zeros((len(priors), len(QUALITIES)))
     psnr = np.zeros(len(QUALITIES))
     began = time.process_time()
     for image in images:
         if how:
-            ContextualQuantizer.adopt(torch_engine(model).networks, how, lengths, *image.shape[:2])
+            networks.quantizer = plain
+            networks.quantizer = ContextualQuantizer.of(networks, how, lengths, *image.shape[:2])
         for number, quality in enumerate(QUALITIES):
             sizes, error = code(model, image, quality, priors)
             bpp[:, number] += np.array(sizes) * 8 / image[..., 0].size / len(images)
             psnr[number] += 10 * np.log10(255**2 / error) / len(images)
     seconds = (time.process_time() - began) / len(images) / len(QUALITIES)
-    torch_engine(model).networks.quantizer.__class__ = ResidualQuantizer
+    networks.quantizer = plain
     return bpp.tolist(), psnr.tolist(), seconds
 
 
 @torch.inference_mode()
-def measure(options: argparse.Namespace) -> None:
-    """The table of what was tried, as JSON."""
+def measure(run: Run, inputs: Inputs, settings: Nothing) -> dict[str, Any]:
+    """Rate, PSNR, BD-rate and time of what was tried."""
     torch.set_num_threads(1)
-    paths = photographs(options.kodak)
-    images = [np.asarray(Image.open(path).convert("RGB")) for path in paths]
-    model = load_model(options.model, "cpu")
+    images = [np.asarray(image) for image in inputs.photographs.images()]
+    model = inputs.model.load()
     tried: dict[str, tuple[CodecModel, Search | None]] = {
         "joint search, static prices (packaged)": (model, None),
         "greedy in coding order, contextual lengths": (model, Search(greedy=True)),
         "joint, then one contextual sweep": (model, Search(sweeps=1)),
         "joint, then two contextual sweeps by colours": (model, Search(sweeps=2, colours=True)),
     }
-    if options.fine_tuned:
-        tuned = load_model(options.fine_tuned, "cpu")
+    if inputs.fine_tuned:
+        tuned = inputs.fine_tuned.load()
         tried["fine-tuned, static prices"] = (tuned, None)
         tried["fine-tuned, one contextual sweep"] = (tuned, Search(sweeps=1))
     rows: dict[str, Any] = {}
@@ -308,31 +285,8 @@ def measure(options: argparse.Namespace) -> None:
             "bd_rate_percent": None if percent is None else round(percent, 2),
             "cpu_seconds": round(seconds, 3),
         }
-        print(name, rows[name]["bd_rate_percent"], round(seconds, 3), flush=True)
-    result = {"meta": meta(paths, model.fingerprint), "qualities": QUALITIES, "rows": rows}
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
+        run.say(f"{name} {rows[name]['bd_rate_percent']} {seconds:.3f}")
+    return {"qualities": QUALITIES, "rows": rows}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("-m", "--model", default="default")
-    verbs = parser.add_subparsers(required=True)
-    training = verbs.add_parser("finetune")
-    training.add_argument("data", type=Path, help="folder of tar shards")
-    training.add_argument("run", type=Path, help="of the packaged codec, with its checkpoint")
-    training.add_argument("out", type=Path, help="new folder")
-    training.add_argument("--config", type=Path, help="of that run, a TOML file")
-    training.add_argument("--steps", type=int, default=3000)
-    training.add_argument("--rate", type=float, default=2e-4, help="peak, cosine decay")
-    training.set_defaults(verb=finetune)
-    measuring = verbs.add_parser("measure")
-    measuring.add_argument("kodak", type=Path, help="folder of photographs")
-    measuring.add_argument("--fine-tuned", type=Path, help="model that `finetune` made")
-    measuring.add_argument("-o", "--out", type=Path, default=RESULT)
-    measuring.set_defaults(verb=measure)
-    options = parser.parse_args()
-    options.verb(options)
-
-
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(Inputs, Nothing, measure, result="context_search.json")

@@ -1,8 +1,4 @@
-"""Every objective of the family on two sets of real images: benchmarks/results/family.json.
-
-    pip install scikit-learn
-    python -m benchmarks.studies.family PHOTOGRAPHS
-    python -m benchmarks.studies.family PHOTOGRAPHS --only digits
+"""What do the objectives of the paper's family do on two sets of real images?
 
 Digits: scikit-learn's, 8x8 in 0..1; 1,437 train, 360 test, drawn anew by each seed. Photographs:
 64x64 crops of training photographs, grey, halved to 32x32, 1,536 of them, and 512 crops of the
@@ -26,14 +22,11 @@ The quantised pair is trained a second time with a wide likelihood and a larger 
 weighs more against term C; at the common σ it hardly counts.
 """
 
-import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -42,7 +35,8 @@ from sklearn.neural_network import MLPClassifier  # type: ignore[import-untyped,
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from benchmarks.provenance import meta
+from benchmarks.harness import Benchmark, Run
+from benchmarks.inputs import Missing, Shards
 from benchmarks.studies.family_relations import frechet
 from codec.lagrangian import (
     OBJECTIVES,
@@ -64,7 +58,7 @@ from codec.train.detail import features as deep
 from codec.train.family.loop import Family, FamilyConfig, perceptron, train_family
 
 Features = Callable[[Tensor], Tensor]
-Run = tuple[str, float, float]  # objective, β and σ
+Setting = tuple[str, float, float]  # objective, β and σ
 
 
 @dataclass(frozen=True)
@@ -90,7 +84,7 @@ class Set:
     swept: dict[str, Sequence[float]]  # β besides the declared
     wide: tuple[float, float]  # β and σ of the second quantised pair
 
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[Setting]:
         """Every objective at its β, then other β of some, then the quantised pair."""
         sigma = self.config.sigma
         table = [
@@ -125,10 +119,10 @@ def digits(seed: int) -> Images:
     return Images(x, label, train, features, float(accuracy))
 
 
-def photographs(folder: Path, seed: int) -> Images:
+def photographs(shards: Shards, seed: int) -> Images:
     """Crops that the seed draws, and the 32 main axes of the deep features of training crops."""
-    train = Crops(load_images(folder, "train-*.tar", 300), 64, 1536, seed)(0)
-    test = Crops(load_images(folder, "val-*.tar"), 64, 512, seed)(0)
+    train = Crops(load_images(shards.folder, "train-*.tar", 300), 64, 1536, seed)(0)
+    test = Crops(load_images(shards.folder, "val-*.tar"), 64, 512, seed)(0)
     x = avg_pool2d(torch.cat([train, test]).mean(1), 2).add(1).div(2).contiguous()
     network = deep.Features().eval()
 
@@ -141,28 +135,32 @@ def photographs(folder: Path, seed: int) -> Images:
     return Images(x, None, len(train), lambda images: pooled(images) @ axes)
 
 
-def sets(folder: Path) -> dict[str, Set]:
-    """The digits, and the photographs of a folder."""
-    return {
-        "digits": Set(
-            "scikit-learn digits, 8x8 in 0..1, 1437 train, 360 test",
-            labels=True,
-            load=digits,
-            config=FamilyConfig(steps=350),
-            fit_steps=150,
-            swept={"beta-vae": (0.1, 0.3, 1.0, 10.0), "shannon-ae": (0.3, 3.0)},
-            wide=(8.0, 1.0),
-        ),
-        "photographs": Set(
-            "64x64 crops of photographs, grey, halved to 32x32, in 0..1, 1536 train, 512 test",
-            labels=False,
-            load=partial(photographs, folder),
-            config=FamilyConfig(steps=200, sigma=0.5, critic_steps=1),
-            fit_steps=30,
-            swept={"beta-vae": (0.3,)},
-            wide=(8.0, 2.0),
-        ),
-    }
+def the_digits() -> Set:
+    """The digits of scikit-learn."""
+    return Set(
+        "scikit-learn digits, 8x8 in 0..1, 1437 train, 360 test",
+        labels=True,
+        load=digits,
+        config=FamilyConfig(steps=350),
+        fit_steps=150,
+        swept={"beta-vae": (0.1, 0.3, 1.0, 10.0), "shannon-ae": (0.3, 3.0)},
+        wide=(8.0, 1.0),
+    )
+
+
+def the_photographs(shards: Shards | None) -> Set:
+    """Crops of photographs."""
+    if shards is None:
+        raise Missing("photographs: give their folder of shards with --shards")
+    return Set(
+        "64x64 crops of photographs, grey, halved to 32x32, in 0..1, 1536 train, 512 test",
+        labels=False,
+        load=partial(photographs, shards),
+        config=FamilyConfig(steps=200, sigma=0.5, critic_steps=1),
+        fit_steps=30,
+        swept={"beta-vae": (0.3,)},
+        wide=(8.0, 2.0),
+    )
 
 
 def generate(family: Family, code: Code) -> Tensor:
@@ -197,7 +195,7 @@ def show(family: Family, x: Tensor, make: str) -> Draw:
     return replace(shown, generated=made)
 
 
-def measure(family: Family, images: Images, steps: int) -> dict[str, float]:
+def figures_of(family: Family, images: Images, steps: int) -> dict[str, float]:
     """All figures of a trained model on the test images; only those that it has."""
     train, test = images.x[: images.train], images.x[images.train :]
     encoded = family.objective.encoder != "prior"
@@ -250,62 +248,73 @@ def spread(rows: list[dict[str, float]]) -> dict[str, Any]:
     return mean | {"sd": sd}
 
 
-def run(images_of: Set, seeds: int) -> dict[str, Any]:
-    """Train and measure every run of a set with every seed."""
+@dataclass(frozen=True)
+class Inputs:
+    """What is measured.
+
+    Attributes:
+        shards: folder of train-*.tar and val-*.tar, for the photographs.
+    """
+
+    shards: Shards | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How it is measured.
+
+    Attributes:
+        data: digits or photographs.
+        seeds: of everything.
+    """
+
+    data: str = "digits"
+    seeds: int = 1
+
+
+def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
+    """Train and measure every objective with every seed."""
+    if settings.data not in {"digits", "photographs"}:
+        raise Missing(f"{settings.data}: expected digits or photographs")
+    images_of = the_digits() if settings.data == "digits" else the_photographs(inputs.shards)
     start = time.process_time()
-    base, accuracies = [], []
-    measured: dict[Run, list[dict[str, float]]] = {key: [] for key in images_of.runs()}
-    for seed in range(seeds):
-        images = images_of.load(seed)
-        train, test = images.x[: images.train], images.x[images.train :]
-        base.append(quality(images.features(test), images.features(train[: len(test)]), "train"))
-        accuracies += [] if images.accuracy is None else [images.accuracy]
-        label = None if images.label is None else images.label[: images.train]
-        for (name, beta, sigma), rows in measured.items():
-            config = replace(images_of.config, seed=seed, sigma=sigma)
-            trained = train_family(OBJECTIVES[name], train, label, config, beta)
-            torch.manual_seed(seed)
-            rows.append(measure(trained.family, images, images_of.fit_steps))
-            print(seed, name, beta, sigma, f"{time.process_time() - start:.0f} s", flush=True)
-    whole = meta([], b"")
-    kept = ("date", "commit", "machine", "threads", "load", "python", "versions")
-    found = {
-        "meta": {key: whole[key] for key in kept},
-        "data": images_of.data,
-        "config": asdict(images_of.config) | {"fit_steps": images_of.fit_steps, "seeds": seeds},
-        "cpu_seconds": round(time.process_time() - start),
-        "train against test": spread(base),
-        "rows": [
-            {"objective": name, "loss": str(OBJECTIVES[name]), "beta": beta, "sigma": sigma}
-            | spread(rows)
-            for (name, beta, sigma), rows in measured.items()
-        ],
-    }
-    if accuracies:
-        found["classifier of the features: accuracy"] = round(statistics.mean(accuracies), 4)
-    return found
-
-
-def main() -> None:
-    """Train, measure and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("photographs", type=Path)
-    parser.add_argument("--seeds", type=int, default=1, help="runs of everything")
-    parser.add_argument("--only", choices=("digits", "photographs"), help="keep the other set")
-    parser.add_argument("-o", "--out", type=Path, default=Path("benchmarks/results/family.json"))
-    options = parser.parse_args()
-    found = json.loads(options.out.read_text())["sets"] if options.only else {}
-    for name, images_of in sets(options.photographs).items():
-        if options.only in (None, name):
-            found[name] = run(images_of, options.seeds)
+    by_seed = [
+        run.part(f"seed {seed}", lambda: of_seed(run, images_of, seed))  # noqa: B023
+        for seed in range(settings.seeds)
+    ]
+    config = asdict(images_of.config) | {"fit_steps": images_of.fit_steps, "seeds": settings.seeds}
     result = {
         "units": "A, B, C, D, R, I(X;Z) in nats per image; B and D are lower bounds by critics",
-        "cpu_seconds": sum(part["cpu_seconds"] for part in found.values()),
-        "sets": found,
+        "data": images_of.data,
+        "config": config,
+        "cpu_seconds": round(time.process_time() - start),
+        "train against test": spread([one["train against test"] for one in by_seed]),
+        "rows": [
+            {"objective": name, "loss": str(OBJECTIVES[name]), "beta": beta, "sigma": sigma}
+            | spread([one["rows"][k] for one in by_seed])
+            for k, (name, beta, sigma) in enumerate(images_of.runs())
+        ],
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    if images_of.labels:
+        accuracies = [one["accuracy"] for one in by_seed]
+        result["classifier of the features: accuracy"] = round(statistics.mean(accuracies), 4)
+    return result
 
 
-if __name__ == "__main__":
-    main()
+def of_seed(run: Run, images_of: Set, seed: int) -> dict[str, Any]:
+    """Every objective trained and measured with one seed."""
+    images = images_of.load(seed)
+    train, test = images.x[: images.train], images.x[images.train :]
+    others = quality(images.features(test), images.features(train[: len(test)]), "train")
+    label = None if images.label is None else images.label[: images.train]
+    rows = []
+    for name, beta, sigma in images_of.runs():
+        config = replace(images_of.config, seed=seed, sigma=sigma)
+        trained = train_family(OBJECTIVES[name], train, label, config, beta)
+        torch.manual_seed(seed)
+        rows.append(figures_of(trained.family, images, images_of.fit_steps))
+        run.say(f"seed {seed}: {name} {beta} {sigma}")
+    return {"train against test": others, "accuracy": images.accuracy, "rows": rows}
+
+
+BENCHMARK = Benchmark(Inputs, Settings, measure, result="family_{data}.json")

@@ -1,21 +1,18 @@
-"""The known relations of the family on tiny models, with their spread over seeds.
+"""Do the known relations of the paper's family hold on tiny models, and how far do they vary?
 
-    python -m benchmarks.studies.family_relations
-
-tests/lagrangian/test_family_relations.py holds the same figures of seed 0 to margins; this script
-shows how far they vary, so that a margin is neither empty nor a coin to toss.
+tests/lagrangian/test_family_relations.py holds the same figures of seed 0 to margins; this study
+has their spread over seeds, so that a margin is neither empty nor a coin to toss.
 """
 
-import argparse
-import json
 import statistics
 from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from benchmarks.harness import Benchmark, Nothing, Run
 from codec.lagrangian import (
     Code,
     ConditionalDivergence,
@@ -153,35 +150,37 @@ def frechet(a: Tensor, b: Tensor) -> float:
 RELATIONS = {"vae": vae, "aae": aae, "beta": beta, "perception": perception, "gaussians": gaussians}
 
 
-def main() -> None:
-    """Measure every relation on several seeds and write the figures with their spread."""
-    from benchmarks.provenance import meta  # noqa: PLC0415  (a script beside this one; tests import this)
+@dataclass(frozen=True)
+class Settings:
+    """How it is measured.
 
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=5)
-    out = Path("benchmarks/results/family_relations.json")
-    parser.add_argument("-o", "--out", type=Path, default=out)
-    parser.add_argument("--only", choices=RELATIONS, help="measure this one, keep the others")
-    options = parser.parse_args()
-    table = json.loads(options.out.read_text())["relations"] if options.only else {}
-    for name in [options.only] if options.only else RELATIONS:
-        measure = RELATIONS[name]
-        runs = [measure(seed) for seed in range(options.seeds)]
-        table[name] = {
-            key: {
-                "mean": round(statistics.mean(values), 4),
-                "sd": round(statistics.stdev(values), 4),
-                "values": [round(value, 4) for value in values],
-            }
-            for key in runs[0]
-            for values in [[run[key] for run in runs]]
-        }
-        print(name, json.dumps(table[name], ensure_ascii=False), flush=True)
-    whole = meta([], b"")
-    kept = ("date", "commit", "machine", "threads", "load", "python", "versions")
-    result = {"meta": {key: whole[key] for key in kept}, "relations": table}
-    options.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    Attributes:
+        seeds: of everything.
+    """
+
+    seeds: int = 5
 
 
-if __name__ == "__main__":
-    main()
+def measure(run: Run, inputs: Nothing, settings: Settings) -> dict[str, Any]:
+    """Every relation on several seeds: the figures, their mean and their standard deviation."""
+    relations = {}
+    for name, relation in RELATIONS.items():
+        runs = [
+            run.part(f"{name} {seed}", lambda: relation(seed))  # noqa: B023
+            for seed in range(settings.seeds)
+        ]
+        relations[name] = {key: over_seeds([one[key] for one in runs]) for key in runs[0]}
+        run.say(f"{name} {relations[name]}")
+    return {"relations": relations}
+
+
+def over_seeds(values: list[float]) -> dict[str, Any]:
+    """A figure over the seeds."""
+    return {
+        "mean": round(statistics.mean(values), 4),
+        "sd": round(statistics.stdev(values), 4),
+        "values": [round(value, 4) for value in values],
+    }
+
+
+BENCHMARK = Benchmark(Nothing, Settings, measure, result="family_relations.json")

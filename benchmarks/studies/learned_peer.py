@@ -1,24 +1,15 @@
-"""A learned peer with the same data and the same work: CompressAI's mbt2018-mean, trained here.
+"""How good is a learned peer, CompressAI's mbt2018-mean, with our photographs and our work?
 
 The network, its entropy models and its coder are CompressAI's own (Minnen 2018, mean and scale
-hyperprior, N = 128, M = 192); photographs, crops and their order are those of our training. The
-loss is λ·255²·MSE + bits per pixel, one network a λ. A run can be killed and started again.
-
-    python -m benchmarks.studies.learned_peer train SHARDS runs/peer --lmbda 0.0018 --steps 20000
-    python -m benchmarks.studies.learned_peer measure KODAK_FOLDER runs/peer-* --name kodak
-
-`measure` writes two files such as `bibcodec eval` writes: of the peer, a point a run, and of our
-codec at the bytes of each of the peer's files. A peer's file is the two strings of CompressAI and
-12 bytes: width, height and the strings' lengths.
+hyperprior, N = 128, M = 192); learned_peer_training.py trains it, one network a rate. There are two
+results such as `bibcodec eval` writes: of the peer, a point a run, and of our codec at the bytes of
+each of the peer's files. A peer's file is the two strings of CompressAI and 12 bytes: width, height
+and the strings' lengths.
 """
 
-import argparse
-import json
-import math
 import struct
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,21 +19,50 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from benchmarks.provenance import commit
-from codec.evaluation.measure import Record, measure, unmeasured
+from benchmarks import schema
+from benchmarks.harness import Benchmark, Run
+from benchmarks.inputs import PACKAGED, File, Folder, Model, Photographs
+from benchmarks.markdown import paragraph, table
+from benchmarks.quality.rdp import HEADS, named_rows
+from codec.evaluation import Plan
+from codec.evaluation import measure as evaluation
+from codec.evaluation.measure import Record, unmeasured
 from codec.evaluation.metrics.import_torchvision import import_torchvision
-from codec.evaluation.plan import FOREIGN, Plan
-from codec.evaluation.provenance import Provenance
-from codec.evaluation.run import photographs
+from codec.evaluation.plan import FOREIGN
 from codec.evaluation.summary import NOTES, summarise
-from codec.train.data import Crops, load_images
 
-CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
+CHECKPOINT = "checkpoint.pt"
 LATENTS = 128, 192  # N and M, as CompressAI has them for its lower rates
 HEADER = struct.Struct("<HHII")
 MULTIPLE = 64  # pixels that sides are padded to
-PEAK, CLIP = 255.0**2, 1.0
-DECAY = 0.4  # share of the steps over which the rate of learning falls, linearly
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is measured.
+
+    Attributes:
+        photographs: folder of images.
+        runs: folders of the peer's trainings, one a rate, with commas between.
+        model: name or folder of our model.
+        lpips: file with the weights of LPIPS 0.1 on SqueezeNet.
+    """
+
+    photographs: Photographs
+    runs: tuple[Folder, ...]
+    model: Model = PACKAGED
+    lpips: File | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How it is measured.
+
+    Attributes:
+        name: of the set of images, for the names of the results.
+    """
+
+    name: str = "kodak"
 
 
 def network() -> Any:
@@ -66,91 +86,6 @@ def rate_and_error(net: Any, x: Tensor) -> tuple[Tensor, Tensor]:
     pixels = x.shape[0] * x.shape[2] * x.shape[3]
     bits = sum(-p.clamp_min(1e-9).log2().sum() for p in (y_likelihoods, z_likelihoods))
     return torch.as_tensor(bits) / pixels, (net.g_s(y_hat).float() - x).square().mean()
-
-
-def train(arguments: argparse.Namespace) -> None:
-    torch.manual_seed(arguments.seed)
-    folder: Path = arguments.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    net = network().to(memory_format=torch.channels_last).train()
-    tables = [p for n, p in net.named_parameters() if n.endswith(".quantiles")]
-    weights = [p for n, p in net.named_parameters() if not n.endswith(".quantiles")]
-    main = torch.optim.Adam(weights, lr=arguments.rate)
-    auxiliary = torch.optim.Adam(tables, lr=1e-3)
-    state = {"net": net, "main": main, "auxiliary": auxiliary}
-    settings = {k: getattr(arguments, k) for k in ("lmbda", "steps", "batch", "crop", "rate")}
-    settings["start"] = start(arguments.start, state) if arguments.start else {}
-    step, seconds = resume(folder, state, settings)
-    batches = Crops(load_images(arguments.data), arguments.crop, arguments.batch, arguments.seed)
-    bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    saved = logged = time.monotonic()
-    sums: list[tuple[float, float]] = []
-    while step < arguments.steps:
-        left = 1 - step / arguments.steps
-        for group in main.param_groups:
-            group["lr"] = arguments.rate * min(1, max(left / DECAY, 0.02))
-        torch.manual_seed(2**32 * arguments.seed + step)  # of the noise: as if never interrupted
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-            bpp, mse = rate_and_error(net, batches(step).add(1).div(2))
-        loss = arguments.lmbda * PEAK * mse + bpp
-        main.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(weights, CLIP)
-        main.step()
-        auxiliary.zero_grad()
-        net.aux_loss().backward()
-        auxiliary.step()
-        step += 1
-        sums.append((bpp.item(), mse.item()))
-        now = time.monotonic()
-        if step % arguments.log_steps == 0 or step == arguments.steps:
-            seconds += now - logged
-            logged = now
-            bits, error = np.mean(sums, axis=0)
-            sums.clear()
-            line = {
-                "step": step,
-                "bpp": round(float(bits), 5),
-                "psnr": round(-10 * math.log10(float(error)), 3),
-                "seconds": round(seconds, 1),
-            }
-            with (folder / LOG).open("a") as log:
-                log.write(json.dumps(line) + "\n")
-            print(line, flush=True)
-        if now - saved > arguments.save_seconds or step == arguments.steps:
-            saved = now
-            save(folder, state, settings, step, seconds)
-
-
-def start(run: Path, state: dict[str, Any]) -> dict[str, Any]:
-    """Load another run's network and optimisers: what that run was, and its work."""
-    found = torch.load(run / CHECKPOINT, weights_only=True)
-    for name, part in state.items():
-        part.load_state_dict(found[name])
-    return work(found)
-
-
-def save(
-    folder: Path, state: dict[str, Any], settings: dict[str, Any], step: int, seconds: float
-) -> None:
-    """Write the checkpoint, whole or not at all."""
-    held = {name: part.state_dict() for name, part in state.items()}
-    temporary = folder / f"{CHECKPOINT}.tmp"
-    torch.save(held | {"step": step, "seconds": seconds, "settings": settings}, temporary)
-    temporary.replace(folder / CHECKPOINT)
-
-
-def resume(folder: Path, state: dict[str, Any], settings: dict[str, Any]) -> tuple[int, float]:
-    """Load a run's checkpoint, if it has one: its step, and the seconds it took."""
-    path = folder / CHECKPOINT
-    if not path.is_file():
-        return 0, 0.0
-    found = torch.load(path, weights_only=True)
-    if found["settings"] != settings:
-        raise SystemExit(f"{path} was made with {found['settings']}, not {settings}")
-    for name, part in state.items():
-        part.load_state_dict(found[name])
-    return int(found["step"]), float(found["seconds"])
 
 
 @torch.inference_mode()
@@ -186,7 +121,7 @@ def coded_by(run: Path, images: Sequence[Path], lpips: str | None) -> list[Recor
                 file, image = code(net, opened.convert("RGB"))
             (coded / f"{path.stem}.bin").write_bytes(file)
             image.save(decoded / f"{path.stem}.png")
-            records.append(measure(plan, path))
+            records.append(evaluation.measure(plan, path))
     return records
 
 
@@ -195,82 +130,91 @@ def coded_by_us(records: Sequence[Record], images: Sequence[Path], plan: Plan) -
     ours = []
     for record, path in zip(records, images, strict=True):
         targets = tuple(point["bpp"] for point in record["points"])
-        ours.append(measure(replace(plan, targets=targets), path))
+        ours.append(evaluation.measure(replace(plan, targets=targets), path))
         for point in ours[-1]["points"]:
             del point["target-bpp"]  # another one for each image
     return ours
 
 
-def work(found: dict[str, Any]) -> dict[str, Any]:
+def work(checkpoint: dict[str, Any]) -> dict[str, Any]:
     """The settings of a run's checkpoint, and how much the run did."""
-    return found["settings"] | {"step": found["step"], "seconds": round(found["seconds"])}
+    done = {"step": checkpoint["step"], "seconds": round(checkpoint["seconds"])}
+    settings: dict[str, Any] = checkpoint["settings"]
+    return settings | done
 
 
-def measure_runs(arguments: argparse.Namespace) -> None:
-    images = photographs(arguments.images)
-    runs = [coded_by(run, images, arguments.lpips) for run in arguments.runs]
+def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
+    """The peer, and our codec at its bytes."""
+    images = inputs.photographs.paths
+    lpips = inputs.lpips.source if inputs.lpips else None
+    by_run = [coded_by(folder.path, images, lpips) for folder in inputs.runs]
     peer = [
-        image | {"points": [point for records in runs for point in records[i]["points"]]}
-        for i, image in enumerate(runs[0])
+        image | {"points": [point for records in by_run for point in records[i]["points"]]}
+        for i, image in enumerate(by_run[0])
     ]
-    plan = Plan(model=arguments.model, lpips=arguments.lpips)
+    plan = Plan(model=inputs.model.source, lpips=lpips)
     ours = coded_by_us(peer, images, plan)
-    works = [work(torch.load(run / CHECKPOINT, weights_only=True)) for run in arguments.runs]
-    for name, description, records in (
-        ("mbt2018-mean", "CompressAI's network and coder, trained by learned_peer.py", peer),
-        ("bibcodec", "each file at most as large as mbt2018-mean's of the image", ours),
-    ):
-        summary = summarise(records)
-        result = {
-            "name": name,
-            "description": description,
-            **summary.as_json(),
-            "meta": asdict(Provenance.of(images))
-            | {
-                "commit": commit(),
-                "runs": works,
-                "notes": NOTES,
-                "windows": summary.windows,
-                "not_measured": summary.figures.not_measured | unmeasured(plan),
-            },
-        }
-        path = arguments.output / f"rdp_{arguments.name}_{name}.json"
-        path.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
-        table = summary.figures.results
-        for i, bpp in enumerate(table["bpp"]):
-            realism = table["realism"][i]
-            print(f"{name} {realism}: {bpp:.4f} bpp, {table['psnr-rgb'][i]:.2f} dB")
+    checkpoints = [
+        torch.load(folder.path / CHECKPOINT, weights_only=True) for folder in inputs.runs
+    ]
+    works = [work(checkpoint) for checkpoint in checkpoints]
+    theirs = "CompressAI's network and coder, trained by learned_peer_training.py"
+    at_most = "each file at most as large as mbt2018-mean's of the image"
+    return {
+        "_mbt2018-mean": result("mbt2018-mean", theirs, peer, plan, works),
+        "_bibcodec": result("bibcodec", at_most, ours, plan, works),
+    }
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    verbs = parser.add_subparsers(required=True)
-    training = verbs.add_parser("train")
-    training.add_argument("data", type=Path, help="folder of tar shards or of images")
-    training.add_argument("folder", type=Path, help="of the run; goes on from its checkpoint")
-    training.add_argument("--lmbda", type=float, required=True, help="0.0005, 0.0018, 0.0067")
-    training.add_argument("--steps", type=int, default=20_000)
-    training.add_argument("--batch", type=int, default=8)
-    training.add_argument("--crop", type=int, default=192, help="a multiple of 64")
-    training.add_argument("--rate", type=float, default=2e-4, help="of Adam")
-    training.add_argument("--start", type=Path, help="a run to take up, e.g. of another λ")
-    training.add_argument("--seed", type=int, default=0)
-    training.add_argument("--log-steps", type=int, default=50)
-    training.add_argument("--save-seconds", type=float, default=300)
-    training.set_defaults(run=train)
-    measuring = verbs.add_parser("measure")
-    measuring.add_argument("images", type=Path, help="folder of photographs")
-    measuring.add_argument("runs", type=Path, nargs="+", help="folders of runs, a λ each")
-    measuring.add_argument(
-        "--name", required=True, help="of the set of images, for the files' names"
-    )
-    measuring.add_argument("-m", "--model", default="default")
-    measuring.add_argument("--lpips", help="weights of LPIPS 0.1 on SqueezeNet")
-    measuring.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results"))
-    measuring.set_defaults(run=measure_runs)
-    arguments = parser.parse_args(argv)
-    arguments.run(arguments)
+def result(
+    name: str, description: str, records: list[Record], plan: Plan, works: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """A result such as `bibcodec eval` writes."""
+    summary = summarise(records)
+    return {
+        "name": name,
+        "description": description,
+        **summary.as_json(),
+        "meta": {
+            "runs": works,
+            "notes": NOTES,
+            "windows": summary.windows,
+            "not_measured": summary.figures.not_measured | unmeasured(plan),
+        },
+    }
 
 
-if __name__ == "__main__":
-    main()
+def figures() -> list[str]:
+    """What docs/figures.md says of the learned peer."""
+    peer, ours = (schema.read(f"rdp_kodak_{name}") for name in ("mbt2018-mean", "bibcodec"))
+    rows = []
+    for i, run in enumerate(peer["meta"]["runs"]):
+        rows.append([f"mbt2018-mean, λ = {run['lmbda']:g}", *named_rows(peer)[i][1:]])
+        rows += named_rows(ours)[i * 2 : i * 2 + 2]
+    works = [(run, run["start"] or {"seconds": 0, "step": 0}) for run in peer["meta"]["runs"]]
+    hours = " / ".join(f"{(a['seconds'] + b['seconds']) / 3600:.1f}" for a, b in works)
+    steps = " / ".join(f"{a['step'] + b['step']:,}" for a, b in works)
+    return [
+        *table(["learned, equal data", *HEADS], rows),
+        *paragraph(
+            "The peer is CompressAI's mbt2018-mean with its own code and coder. It was trained on",
+            f"our photographs on one core for {hours} hours ({steps} steps of 8 crops of 128",
+            f"pixels, the first {works[0][1]['step']:,} of them shared), one network a rate. Our",
+            f"one network for all rates was trained for {our_hours():.1f} hours, and for realism 1",
+            "the detail beside it. Each image has at most the bytes of the peer's file of it. The",
+            "comparison shows what a little training gives and not what the peer can do:",
+            "CompressAI's published figures of it are in `benchmarks/published.json`. Ours starts",
+            "from a linear transform, the peer from random weights.",
+        ),
+    ]
+
+
+def our_hours() -> float:
+    """Hours that our mean was trained."""
+    training = schema.read("training_default")
+    seconds = [part["seconds"] for part in training["means"]]  # a step
+    hours: float = training["steps"] * sum(seconds) / len(seconds) / 3600
+    return hours
+
+
+BENCHMARK = Benchmark(Inputs, Settings, measure, result="rdp_{name}{part}.json")

@@ -1,9 +1,7 @@
-"""Scores of novelty that the codec leaves out: benchmarks/results/novelty_critics.json.
+"""Would scores of novelty that the codec leaves out be better than its own?
 
-    python -m benchmarks.studies.novelty_critics VALIDATION CHECKPOINT
-
-AUROC of each kind of image (unusual_images.py) against validation photographs at quality
-50, for what would cost the encoder a decode, or networks that are not in the package:
+AUROC of each kind of image (unusual_images.py) against validation photographs at quality 50, for
+what would cost the encoder a decode, or networks that are not in the package:
 
 - "squared error" of the mean (realism 0), its logarithm;
 - "term D, reconstruction": the mean logits of the detail training's critics, of pixels and of
@@ -14,9 +12,7 @@ AUROC of each kind of image (unusual_images.py) against validation photographs a
 distance from the photographs, a photograph's from the others, as in `codec.train.novelty`.
 """
 
-import argparse
-import json
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,11 +20,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.provenance import meta
+from benchmarks.harness import Benchmark, Run
+from benchmarks.inputs import PACKAGED, File, Model, Shards
 from benchmarks.quality.novelty import auroc
 from benchmarks.quality.unusual_images import KINDS, images
 from codec.images.strips import Bands
-from codec.models.loading import load_model
 from codec.novelty import distance, error_statistics
 from codec.runtime.model import CodecModel
 from codec.train.data import load_images
@@ -38,6 +34,34 @@ from codec.train.novelty import spread
 Floats = NDArray[np.float64]
 QUALITY = 50
 SIDE = 256  # pixels of the window that the critics see
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is measured.
+
+    Attributes:
+        shards: folder of train-*.tar and val-*.tar.
+        checkpoint: of `bibcodec train --objective detail`.
+        model: name or folder of a model.
+    """
+
+    shards: Shards
+    checkpoint: File
+    model: Model = PACKAGED
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How it is measured.
+
+    Attributes:
+        count: images of each kind.
+        photographs: how many validation photographs.
+    """
+
+    count: int = 16
+    photographs: int = 100
 
 
 def logits(judge: Judge, residual: Tensor, mean: Tensor) -> Floats:
@@ -72,43 +96,35 @@ def scores(network: CodecModel, judge: Judge, image: NDArray[np.uint8]) -> dict[
     }
 
 
-def main() -> None:
-    """Score photographs and every kind, and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("validation", type=Path, help="photographs: a tar shard or a folder")
-    parser.add_argument("checkpoint", type=Path, help="of `bibcodec train --objective detail`")
-    parser.add_argument("--count", type=int, default=16, help="images of each kind")
-    parser.add_argument("--photographs", type=int, default=100)
-    default = Path("benchmarks/results/novelty_critics.json")
-    parser.add_argument("-o", "--out", type=Path, default=default)
-    options = parser.parse_args()
-    network = load_model("default", "cpu")
-    state = torch.load(options.checkpoint, map_location="cpu", weights_only=True)
+def table(
+    network: CodecModel, judge: Judge, pictures: list[NDArray[np.uint8]]
+) -> dict[str, Floats]:
+    """Statistics of images by score, a row an image."""
+    rows = [scores(network, judge, picture) for picture in pictures]
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
+    """Score photographs and every kind of other images."""
+    network = inputs.model.load()
+    state = torch.load(inputs.checkpoint.path, map_location="cpu", weights_only=True)
     judge = Judge(Weights()).eval()
     judge.load_state_dict(state["judge"])
-
-    def table(pictures: list[NDArray[np.uint8]]) -> dict[str, Floats]:
-        rows = [scores(network, judge, picture) for picture in pictures]
-        return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-
-    known = table(load_images(options.validation, limit=options.photographs))
-    usual = {name: spread(x[None]) for name, x in known.items()}
+    photographs = load_images(inputs.shards.folder, "val-*.tar", limit=settings.photographs)
+    usual = {name: spread(x[None]) for name, x in table(network, judge, photographs).items()}
     found: dict[str, Any] = {name: {} for name in usual}
     for kind in KINDS:
-        for name, x in table(images(kind, options.count)).items():
+        for name, x in table(network, judge, images(kind, settings.count)).items():
             near = usual[name]
             far = distance(x, np.array(near.mean[0]), np.array(near.covariance[0]))
             found[name][kind] = round(auroc(np.array(near.distances[0]), far), 4)
-        print(kind, {name: row[kind] for name, row in found.items()}, flush=True)
-    result = {
-        "meta": meta([], network.fingerprint),
+        run.say(f"{kind} {[row[kind] for row in found.values()]}")
+    return {
         "step of the checkpoint": state["step"],
-        "photographs": len(known["squared error"]),
-        "images of each kind": options.count,
+        "photographs": len(photographs),
+        "images of each kind": settings.count,
         "auroc": found,
     }
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(Inputs, Settings, measure, result="novelty_critics.json")

@@ -1,28 +1,49 @@
-"""What the joint search of a level's codes buys, beside greedy search and scalar quantisation.
+"""What does the joint search of a level's codes buy, beside greedy search and scalar quantization?
 
-    python -m benchmarks.studies.search FOLDER_WITH_SHARDS -o benchmarks/results/search.json
-
-For the remainders that the encoder quantises on validation photographs: squared error and bits a
-cell (under the search's own prices) for beams of 1 (greedy) to 16, and, at the bits of the greedy
-search, the squared error of uniform scalar quantisation of the remainders' principal components
-with a dead zone and ideal entropy coding of each component (a static transform codec).
+For the remainders that the encoder quantizes on validation photographs: squared error and bits a
+cell (under the search's own code lengths) for beams of 1 (greedy) to 16, and, at the bits of the
+greedy search, the squared error of uniform scalar quantization of the remainders' principal
+components with a dead zone and ideal entropy coding of each component (a static transform codec).
 """
 
-import argparse
-import json
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmarks.provenance import meta
-from codec.models.loading import load_model
+from benchmarks.harness import Benchmark, Run
+from benchmarks.inputs import PACKAGED, Model, Shards
 from codec.models.torch_model import torch_engine
 from codec.runtime.model import CodecModel
 from codec.train.data import load_images
 
 QUALITIES = (35, 55, 75)
 BEAMS = (1, 2, 4, 8, 16)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is measured.
+
+    Attributes:
+        shards: folder of train-*.tar and val-*.tar.
+        model: name or folder of a model.
+    """
+
+    shards: Shards
+    model: Model = PACKAGED
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How it is measured.
+
+    Attributes:
+        images: how many validation photographs.
+    """
+
+    images: int = 12
 
 
 def remainders(model: CodecModel, images: list[Tensor], quality: int) -> list[Tensor]:
@@ -64,40 +85,37 @@ def scalar(e: Tensor, bits: float) -> float:
 
 
 @torch.inference_mode()
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("-m", "--model", default="default")
-    parser.add_argument("-n", "--images", type=int, default=12)
-    parser.add_argument("-o", "--out", type=Path, default=Path("benchmarks/results/search.json"))
-    options = parser.parse_args()
-    model = load_model(options.model, "cpu")
-    quantizer = torch_engine(model).networks.quantizer
+def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
+    """A row for each quality and level."""
+    model = inputs.model.load()
     images = []
-    for image in load_images(options.data, "val-*.tar", limit=options.images):
+    for image in load_images(inputs.shards.folder, "val-*.tar", limit=settings.images):
         height, width = (side // 32 * 32 for side in image.shape[:2])
         x = torch.from_numpy(image[:height, :width].copy()).permute(2, 0, 1)[None]
         images.append(x.float() / 127.5 - 1)
     rows = []
     for quality in QUALITIES:
-        lam = model.config.lagrange(quality)
         for level, e in enumerate(remainders(model, images, quality)):
-            here = quantizer.of_level(level)
-            prices = [quantizer.prices(stage, quality) for stage in here]
-            row: dict[str, object] = {"quality": quality, "cell": model.config.levels[level].cell}
-            for beam in BEAMS:
-                codes = quantizer.search(here, e, [lam * price for price in prices], beam)
-                bits = sum(float(price[codes[:, k]].mean()) for k, price in enumerate(prices))
-                error = float((e - quantizer.centroids(here, codes)).square().sum(1).mean())
-                row[f"beam {beam}"] = {"bits": round(bits, 3), "squared error": round(error, 4)}
-                if beam == 1:
-                    row["scalar at the same bits"] = round(scalar(e, bits), 4)
-            rows.append(row)
-            print(json.dumps(row))
-    shards = sorted(options.data.glob("val-*.tar"))
-    result = {"meta": meta(shards, model.fingerprint), "images": options.images, "rows": rows}
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
+            rows.append(run.part(f"{quality} {level}", lambda: row_of(model, quality, level, e)))  # noqa: B023
+            run.say(rows[-1])
+    return {"rows": rows}
 
 
-if __name__ == "__main__":
-    main()
+def row_of(model: CodecModel, quality: int, level: int, e: Tensor) -> dict[str, Any]:
+    """Bits and squared error of a level's remainders, by width of the beam."""
+    quantizer = torch_engine(model).networks.quantizer
+    lam = model.config.lagrange(quality)
+    here = quantizer.of_level(level)
+    prices = [quantizer.prices(stage, quality) for stage in here]
+    row: dict[str, Any] = {"quality": quality, "cell": model.config.levels[level].cell}
+    for beam in BEAMS:
+        codes = quantizer.search(here, e, [lam * price for price in prices], beam)
+        bits = sum(float(price[codes[:, k]].mean()) for k, price in enumerate(prices))
+        error = float((e - quantizer.centroids(here, codes)).square().sum(1).mean())
+        row[f"beam {beam}"] = {"bits": round(bits, 3), "squared error": round(error, 4)}
+        if beam == 1:
+            row["scalar at the same bits"] = round(scalar(e, bits), 4)
+    return row
+
+
+BENCHMARK = Benchmark(Inputs, Settings, measure, result="search.json")

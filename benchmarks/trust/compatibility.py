@@ -1,24 +1,22 @@
-"""Golden files decoded under other versions: Python, numpy, torch, threads, number formats.
+"""Do the golden files decode to the same indices under other versions of what they need?
 
-    python -m benchmarks.trust.compatibility --python python3.11 --python python3.12
-
-makes a fresh virtual environment for each leg that an interpreter was given for, decodes the
-golden files of format 1 in it, and writes benchmarks/results/compatibility.json. `--also` adds an
-environment that exists, with torch in it. Exit code 1 if any index differs anywhere.
+The versions are Python's, numpy's and torch's, the number of threads and the format of numbers. A
+fresh virtual environment is made for each leg, and the golden files of all formats are decoded in
+it. If any index differs anywhere, that is an error, and there is no result.
 """
 
-import argparse
 import json
 import subprocess
-import sys
 import tempfile
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from benchmarks.provenance import commit, cpu
+from benchmarks.harness import Benchmark, Nothing, Run
+from benchmarks.inputs import Missing
+from benchmarks.schema import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-RESULTS = Path(__file__).parents[1] / "results" / "compatibility.json"
 NEEDS = ["constriction==0.5.*", "safetensors"]
 LEGS: list[tuple[str, list[str]]] = [  # Python's version, packages
     ("3.11", ["numpy==1.26.*", "torch==2.13.0"]),
@@ -76,44 +74,78 @@ def probe(python: str | Path) -> dict[str, Any]:
     command = [str(python), "-c", PROBE, str(ROOT)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"{python}: {done.stderr}")
+        raise RuntimeError(f"{python}: {done.stderr}")
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
-def version_of(python: str) -> str:
-    """Python's version as "3.11"."""
-    code = "import sys; print('%d.%d' % sys.version_info[:2])"
-    return subprocess.run(
-        [python, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.strip()
+@dataclass(frozen=True)
+class Interpreters:
+    """Programs of Python.
+
+    Args:
+        source: their paths, with commas between.
+    """
+
+    source: str
+
+    @cached_property
+    def by_version(self) -> dict[str, str]:
+        """Paths by version, such as "3.11"."""
+        code = "import sys; print('%d.%d' % sys.version_info[:2])"
+        found = {}
+        for path in self.source.split(","):
+            try:
+                said = subprocess.check_output([path, "-c", code], text=True)
+            except (OSError, subprocess.CalledProcessError) as error:
+                raise Missing(f"{path}: no interpreter of Python: {error}") from None
+            found[said.strip()] = path
+        return found
+
+    @property
+    def identity(self) -> str:
+        """Their versions."""
+        return " ".join(self.by_version)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--python", action="append", default=[], help="an interpreter for the legs")
-    parser.add_argument("--also", action="append", default=[], help="an environment that exists")
-    options = parser.parse_args()
-    interpreters = {version_of(python): python for python in options.python}
+@dataclass(frozen=True)
+class Inputs:
+    """What is measured.
+
+    Attributes:
+        pythons: interpreters for the legs, with commas between: 3.11 and 3.12 are needed.
+        also: an environment that exists, with torch in it: its interpreter.
+    """
+
+    pythons: Interpreters
+    also: Interpreters | None = None
+
+
+def fresh(python: str, packages: list[str]) -> dict[str, Any]:
+    """What a new environment of an interpreter with some packages gives."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([python, "-m", "venv", folder], check=True)
+        inside = Path(folder) / "bin" / "python"
+        install = [str(inside), "-m", "pip", "install", "-q", *NEEDS, *packages]
+        subprocess.run(install, check=True)
+        return {"environment": "fresh", **probe(inside)}
+
+
+def measure(run: Run, inputs: Inputs, settings: Nothing) -> dict[str, Any]:
+    """How many golden files are equal, by leg and way to decode."""
     legs = []
     for wanted, packages in LEGS:
-        if wanted not in interpreters:
-            raise SystemExit(f"--python: none is of version {wanted}")
-        with tempfile.TemporaryDirectory() as folder:
-            subprocess.run([interpreters[wanted], "-m", "venv", folder], check=True)
-            python = Path(folder) / "bin" / "python"
-            install = [str(python), "-m", "pip", "install", "-q", *NEEDS, *packages]
-            subprocess.run(install, check=True)
-            legs.append({"environment": "fresh", **probe(python)})
-        print(json.dumps(legs[-1]), flush=True)
-    for python in options.also:
+        if wanted not in inputs.pythons.by_version:
+            raise Missing(f"no interpreter of version {wanted} was given")
+        python = inputs.pythons.by_version[wanted]
+        legs.append(run.part(f"{wanted} {packages}", lambda: fresh(python, packages)))  # noqa: B023
+        run.say(legs[-1])
+    for python in inputs.also.by_version.values() if inputs.also else ():
         legs.append({"environment": "existing", **probe(python)})
-        print(json.dumps(legs[-1]), flush=True)
-    meta = {"commit": commit(), "machine": cpu()}
-    RESULTS.write_text(json.dumps({"meta": meta, "legs": legs}, indent=1) + "\n")
-    if any(right != total for leg in legs for right, total in leg["equal_files"].values()):
-        sys.exit("the indices of a golden file differ")
+    for leg in legs:
+        if any(right != total for right, total in leg["equal_files"].values()):
+            raise RuntimeError(f"the indices of a golden file differ: {leg}")
+    return {"legs": legs}
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(Inputs, Nothing, measure, result="compatibility.json")

@@ -1,26 +1,24 @@
-"""Mutation testing of bitstream/: a sample of small changes to its code, and which no test notices.
+"""Which small changes to the code of bitstream/ does no test notice?
 
-    python -m benchmarks.trust.mutation --sample 200 --folder MUTANTS
-
-copies the code and its tests to a folder, makes mutants with mutmut, runs a random sample of them
-against the tests that reach them, and writes benchmarks/results/mutation.json. Slow tests (below)
-are left out, so the share killed is a lower bound. The folder is kept: a second run with a larger
-sample goes on where the first one stopped. tests/trust/mutation/README.md explains the survivors.
+The code and its tests are copied to the cache, mutmut makes mutants of it, and a random sample of
+them is run against the tests that reach them. Slow tests (below) are left out, so the share that is
+killed is a lower bound. The copy is kept: a second run with a larger sample goes on where the first
+one stopped. tests/trust/mutation/README.md explains the survivors.
 """
 
-import argparse
 import json
 import random
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.provenance import commit, cpu, installed
+from benchmarks.harness import Benchmark, Nothing, Run
+from benchmarks.schema import ROOT, commit
 
-ROOT = Path(__file__).resolve().parents[2]
-RESULTS = Path(__file__).parents[1] / "results" / "mutation.json"
 UNNOTICED = (0, 5, 33, 34)  # mutmut's codes of mutants that passed, and of those without a test
 TESTS = ("container", "context", "entropy", "reference", "stream", "tables")
 CONFIG = """
@@ -63,7 +61,7 @@ def prepare(folder: Path) -> None:
     shutil.copy(ROOT / "tests" / "bitstream_samples.py", folder / "tests")
     (folder / "tests" / "conftest.py").write_text(CONFTEST)
     (folder / "pyproject.toml").write_text(CONFIG)
-    (folder / "commit").write_text(commit())
+    (folder / "commit").write_text(commit() or "")
     mutmut(folder, ["bitstream.header.x_crc8__mutmut_1"])
     path = folder / "mutants" / "mutmut-stats.json"
     known = json.loads(path.read_text())
@@ -86,40 +84,45 @@ def exit_codes(folder: Path) -> dict[str, int | None]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="mutation testing of bitstream/")
-    parser.add_argument("--sample", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1, help="of the sample")
-    parser.add_argument("--folder", type=Path, required=True)
-    options = parser.parse_args()
-    if not (options.folder / "mutants").exists():
-        prepare(options.folder)
-    names = list(exit_codes(options.folder))
-    random.seed(options.seed)
+@dataclass(frozen=True)
+class Settings:
+    """How it is measured.
+
+    Attributes:
+        sample: how many mutants are run.
+        seed: of the sample.
+    """
+
+    sample: int = 200
+    seed: int = 1
+
+
+def measure(run: Run, inputs: Nothing, settings: Settings) -> dict[str, Any]:
+    """Run a sample of the mutants, and count those that are killed."""
+    folder = run.folder / "mutated"
+    if not (folder / "mutants").exists():
+        prepare(folder)
+    names = list(exit_codes(folder))
+    random.seed(settings.seed)
     random.shuffle(names)
-    sample = names[: options.sample]  # of a larger sample the first ones are the same
-    codes = exit_codes(options.folder)
+    sample = names[: settings.sample]  # of a larger sample the first ones are the same
+    codes = exit_codes(folder)
     if left := [name for name in sample if codes[name] is None]:
-        mutmut(options.folder, left)
-    codes = exit_codes(options.folder)
+        mutmut(folder, left)
+    codes = exit_codes(folder)
     survivors = [name for name in sample if codes[name] in UNNOTICED]
-    result: dict[str, Any] = {
+    run.say(f"{len(sample) - len(survivors)} of {len(sample)} killed; {len(names)} mutants in all")
+    return {
         "mutants": len(names),
         "sample": len(sample),
-        "seed": options.seed,
         "killed": len(sample) - len(survivors),
         "survivors": survivors,
         "meta": {
-            "commit": (options.folder / "commit").read_text(),
-            "machine": cpu(),
-            "python": sys.version.split()[0],
-            "mutmut": installed("mutmut"),
+            "commit": (folder / "commit").read_text(),
+            "mutmut": version("mutmut"),
             "tests_left_out": list(SLOW),
         },
     }
-    RESULTS.write_text(json.dumps(result, indent=1) + "\n")
-    print(f"{result['killed']} of {result['sample']} killed; {len(names)} mutants in all")
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(Nothing, Settings, measure, result="mutation.json")

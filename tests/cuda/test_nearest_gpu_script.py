@@ -8,6 +8,8 @@ from nearest_cases import make
 from test_nearest_kernel import build
 
 from benchmarks.cost import gpu_checks, gpu_timing
+from benchmarks.harness import Nothing
+from benchmarks.inputs import Missing
 from cuda_ext.compiler import SOURCE, Variant
 from cuda_ext.search import search
 
@@ -68,6 +70,6 @@ def test_summary_takes_the_worst_shape_in_scope():
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-def test_without_a_gpu_the_script_says_so(capsys):
-    assert gpu_checks.main(["unused.json"]) == 1
-    assert "nothing to check" in capsys.readouterr().out
+def test_without_a_gpu_the_script_says_so():
+    with pytest.raises(Missing, match="nothing to check"):
+        gpu_checks.measure(None, Nothing(), Nothing())

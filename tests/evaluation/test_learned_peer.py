@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.studies import learned_peer
+from benchmarks import harness
+from benchmarks.studies import learned_peer, learned_peer_training
 
 pytestmark = pytest.mark.skipif(
     find_spec("compressai") is None,
@@ -28,27 +29,40 @@ def photos(tmp_path_factory):
     return folder
 
 
-def test_trains_resumes_and_is_measured(photos, model_dir, tmp_path):
-    run = tmp_path / "run"
-    command = ["train", str(photos), str(run), "--lmbda", "0.01", "--batch", "2", "--crop", "64"]
-    learned_peer.main([*command, "--steps", "6", "--log-steps", "3"])
-    lines = [json.loads(line) for line in (run / learned_peer.LOG).read_text().splitlines()]
+@pytest.fixture
+def train(photos, tmp_path, monkeypatch):
+    """Train a run of this name for some steps."""
+    monkeypatch.setattr(harness, "CACHE", tmp_path / "cache")
+
+    def trained(name, *options):
+        common = ("--lmbda", "0.01", "--batch", "2", "--crop", "64")
+        texts = [str(photos), "--folder", str(tmp_path / name), *common, *options]
+        command("learned_peer_training", texts)
+        return tmp_path / name
+
+    return trained
+
+
+def command(name, texts):
+    [benchmark] = [one for one in harness.known() if one.name == name]
+    return harness.run(benchmark, texts)
+
+
+def test_trains_resumes_and_is_measured(photos, model_dir, tmp_path, train):
+    run = train("run", "--steps", "6", "--log-steps", "3")
+    log = run / learned_peer_training.LOG
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [line["step"] for line in lines] == [3, 6]
     assert lines[1]["psnr"] > lines[0]["psnr"]
-    learned_peer.main([*command, "--steps", "6", "--log-steps", "3"])  # finished: nothing to do
-    assert len((run / learned_peer.LOG).read_text().splitlines()) == 2
-    with pytest.raises(SystemExit, match="was made with"):
-        learned_peer.main([*command, "--steps", "7"])
+    train("run", "--steps", "6", "--log-steps", "3")  # finished: nothing to do
+    assert len(log.read_text().splitlines()) == 2
+    with pytest.raises(RuntimeError, match="was made with"):
+        train("run", "--steps", "7")
 
-    command[2] = str(tmp_path / "next")
-    learned_peer.main([*command, "--steps", "1", "--start", str(run)])
-    runs = [str(run), str(tmp_path / "next")]
-    model = ["-m", str(model_dir), "-o", str(tmp_path)]
-    learned_peer.main(["measure", str(photos), *runs, "--name", "two", *model])
-    peer, ours = (
-        json.loads((tmp_path / f"rdp_two_{name}.json").read_text())
-        for name in ("mbt2018-mean", "bibcodec")
-    )
+    other = train("next", "--steps", "1", "--start", str(run))
+    model = ["--model", str(model_dir), "-o", str(tmp_path)]
+    texts = [str(photos), f"{run},{other}", "--name", "two", *model]
+    peer, ours = (json.loads(path.read_text()) for path in command("learned_peer", texts))
     assert len(peer["results"]["bpp"]) == 2
     assert ours["results"]["realism"] == [0, 1, 0, 1]
     assert "target-bpp" not in ours["results"]
@@ -62,29 +76,24 @@ def test_trains_resumes_and_is_measured(photos, model_dir, tmp_path):
     assert (second["step"], second["start"]["step"]) == (1, 6)
 
 
-def test_a_run_that_was_cut_off_ends_as_one_that_was_not(photos, tmp_path, monkeypatch):
-    common = ["--lmbda", "0.01", "--batch", "2", "--crop", "64", "--steps", "4"]
-    learned_peer.main(["train", str(photos), str(tmp_path / "whole"), *common])
+def test_a_run_that_was_cut_off_ends_as_one_that_was_not(train, monkeypatch):
+    whole = train("whole", "--steps", "4")
 
     class Cut(Exception):
         pass
 
-    crops = learned_peer.Crops.__call__
+    crops = learned_peer_training.Crops.__call__
 
     def cut_off(self, step):
         if step == 2:
             raise Cut
         return crops(self, step)
 
-    command = ["train", str(photos), str(tmp_path / "cut"), *common, "--save-seconds", "0"]
     with monkeypatch.context() as patch, pytest.raises(Cut):
-        patch.setattr(learned_peer.Crops, "__call__", cut_off)
-        learned_peer.main(command)
-    learned_peer.main(command)
-    states = [
-        torch.load(tmp_path / name / learned_peer.CHECKPOINT, weights_only=True)
-        for name in ("whole", "cut")
-    ]
+        patch.setattr(learned_peer_training.Crops, "__call__", cut_off)
+        train("cut", "--steps", "4", "--save-seconds", "0")
+    cut = train("cut", "--steps", "4", "--save-seconds", "0")
+    states = [torch.load(run / learned_peer.CHECKPOINT, weights_only=True) for run in (whole, cut)]
     assert states[0]["step"] == states[1]["step"] == 4
     for name, tensor in states[0]["net"].items():
         assert torch.equal(tensor, states[1]["net"][name]), name

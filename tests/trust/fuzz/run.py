@@ -16,12 +16,13 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 
 import paths  # noqa: F401
 import targets
 
-from benchmarks.provenance import commit, cpu, installed
+from benchmarks import harness, schema
 
 HANG = 5  # seconds that one input may take
 LONGEST = 2048  # bytes of an input
@@ -64,15 +65,10 @@ def add(log: Path, name: str, found: dict) -> None:
         },
         "outcomes": dict(Counter(old.get("outcomes", {})) + Counter(found["outcomes"])),
     }  # fmt: skip
-    whole["meta"] = {
-        "commit": commit(),
-        "machine": cpu(),
-        "python": sys.version.split()[0],
-        "versions": {
-            package: installed(package) for package in ("atheris", "numpy", "constriction")
-        },
-    }
-    log.write_text(json.dumps(whole, indent=1) + "\n")
+    nothing = harness.Nothing()
+    meta = harness.provenance("tests/trust/fuzz/run.py", nothing, nothing)
+    meta["versions"]["atheris"] = version("atheris")
+    schema.write(log, whole | {"meta": meta})
 
 
 def main() -> None:
