@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 from benchmarks import schema
 from benchmarks.cost import scale
@@ -86,6 +87,7 @@ def comparison() -> list[str]:
     """The README's table: ours and other codecs at one rate."""
     codecs = {one["name"]: one for one in rdp.read_all("kodak")}
     ours = codecs["bibcodec"]
+    points: list[tuple[str, dict[str, Any], float | None]]
     points = [("bibcodec, realism 0", ours, 0.0), ("bibcodec, realism 1", ours, 1.0)]
     points += [(rdp.NAMES[name], codecs[name], None) for name in ("avif", "heic", "jxl")]
     shown = {"bpp": 3, "psnr-rgb": 1, "lpips": 2, "frechet-256": 0}

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate
 
 from benchmarks.harness import Benchmark, Run
-from benchmarks.inputs import PACKAGED, Model, Shards
+from benchmarks.inputs import PACKAGED, Missing, Model, Shards
 from bitstream.header import Header
 from bitstream.stream import ideal_bits
 from codec.models.torch_model import torch_engine
@@ -118,6 +118,8 @@ class Networks(nn.Module):
                 hidden, coded, prediction = decoder.expect(level, hidden, pixels, c)
                 seen.append([prediction.float(), *([hidden.float()] if level else [])])
                 remainder = quantise(level, prediction)
+                if remainder is None:
+                    raise Missing("a level that begins at a quality is not measured here")
                 hidden = decoder.absorb(level, hidden, prediction, remainder, c)
                 pixels = pixels + transform.synthesis(coded + remainder)
         return found, seen
