@@ -1,5 +1,6 @@
 """The harness of the benchmarks: command lines, provenance, going on, and the results' schema."""
 
+import doctest
 import json
 import sys
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import __main__ as command
-from benchmarks import harness, inputs, schema, timing
+from benchmarks import arguments, harness, inputs, markdown, schema, timing
 from benchmarks.harness import Benchmark, Known, Run
 from benchmarks.inputs import File, Missing, Photographs
 
@@ -239,3 +240,9 @@ def test_a_process_is_measured_and_its_failure_is_named():
     assert cost.seconds > 0 and cost.processor_seconds > 0
     with pytest.raises(RuntimeError, match="exit code 3"):
         timing.process("raise SystemExit(3)", command=(sys.executable, "-c"))
+
+
+@pytest.mark.parametrize("module", [arguments, markdown, timing])
+def test_examples_of_docstrings(module):
+    found = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert found.attempted > 0 and found.failed == 0
