@@ -1,0 +1,76 @@
+/** The networks' steps in onnxruntime-web: the graphs that the Python package exports. */
+
+import * as ort from "onnxruntime-web/wasm";
+
+import { FeatureMap } from "./maps.js";
+
+/** @typedef {import("./maps.js").Window} Window */
+/** @typedef {import("./model.js").Model} Model */
+
+/** Runs a step on maps of one window; a graph is loaded when its step is first run. */
+export class Engine {
+  /** @type {Map<string, Promise<ort.InferenceSession>>} */
+  #sessions = new Map();
+
+  /**
+   * @param {Model} model whose weights are loaded
+   * @param {string} [runtime] address of onnxruntime's wasm file, if not beside its script
+   */
+  constructor(model, runtime) {
+    this.model = model;
+    const alone = !globalThis.crossOriginIsolated; // then there is no memory for threads to share
+    ort.env.wasm.numThreads = alone ? 1 : Math.min(4, navigator.hardwareConcurrency);
+    if (runtime) ort.env.wasm.wasmPaths = { wasm: runtime };
+  }
+
+  /**
+   * The embedding of a condition.
+   * @param {Float32Array} condition
+   */
+  async embed(condition) {
+    const tensor = new ort.Tensor("float32", condition, [1, condition.length]);
+    const { embedding } = await (await this.#session("embed")).run({ condition: tensor });
+    return embedding;
+  }
+
+  /**
+   * Run a step.
+   * @param {string} name of the graph
+   * @param {Record<string, ort.Tensor | FeatureMap>} inputs maps of one window
+   * @param {Window} window of the results
+   * @returns {Promise<Record<string, FeatureMap>>}
+   */
+  async run(name, inputs, window) {
+    const given = Object.entries(inputs).map(([key, value]) => [key, tensorOf(value)]);
+    const session = await this.#session(name);
+    const results = Object.entries(await session.run(Object.fromEntries(given)));
+    const maps = results.map(([key, { dims, data }]) => {
+      const cell = window.height / dims[2];
+      return [key, new FeatureMap(window, cell, dims[1], /** @type {Float32Array} */ (data))];
+    });
+    return Object.fromEntries(maps);
+  }
+
+  /** @param {string} name */
+  #session(name) {
+    const session = this.#sessions.get(name) ?? this.#load(name);
+    this.#sessions.set(name, session);
+    return session;
+  }
+
+  /** @param {string} name */
+  async #load(name) {
+    const graph = await this.model.readFile(`graphs/${name}.onnx`);
+    const text = new TextDecoder("latin1").decode(graph);
+    const files = Array.from(this.model.weights).filter(([path]) => text.includes(path));
+    const externalData = files.map(([path, data]) => ({ path, data }));
+    return ort.InferenceSession.create(graph, { externalData, logSeverityLevel: 4 });
+  }
+}
+
+/** @param {ort.Tensor | FeatureMap} value */
+function tensorOf(value) {
+  if (!(value instanceof FeatureMap)) return value;
+  const { values, channels, rows, columns } = value;
+  return new ort.Tensor("float32", values, [1, channels, rows, columns]);
+}
