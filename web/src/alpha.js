@@ -1,6 +1,7 @@
 /** The alpha plane of an image, without loss: the data of an `alph` chunk (FORMAT.md 3). */
 
 import { BitstreamError } from "./errors.js";
+import { through } from "./streams.js";
 
 /**
  * Unpack an `alph` chunk; never holds much more than the plane.
@@ -12,8 +13,7 @@ import { BitstreamError } from "./errors.js";
 export async function unpackAlpha(data, height, width) {
   const plane = new Uint8Array(height * width);
   let filled = 0;
-  const stream = new Blob([data]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const reader = stream.getReader();
+  const reader = through(data, new DecompressionStream("deflate")).getReader();
   try {
     for (let part = await reader.read(); !part.done; part = await reader.read()) {
       if (filled + part.value.length > plane.length) filled = Infinity;

@@ -36,7 +36,7 @@ export const DEFAULT_LIMITS = Object.freeze({
  */
 
 /** @type {Map<string, number>} */
-const FIXED_SIZES = new Map([["grey", 0], ["seed", 8]]);
+const FIXED_SIZES = new Map([["grey", 0], ["gry3", 0], ["seed", 8]]);
 const TYPE = /^[A-Za-z][A-Za-z0-9_]{3}$/;
 
 /**
@@ -67,6 +67,14 @@ export function parse(data, limits) {
 export function storedSeed(file) {
   const seed = file.chunks.get("seed");
   return seed ? new DataView(seed.buffer, seed.byteOffset).getBigUint64(0, true) : 0n;
+}
+
+/**
+ * Whether the picture has no colour: one channel, or three equal ones.
+ * @param {Container} file
+ */
+export function isGrey({ chunks }) {
+  return chunks.has("grey") || chunks.has("gry3");
 }
 
 /**
@@ -123,6 +131,9 @@ function readChunks(reader, maxBytes) {
     }
     checkChunk(kind, data, start, chunks.has(kind));
     chunks.set(kind, data);
+  }
+  if (chunks.has("grey") && chunks.has("gry3")) {
+    throw new BitstreamError("the chunks grey and gry3 exclude each other: the file is damaged");
   }
   return chunks;
 }

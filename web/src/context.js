@@ -8,6 +8,7 @@ import { Tables } from "./entropy.js";
 import { gridShape } from "./prior.js";
 
 /** @typedef {import("./prior.js").PriorTensors} PriorTensors */
+/** @typedef {import("./prior.js").Prior} Prior */
 /** @typedef {import("./prior.js").Read} Read */
 
 const QUALITIES = 101;
@@ -40,21 +41,22 @@ const OWN_PLACES = [
  * @property {Int32Array} offsets [M], the squared lengths of the centres
  */
 
-/** @implements {import("./prior.js").Prior} */
+/** @implements {Prior} */
 export class ContextPrior {
   /** @param {PriorTensors} tensors */
   constructor(tensors) {
     this.cells = tensors.cells;
     /** Pixels of a cell of each level. */
     this.levels = [...new Set(this.cells)];
-    [this.shift] = tensors.integers("shift", [1]);
-    [, this.length] = tensors.typed("features.0", "I32", 2).shape;
+    this.shift = tensors.integers("shift", [1])[0];
+    /** R, the length of a code's features. */
+    this.length = tensors.typed("features.0", "I32", 2).shape[1];
     checkSizes(this);
     this.stages = this.cells.map((cell, stage) => readStage(tensors, this, cell, stage));
     checkSums(this.stages);
   }
 
-  /** @type {import("./prior.js").Prior["begin"]} */
+  /** @type {Prior["begin"]} */
   begin(height, width, quality) {
     return new ContextState(this, height, width, quality);
   }

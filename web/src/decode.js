@@ -5,7 +5,7 @@
  * its tile by as far as its convolutions reach, so the picture does not depend on the tiles.
  */
 
-import { storedSeed } from "./container.js";
+import { isGrey, storedSeed } from "./container.js";
 import { FeatureMap, Window } from "./maps.js";
 import { noise } from "./noise.js";
 
@@ -172,27 +172,22 @@ export class Picture {
   #displayed(realism) {
     const { width, height } = this.file.header;
     const mean = /** @type {FeatureMap} */ (this.#mean).values;
-    const residual = realism && this.#residual ? this.#residual.values : null;
-    const out = new Uint8ClampedArray(4 * width * height);
+    const residual = this.#residual?.values;
+    const out = new Uint8ClampedArray(4 * width * height); // rounds half to even
     const size = this.whole.width * this.whole.height;
+    const sample = (/** @type {number} */ at) => {
+      const x = mean[at] + (realism && residual ? realism * residual[at] : 0);
+      return Math.min(255, Math.max(0, (x + 1) * 127.5));
+    };
+    const grey = isGrey(this.file);
     for (let y = 0, to = 0; y < height; y++) {
       let from = y * this.whole.width;
       for (let x = 0; x < width; x++, from++, to += 4) {
-        for (let c = 0; c < 3; c++) {
-          const at = c * size + from;
-          out[to + c] = (mean[at] + (residual ? realism * residual[at] : 0) + 1) * 127.5;
-        }
+        for (let c = 0; c < 3; c++) out[to + c] = sample(c * size + from);
+        if (grey) out.fill((sample(from) + sample(size + from) + sample(2 * size + from)) / 3, to, to + 3);
         out[to + 3] = this.alpha ? this.alpha[to / 4] : 255;
       }
     }
-    if (this.file.chunks.has("grey")) toGrey(out);
     return out;
-  }
-}
-
-/** @param {Uint8ClampedArray} pixels RGBA */
-function toGrey(pixels) {
-  for (let at = 0; at < pixels.length; at += 4) {
-    pixels.fill((pixels[at] + pixels[at + 1] + pixels[at + 2]) / 3, at, at + 3);
   }
 }

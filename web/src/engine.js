@@ -14,13 +14,13 @@ export class Engine {
 
   /**
    * @param {Model} model whose weights are loaded
-   * @param {string} [runtime] address of onnxruntime's wasm file, if not beside its script
+   * @param {Uint8Array} [runtime] onnxruntime's wasm file, where it is not found by itself
    */
   constructor(model, runtime) {
     this.model = model;
     const alone = !globalThis.crossOriginIsolated; // then there is no memory for threads to share
     ort.env.wasm.numThreads = alone ? 1 : Math.min(4, navigator.hardwareConcurrency);
-    if (runtime) ort.env.wasm.wasmPaths = { wasm: runtime };
+    if (runtime) ort.env.wasm.wasmBinary = runtime;
   }
 
   /**

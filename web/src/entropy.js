@@ -80,6 +80,11 @@ export class Decoder {
     return symbols;
   }
 
+  /** Bytes taken from the words. */
+  get position() {
+    return this.#at;
+  }
+
   /** Whether more is left than any seal. */
   hasMore() {
     return this.#state >= WORD;

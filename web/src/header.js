@@ -153,9 +153,10 @@ function byteHex(byte) {
  * @param {Uint8Array} bytes
  */
 export function quoted(bytes) {
-  const named = { 9: "\\t", 10: "\\n", 13: "\\r", 39: "\\'", 92: "\\\\" };
+  const named = new Map([[9, "\\t"], [10, "\\n"], [13, "\\r"], [39, "\\'"], [92, "\\\\"]]);
   const text = Array.from(bytes, (byte) => {
-    if (byte in named) return named[/** @type {keyof named} */ (byte)];
+    const name = named.get(byte);
+    if (name) return name;
     return byte >= 32 && byte < 127 ? String.fromCharCode(byte) : `\\x${hex(Uint8Array.of(byte))}`;
   });
   return `b'${text.join("")}'`;

@@ -17,10 +17,11 @@ const WORD_BYTES = 4;
  * @param {object} [options]
  * @param {boolean} [options.allowPartial] return the stages that a cut or damaged payload still
  *   holds, if it holds any, instead of refusing it; FORMAT.md 5 says how sure they are
+ * @param {(bytes: number) => void} [options.onStage] told after each stage how far it was read
  * @returns {Uint16Array[]} each stage's symbols in raster order, coarse to fine; fewer than the
  *   header says only if the payload is not whole and `allowPartial` is given
  */
-export function decodeIndices({ header, payload }, prior, { allowPartial = false } = {}) {
+export function decodeIndices({ header, payload }, prior, { allowPartial = false, onStage } = {}) {
   if (header.stages > prior.cells.length) {
     throw new ModelMismatchError(
       `the file has ${header.stages} stages, the model has ${prior.cells.length}`,
@@ -43,6 +44,7 @@ export function decodeIndices({ header, payload }, prior, { allowPartial = false
       if (stage + 1 < header.stages) checkStage(decoder, crc);
       else checkSeal(decoder, crc);
       stages.push(grid);
+      onStage?.(decoder.position);
     }
     return stages;
   } catch (error) {

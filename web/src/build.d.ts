@@ -1,0 +1,2 @@
+/** Folder of the model beside the scripts, with a slash at its end; `build.js` sets it. */
+declare const MODEL_FOLDER: string;
