@@ -7,7 +7,7 @@ has their spread over seeds, so that a margin is neither empty nor a coin to tos
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ from codec.lagrangian import (
     find,
     mixture_information,
 )
+from codec.lagrangian.divergences import DensityRatio
 from codec.train.family.loop import Family, FamilyConfig, perceptron, train_family
 
 Figures = dict[str, float]
@@ -139,6 +140,41 @@ def gaussians(seed: int) -> Figures:
     return {"D": d, "closed form": exact}
 
 
+def gan(seed: int) -> Figures:
+    """GANs (25): term C of independent pairs makes every picture the mean, and D holds against it.
+
+    Spread is the variance of generated pictures over that of the data, both summed over pixels.
+    """
+    x = pictures(seed)
+    found = {}
+    for value in (0.0, 0.001, 0.1):
+        config = replace(TINY, latent=4, steps=600, seed=seed)
+        family = train_family(find("gan"), x, config=config, beta=value).family
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            made = family.draw(x).generated
+        found[f"spread at {value:g}"] = (made.var(0).sum() / x.var(0).sum()).item()
+    return found
+
+
+def novelty(seed: int) -> Figures:
+    """A novelty-detection AE (4.3): pictures of other patterns by minus D's log ratio, and by C."""
+    x, other = pictures(seed, 2560), pictures(seed + 100, 512)
+    config = replace(TINY, latent=4, steps=600, seed=seed)
+    family = train_family(find("novelty-ae"), x[:2048], config=config).family
+    ratio = cast(DensityRatio, cast(DataDivergence, family.terms["D"]).divergence).log_ratio
+    torch.manual_seed(seed)
+    scores: dict[str, list[Tensor]] = {"D": [], "C": []}
+    with torch.no_grad():
+        for shown in (family.draw(x[2048:]), family.draw(other)):
+            scores["D"].append(-ratio(shown.x).flatten())
+            scores["C"].append((shown.output - shown.x).square().mean((1, 2)))
+    return {
+        f"AUROC by {term}": (new[:, None] > known).float().mean().item()
+        for term, (known, new) in scores.items()
+    }
+
+
 def frechet(a: Tensor, b: Tensor) -> float:
     """Fréchet distance of Gaussians fitted to features (N, F) and (M, F)."""
     a, b = a.double(), b.double()
@@ -147,7 +183,15 @@ def frechet(a: Tensor, b: Tensor) -> float:
     return ((a.mean(0) - b.mean(0)).square().sum() + (cov_a + cov_b).trace() - 2 * cross).item()
 
 
-RELATIONS = {"vae": vae, "aae": aae, "beta": beta, "perception": perception, "gaussians": gaussians}
+RELATIONS = {
+    "vae": vae,
+    "aae": aae,
+    "beta": beta,
+    "perception": perception,
+    "gaussians": gaussians,
+    "gan": gan,
+    "novelty": novelty,
+}
 
 
 @dataclass(frozen=True)

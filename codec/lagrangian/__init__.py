@@ -1,19 +1,21 @@
 """The paper's Lagrangian: terms A, B, C and D, and the named objectives that they make.
 
 Example:
+    The numbers are equations of arXiv:1912.00830; the last model has a section.
+
     >>> for name, objective in OBJECTIVES.items():
-    ...     print(f"{name}: {objective}")
-    supervised-ib: A - B - β·S
-    bib-ae: A - B - β·C + β·D
-    vae: A - C
-    beta-vae: A - β·C
-    aae: B - β·C
-    infovae: 0.5·A + 10·B - β·C
-    gan: D
-    vae-gan: A - β·C + β·D
-    shannon-ae: R - β·C
-    gc-ae: R - β·C + β·D
-    novelty-ae: B - β·C + β·D
+    ...     print(f"{name} ({objective.equation}): {objective}")
+    supervised-ib (7): A - B - β·S
+    bib-ae (26): A - B - β·C + β·D
+    vae (30): A - C
+    beta-vae (31): A - β·C
+    aae (32): B - β·C
+    infovae (33): A - B - β·C
+    gan (25): D - β·C
+    vae-gan (34): A - β·C + β·D
+    shannon-ae (35): R - β·C
+    gc-ae (36): R - β·C + β·D
+    novelty-ae (4.3): B - β·C + β·D
 """
 
 from codec.lagrangian.divergences import (

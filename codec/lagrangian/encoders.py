@@ -1,4 +1,7 @@
-"""Encoders: q(z|x) of the three stochastic kinds, and the quantised one."""
+"""Encoders: q(z|x) of the three stochastic kinds, (i) to (iii) of section 3, and the quantised one.
+
+The paper is Voloshynovskiy et al. 2019, arXiv:1912.00830.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,13 @@ from codec.lagrangian.draw import Code
 
 
 class AdditiveNoise(nn.Module):
-    """z = f(x) + ε with ε ~ N(0, σ²): q(z|x) is a Gaussian whose density is known.
+    """(i) z = f(x) + ε with ε ~ N(0, σ²): q(z|x) is a Gaussian whose density is known.
 
     Args:
         network: maps x to (N, 2L), mean and log variance; to (N, L), the mean, if σ is given.
         sigma: σ, if it is not to be learned. An objective without A has no use for ε: what it
-            learns is σ = 0, and with it an infinite I(X;Z).
+            learns is σ = 0, and with it an infinite I(X;Z). 0 is the deterministic z = f(x), whose
+            term A is not defined.
     """
 
     def __init__(self, network: nn.Module, sigma: float | None = None) -> None:
@@ -30,13 +34,15 @@ class AdditiveNoise(nn.Module):
             log_variance = log_variance.clamp(-12, 6)
         else:
             mean = self.network(x)
+            if self.sigma == 0:
+                return Code(mean)
             log_variance = torch.full_like(mean, 2 * math.log(self.sigma))
         z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
         return Code(z, mean, log_variance)
 
 
 class InputNoise(nn.Module):
-    """z = f(x + ε) with ε ~ N(0, σ²): q(z|x) is known by samples only.
+    """(ii) z = f(x + ε) with ε ~ N(0, σ²): q(z|x) is known by samples only.
 
     Args:
         network: maps x to (N, L).
@@ -53,7 +59,7 @@ class InputNoise(nn.Module):
 
 
 class ConcatenatedNoise(nn.Module):
-    """z = f([x, ε]) with ε ~ N(0, I): q(z|x) of any shape, known by samples only.
+    """(iii) z = f([x, ε]) with ε ~ N(0, I): q(z|x) of any shape, known by samples only.
 
     Args:
         network: maps (N, n + noise) to (N, L), n values an input.
@@ -71,7 +77,7 @@ class ConcatenatedNoise(nn.Module):
 
 
 class PriorNoise(nn.Module):
-    """z ~ p(z) whatever x: the code of an objective without an encoder.
+    """z ~ p(z) whatever x (2.3): the code of an objective without an encoder.
 
     Args:
         length: L.
@@ -88,7 +94,7 @@ class PriorNoise(nn.Module):
 
 
 class Quantised(nn.Module):
-    """ẑ = the nearest centroid to each of G groups of f(x), which is deterministic.
+    """ẑ = the nearest centroid to each of G groups of f(x), which is deterministic (4.2).
 
     Forward takes the nearest centroid, backward the softmax over −s·‖z − c‖² (Agustsson 2017): the
     gradient reaches both the encoder and the centroids. Batch statistics keep each component of

@@ -1,7 +1,8 @@
 """The family of models as declarations: which terms, with which signs, and where β stands.
 
-The bottleneck's Lagrangian is I(X;Z) − β·I(Z;X), so β multiplies what the decoder gets: C and D.
-Every objective is minimised.
+Numbers in brackets are equations of Voloshynovskiy et al. 2019 (arXiv:1912.00830). The Lagrangian
+is I(X;Z) − β·I(Z;X) (15), so β multiplies what the decoder gets: C and D. Every objective is
+minimised.
 """
 
 from __future__ import annotations
@@ -14,12 +15,11 @@ Letter = Literal["A", "B", "C", "D", "R", "S"]  # R = H(Ẑ), S = −H(C|Z)
 
 @dataclass(frozen=True)
 class Part:
-    """One term of a sum: sign · weight · (β if `beta`) · term."""
+    """One term of a sum: sign · (β if `beta`) · term."""
 
     sign: Literal[1, -1]
     term: Letter
     beta: bool = False
-    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,9 @@ class Objective:
     """A named model: a sum of terms to minimise, and the choices that go with it."""
 
     parts: tuple[Part, ...]
+    equation: str  # its number in the paper, or the section of a model without an equation
     encoder: Literal["additive", "input", "concatenated", "prior", "quantised"] = "additive"
-    spread: float | None = None  # σ of the additive encoder's ε; None: learned
+    spread: float | None = None  # σ of the additive encoder's ε; None: learned, 0: no noise
     latent: Literal["kl", "mmd"] = "kl"  # divergence of term B
     data: Literal["kl", "js", "wasserstein", "mmd"] = "js"  # divergence of term D
     generated: Literal["prior", "output"] = "prior"  # p_θ(x): decoded from p(z) or from codes
@@ -42,16 +43,12 @@ class Objective:
         {'A': 1.0, 'B': -1.0, 'C': -2.0, 'D': 2.0}
         """
         factor = self.beta if beta is None else beta
-        return {
-            part.term: part.sign * part.weight * (factor if part.beta else 1.0)
-            for part in self.parts
-        }
+        return {part.term: part.sign * (factor if part.beta else 1.0) for part in self.parts}
 
     def __str__(self) -> str:
         text = ""
         for part in self.parts:
             text += (" + " if part.sign > 0 else " - ") if text or part.sign < 0 else ""
-            text += f"{part.weight:g}·" if part.weight != 1 else ""
             text += ("β·" if part.beta else "") + part.term
         return text.strip()
 
@@ -60,33 +57,27 @@ A, B, C = Part(1, "A"), Part(1, "B"), Part(-1, "C", beta=True)
 D, RATE, CLASS = Part(1, "D", beta=True), Part(1, "R"), Part(-1, "S", beta=True)
 MINUS_B = Part(-1, "B")
 
-INFOVAE_ALPHA, INFOVAE_LAMBDA = 0.5, 10.5  # (1 − α)·A + (α + λ − 1)·B (Zhao 2017)
-
 OBJECTIVES: dict[str, Objective] = {
-    # I(X;Z) − β·I(Z;C)
-    "supervised-ib": Objective((A, MINUS_B, CLASS), beta=10.0),
-    # I(X;Z) − β·I(Z;X), all four terms
-    "bib-ae": Objective((A, MINUS_B, C, D)),
-    # the bound A of I(X;Z) in its place
-    "vae": Objective((A, Part(-1, "C"))),
-    "beta-vae": Objective((A, C), beta=4.0),
+    # I(X;Z) − β·I(Z;C), where I(Z;C) >= H(C) − H(C|Z) (6) and H(C) is constant
+    "supervised-ib": Objective((A, MINUS_B, CLASS), "7", beta=10.0),
+    # I(X;Z) (27) − β·I(Z;X) (28), all four terms
+    "bib-ae": Objective((A, MINUS_B, C, D), "26"),
+    # the bound A of I(X;Z) in its place, without β
+    "vae": Objective((A, Part(-1, "C")), "30"),
+    "beta-vae": Objective((A, C), "31", beta=4.0),
     # B to be small instead of A − B; σ is given, as nothing else would keep it from 0
-    "aae": Objective((B, C), spread=0.5),
-    "infovae": Objective(
-        (
-            Part(1, "A", weight=1 - INFOVAE_ALPHA),
-            Part(1, "B", weight=INFOVAE_ALPHA + INFOVAE_LAMBDA - 1),
-            C,
-        ),
-        latent="mmd",
-    ),
-    "gan": Objective((Part(1, "D"),), encoder="prior"),
-    "vae-gan": Objective((A, C, D)),
+    "aae": Objective((B, C), "32", spread=0.5),
+    # I(X;Z) whole, without D
+    "infovae": Objective((A, MINUS_B, C), "33"),
+    # no encoder, so I(X;Z) = 0; β stands for λ of (25), and β = 0 is the original GAN
+    "gan": Objective((Part(1, "D"), C), "25", encoder="prior", beta=0.001),
+    "vae-gan": Objective((A, C, D), "34"),
     # a quantised code: I(X;Ẑ) = H(Ẑ)
-    "shannon-ae": Objective((RATE, C), encoder="quantised"),
-    "gc-ae": Objective((RATE, C, D), encoder="quantised", generated="output", noise=True),
+    "shannon-ae": Objective((RATE, C), "35", encoder="quantised"),
+    # and the decoder gets ẑ + U
+    "gc-ae": Objective((RATE, C, D), "36", encoder="quantised", generated="output", noise=True),
     # a noisy input is to come back as data; what does not is novel
-    "novelty-ae": Objective((B, C, D), encoder="input", generated="output"),
+    "novelty-ae": Objective((B, C, D), "4.3", encoder="input", generated="output"),
 }
 
 

@@ -1,10 +1,10 @@
 """The terms of the Lagrangian, with one interface.
 
 From the two mutual informations of the bottleneck, min I(X;Z) − β·I(Z;X) (Voloshynovskiy et al.
-2019):
+2019, arXiv:1912.00830, whose equations the numbers in brackets are):
 
-    I(X;Z)  = A − B                  what the code keeps of the input
-    I(Z;X) >= C − D + constant       what the decoder gets out of the code
+    I(X;Z)  = A − B                  (12)  what the code keeps of the input
+    I(Z;X) >= C − D + constant       (18)  what the decoder gets out of the code
 
 `Rate` takes the place of A − B where the code is quantised, `ClassLikelihood` that of C − D where
 a class is to be known instead of the input. Values are per sample, in nats unless the divergence
@@ -54,7 +54,7 @@ def gaussian(code: Code) -> tuple[Tensor, Tensor]:
 
 
 class ConditionalDivergence(Term):
-    """A = E KL(q(z|x) ‖ p(z)), p = N(0, I) and q = N(μ, σ²): ½ Σ (σ² + μ² − 1 − log σ²)."""
+    """A of (12): E KL(q(z|x) ‖ p(z)), p = N(0, I), q = N(μ, σ²): ½ Σ (σ² + μ² − 1 − log σ²)."""
 
     def value(self, draw: Draw) -> Tensor:
         """In nats; an upper bound of I(X;Z).
@@ -67,7 +67,7 @@ class ConditionalDivergence(Term):
 
 
 class LatentDivergence(Term):
-    """B = KL(q(z) ‖ p(z)), q(z) = E q(z|x) over the data; by density ratio or MMD.
+    """B of (12): KL(q(z) ‖ p(z)), q(z) = E q(z|x) over the data; by density ratio or MMD.
 
     Args:
         divergence: of codes from codes of the prior, both (N, L).
@@ -91,7 +91,7 @@ class LatentDivergence(Term):
 
 
 class GaussianLikelihood(Term):
-    """C = E log p(x|z), p = N(x̂(z), σ²): −‖x − x̂‖²/2σ² − n/2·log 2πσ², n values an input.
+    """C of (18): E log p(x|z), p = N(x̂(z), σ²): −‖x − x̂‖²/2σ² − n/2·log 2πσ², n values an input.
 
     Args:
         sigma: σ.
@@ -108,10 +108,10 @@ class GaussianLikelihood(Term):
 
 
 class LaplaceLikelihood(Term):
-    """C = E log p(x|z), p Laplace about x̂(z): −‖x − x̂‖₁/b − n·log 2b, n values an input.
+    """C of (19): E log p(x|z), p Laplace about x̂(z): −‖x − x̂‖₁/b − n·log 2b, n values an input.
 
     Args:
-        scale: b.
+        scale: b, which is 1/λ of (19) and (25).
     """
 
     def __init__(self, scale: float) -> None:
@@ -126,7 +126,7 @@ class LaplaceLikelihood(Term):
 
 
 class DataDivergence(Term):
-    """D = KL(p_D(x) ‖ p_θ(x)), of the data from what the decoder makes; by density ratio.
+    """D of (18): KL(p_D(x) ‖ p_θ(x)), of the data from what the decoder makes; by density ratio.
 
     Args:
         divergence: of data from generated data, both (N, ...).
@@ -150,7 +150,7 @@ class DataDivergence(Term):
 
 
 class Rate(Term):
-    """I(X;Ẑ) = H(Ẑ) of a quantised code, which a deterministic encoder makes: −Σ p_j log p_j.
+    """I(X;Ẑ) = H(Ẑ) of (35): −Σ p_j log p_j of a quantised code, made without any noise.
 
     The groups of a code are taken as independent, which bounds H(Ẑ) from above.
     """
@@ -181,7 +181,7 @@ class Rate(Term):
 
 
 class ClassLikelihood(Term):
-    """−H(C|Z) >= E log p(c|z): minus the cross entropy of the classifier; I(Z;C) up to H(C)."""
+    """S = −H(C|Z) of (6): E log p(c|z), minus the classifier's cross entropy; I(Z;C) up to H(C)."""
 
     def value(self, draw: Draw) -> Tensor:
         """In nats, at most 0.

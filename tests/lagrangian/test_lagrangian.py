@@ -38,18 +38,29 @@ from codec.lagrangian import (
 )
 from codec.train.family.loop import Family, FamilyConfig, perceptron, train_family
 
-DECLARED = {
-    "supervised-ib": "A - B - β·S",
-    "bib-ae": "A - B - β·C + β·D",
-    "vae": "A - C",
-    "beta-vae": "A - β·C",
-    "aae": "B - β·C",
-    "infovae": "0.5·A + 10·B - β·C",
-    "gan": "D",
-    "vae-gan": "A - β·C + β·D",
-    "shannon-ae": "R - β·C",
-    "gc-ae": "R - β·C + β·D",
-    "novelty-ae": "B - β·C + β·D",
+# The objectives of arXiv:1912.00830 by equation: what multiplies each term at β, all minimised.
+INFORMATION = {"A": 1, "B": -1}  # I(X;Z), (12) and (27)
+BOUND = {"C": 1, "D": -1}  # of I(Z;X) from below, (18), (24) and (28)
+CLASSES = {"S": 1}  # of I(Z;C) from below, (6), without the constant H(C)
+RATE = {"R": 1}  # I(X;Z) of a quantised code
+
+
+def lagrangian(information, beta, bound):
+    return information | {term: -beta * sign for term, sign in bound.items()}
+
+
+PAPER = {
+    "7": lambda beta: lagrangian(INFORMATION, beta, CLASSES),
+    "25": lambda weight: {"D": 1, "C": -weight},
+    "26": lambda beta: lagrangian(INFORMATION, beta, BOUND),
+    "30": lambda beta: {"A": 1, "C": -1},
+    "31": lambda beta: {"A": 1, "C": -beta},
+    "32": lambda beta: {"B": 1, "C": -beta},
+    "33": lambda beta: {"A": 1, "B": -1, "C": -beta},
+    "34": lambda beta: {"A": 1, "C": -beta, "D": beta},
+    "35": lambda beta: lagrangian(RATE, beta, {"C": 1}),  # D left out, as its text says
+    "36": lambda beta: lagrangian(RATE, beta, BOUND),
+    "4.3": lambda beta: {"B": 1, "C": -beta, "D": beta},  # no equation; the text names the terms
 }
 
 
@@ -316,6 +327,9 @@ def test_encoders_are_stochastic_in_the_three_ways():
     codes = torch.stack([AdditiveNoise(identity)(doubled).z for _ in range(4000)])
     assert torch.allclose(codes.mean(0), x, atol=0.12)
     assert torch.allclose(codes.var(0), x.exp(), rtol=0.15)
+    code = AdditiveNoise(identity, sigma=0)(x)
+    assert torch.equal(code.z, x)
+    assert code.mean is None  # so that term A is refused
     codes = torch.stack([InputNoise(identity, 0.5)(x).z for _ in range(4000)])
     assert torch.allclose(codes.var(0), torch.full((4, 3), 0.25), rtol=0.15)
     codes = torch.stack([ConcatenatedNoise(identity, 2)(x).z for _ in range(4000)])
@@ -350,11 +364,51 @@ def test_terms_refuse_codes_they_cannot_use():
 # objectives
 
 
-def test_declared_signs():
-    assert {name: str(objective) for name, objective in OBJECTIVES.items()} == DECLARED
-    assert find("infovae").coefficients(3.0) == {"A": 0.5, "B": 10.0, "C": -3.0}
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_declared_terms_are_those_of_the_equation(name):
+    objective = OBJECTIVES[name]
+    for beta in (0.0, 0.3, 1.0, 4.0):
+        assert objective.coefficients(beta) == PAPER[objective.equation](beta)
+
+
+def test_every_equation_has_one_objective():
+    assert sorted(PAPER) == sorted(objective.equation for objective in OBJECTIVES.values())
+    assert (find("gc-ae").noise, find("gc-ae").encoder) == (
+        True,
+        "quantised",
+    )  # I(Z + U; X) in (36)
+    assert not any(OBJECTIVES[name].noise for name in OBJECTIVES if name != "gc-ae")
+    assert find("gan").encoder == "prior"  # z ~ p(z) in (24)
     with pytest.raises(ValueError, match="unknown objective"):
         find("vqvae")
+
+
+def test_gan_without_term_c_is_the_original_one(digits):
+    """β stands for λ of (25)."""
+    config = FamilyConfig(latent=2, width=16, steps=30)
+    original = replace(find("gan"), parts=find("gan").parts[:1])
+    assert str(original) == "D"
+    without = train_family(find("gan"), digits[0], config=config, beta=0.0).history[-1]
+    expected = train_family(original, digits[0], config=config).history[-1]
+    assert {key: without[key] for key in expected} == expected
+
+
+def test_term_c_of_independent_pairs_is_minus_the_lautum_information():
+    """I(Z;X) of (21) for x = a·z + s·ε: −KL(p(x)p(z) ‖ p(x, z)), most where x ignores z.
+
+    Of the true pairs of (14), and of the same Gaussians, it is +I(X;Z).
+    """
+    a, s = 1.5, 0.8
+    z, other = torch.randn(2, 400_000, 1)
+    x = a * z + s * torch.randn_like(z)
+    square = a**2 / (a**2 + s**2)  # of the correlation
+    entropy = 0.5 * math.log(2 * math.pi * math.e * (a**2 + s**2))
+    term = GaussianLikelihood(s)
+    pairs = term.value(draw(x=x, output=a * z)).item() + entropy
+    independent = term.value(draw(x=x, output=a * other)).item() + entropy
+    assert pairs == pytest.approx(-0.5 * math.log(1 - square), rel=0.02)
+    lautum = square / (1 - square) + 0.5 * math.log(1 - square)
+    assert independent == pytest.approx(-lautum, rel=0.02)
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -392,11 +446,17 @@ def test_training_is_repeatable(digits):
     assert runs[0] == runs[1]
 
 
-@pytest.mark.parametrize("encoder", ["additive", "input", "concatenated"])
-def test_aae_trains_with_every_stochastic_encoder(encoder, digits):
+@pytest.mark.parametrize(
+    ("encoder", "spread"),
+    [("additive", 0.5), ("additive", 0.0), ("input", 0.5), ("concatenated", 0.5)],
+)
+def test_aae_trains_with_stochastic_and_deterministic_encoders(encoder, spread, digits):
     config = FamilyConfig(latent=4, width=32, steps=100, batch=64)
-    trained = train_family(replace(find("aae"), encoder=encoder), digits[0], config=config)
+    objective = replace(find("aae"), encoder=encoder, spread=spread)
+    trained = train_family(objective, digits[0], config=config)
     assert trained.history[-1]["C"] > trained.history[0]["C"] + 1
+    codes = [trained.family.encoder(digits[0][:8]).z for _ in range(2)]
+    assert torch.equal(*codes) == (spread == 0)
 
 
 @pytest.mark.parametrize("likelihood", ["gaussian", "laplace"])

@@ -146,7 +146,7 @@ def make_encoder(objective: Objective, values: int, config: FamilyConfig) -> nn.
     """The declared encoder for inputs of so many values."""
     latent, width, kind = config.latent, config.width, objective.encoder
     if kind == "additive":
-        outputs = latent if objective.spread else 2 * latent
+        outputs = 2 * latent if objective.spread is None else latent
         return AdditiveNoise(perceptron(values, width, outputs), objective.spread)
     if kind == "input":
         return InputNoise(perceptron(values, width, latent), config.input_noise)
