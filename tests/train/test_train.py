@@ -16,7 +16,7 @@ from PIL import Image
 
 from bitstream.errors import CodecError
 from codec.networks.quantizer import ResidualQuantizer, Stage, least
-from codec.train.codec.linear import entropy_kmeans
+from codec.train.codec.linear import GRID, entropy_kmeans
 from codec.train.codec.loop import Log, schedule
 from codec.train.config import TrainConfig, configured, load_config
 from codec.train.data import Crops, load_images
@@ -130,7 +130,9 @@ def test_a_linear_start_of_too_few_or_flat_blocks_is_refused() -> None:
     for rows, sentence in ((3, "starts from 15 vectors: expected 16"), (9, "have no detail")):
         groups = [torch.zeros(rows, 4)] * 5
         with pytest.raises(CodecError, match=sentence):
-            entropy_kmeans(groups, codes=16, zero=False, rounds=1, generator=generator)
+            entropy_kmeans(
+                groups, lambdas=GRID, codes=16, zero=False, rounds=1, generator=generator
+            )
 
 
 def test_schedule_visits_all_qualities_and_prefixes() -> None:
