@@ -163,17 +163,20 @@ def code_statistics(
     """Logarithms of each stage's bits a cell, and of the share that the contexts left of them.
 
     Args:
-        lengths: per stage (K,) float32, the bits of each code at the file's quality.
-        indices: of all S stages.
+        lengths: of all S stages (K,) float32, the bits of each code at the file's quality.
+        indices: of the stages that the quality codes.
         payload: bytes that the indices took.
 
     Returns:
         (S + 1,) float64.
     """
-    bits = [row[grid].sum() for row, grid in zip(lengths, indices, strict=True)]
-    cells = [grid.size for grid in indices]
-    stages = np.log(np.divide(bits, cells) + FLOOR)
-    return np.append(stages, np.log(8 * payload / sum(bits)))
+    bits = np.zeros(len(lengths))  # a cell; of stages that are not coded none
+    total = 0.0
+    for number, grid in enumerate(indices):
+        spent = lengths[number][grid].sum()
+        bits[number] = spent / grid.size
+        total += spent
+    return np.append(np.log(bits + FLOOR), np.log(8 * payload / total))
 
 
 def error_statistics(energy: Sequence[tuple[float, float]]) -> Floats:

@@ -13,15 +13,16 @@ from codec.networks.detail import Detail, DetailConfig
 from codec.networks.pyramid import Level, ModelConfig, Networks
 from codec.runtime.model import CodecModel
 
+TINY = ModelConfig(
+    levels=(Level(32, 16, 1, 16), Level(16, 16, 2, 16), Level(8, 8, 1, 16)),
+    encoder=(8, 8, 8, 8),
+    decoder=(8, 8, 8, 8),
+)
 
-def tiny_model(seed: int = 0) -> CodecModel:
+
+def tiny_model(seed: int = 0, config: ModelConfig = TINY) -> CodecModel:
     """A small model with random weights and uniform tables: codes any image, badly; for tests."""
     torch.manual_seed(seed)
-    config = ModelConfig(
-        levels=(Level(32, 16, 1, 16), Level(16, 16, 2, 16), Level(8, 8, 1, 16)),
-        encoder=(8, 8, 8, 8),
-        decoder=(8, 8, 8, 8),
-    )
     networks = Networks(config)
     for number, stage in enumerate(config.stages):
         book = torch.randn(stage.codes, stage.dim) * stage.cell / (4 * (1 + number))
@@ -31,6 +32,8 @@ def tiny_model(seed: int = 0) -> CodecModel:
         np.full((1, s.codes), 2**24 // s.codes, np.uint32) for s in config.stages
     ]
     prior = StaticPrior(tuple(s.cell for s in config.stages), tables)
-    detail = Detail(DetailConfig((8, 8, 8), (1, 1, 1), (4, 2, 2)), (8, 8))
+    detail = Detail(
+        DetailConfig((8, 8, 8), (1, 1, 1), (4, 2, 2)), (config.decoder[1], config.decoder[0])
+    )
     nn.init.normal_(detail.out.weight, std=0.05)
     return torch_model(networks, prior, b"tiny", detail=detail)

@@ -76,7 +76,7 @@ class ModelConfig:
     def stages(self) -> tuple[Stage, ...]:
         """Stages in coding order, coarse to fine."""
         return tuple(
-            Stage(number, level.cell, level.dim, level.codes)
+            Stage(number, level.cell, level.dim, level.codes, level.begin > 0)
             for number, level in enumerate(self.levels)
             for _ in range(level.stages)
         )

@@ -44,12 +44,16 @@ def self_information(shares: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of the quantizer: its level (0 = coarsest), cell in pixels, dim and codes."""
+    """One stage of the quantizer: its level (0 = coarsest), cell in pixels, dim and codes.
+
+    An `optional` stage is of a level that low qualities leave out, see `Level.begin`.
+    """
 
     level: int
     cell: int
     dim: int
     codes: int
+    optional: bool = False
 
 
 class ResidualQuantizer(nn.Module):

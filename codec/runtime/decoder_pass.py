@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from codec.runtime.maps import Flow, Sink, Source
 from codec.runtime.noise import draw
 from codec.runtime.tiles import Tiles
 from codec.runtime.windows import Window, part
+
+Readers: TypeAlias = Callable[[], Source]  # each call makes a new reader of a map
+FINEST = 4  # pixels a side: of such cells the image needs the features of the level before, too
 
 
 class DecoderPass:
@@ -42,7 +46,9 @@ class DecoderPass:
         self._engine, self._codebooks, self._tiles = engine, codebooks, tiles
         self._indices = indices
         self._embedding = engine.embed(condition)
-        self._cells = [codebooks.stages[numbers[0]].cell for numbers in codebooks.levels]
+        first = [codebooks.stages[numbers[0]] for numbers in codebooks.levels]
+        self._cells = [stage.cell for stage in first]
+        self._optional = [stage.optional for stage in first]
 
     def predict(self, level: int, sink: Sink) -> None:
         """Give the prediction of a level's latent to a sink.
@@ -52,7 +58,7 @@ class DecoderPass:
             sink: takes (1, D, height/cell, width/cell) float32 of every tile.
         """
         features, latents = self._coarser(level)
-        sources = [features[0], *(reader() for reader in latents)]
+        sources = [features[-1](), *(reader() for reader in latents)]
         self._tiles.run(f"predict {level}", partial(self._predict, level), sources, [sink])
 
     def rows(self, realism: float, seed: int, sink: Sink) -> Iterator[None]:
@@ -68,26 +74,24 @@ class DecoderPass:
         image = partial(self._linear_image, [reader() for reader in latents])
         step = partial(self._detailed, realism, seed) if detail else self._mean
         name = "render detail" if detail else "render mean"
-        return self._tiles.rows(name, step, [image, features[0]], [sink])
+        last = features[:-3:-1] if self._cells[-1] == FINEST else features[-1:]
+        return self._tiles.rows(name, step, [image, *(reader() for reader in last)], [sink])
 
-    def _coarser(self, level: int) -> tuple[list[Source], list[Callable[[], Source]]]:
-        """What the coarser levels provide.
-
-        Returns:
-            The features of the last of them, if there is one, and per level what makes a new reader
-            of its latent.
-        """
-        features: list[Source] = []
-        latents: list[Callable[[], Source]] = []
+    def _coarser(self, level: int) -> tuple[list[Readers], list[Readers]]:
+        """What makes new readers of the features and of the latent of each coarser level."""
+        features: list[Readers] = []
+        latents: list[Readers] = []
         for coarser in range(level):
-            sources: list[Source] = [partial(self._remainder, coarser), *features]
-            sources += [reader() for reader in latents]
+            sources: list[Source] = [reader() for reader in (*features[-1:], *latents)]
+            if self._is_coded(coarser):
+                sources.insert(0, partial(self._remainder, coarser))
             hidden, latent = Flow(self._tiles.whole), Flow(self._tiles.whole)
             step, sinks = partial(self._update, coarser), [hidden.write, latent.write]
-            rows = self._tiles.rows(f"update {coarser}", step, sources, sinks)
+            name = f"update {coarser}" if self._is_coded(coarser) else f"extend {coarser}"
+            rows = self._tiles.rows(name, step, sources, sinks)
             hidden.made_by(rows)
             latent.made_by(rows)
-            features = [hidden.reader()]
+            features.append(hidden.reader)
             latents.append(latent.reader)
         return features, latents
 
@@ -96,15 +100,21 @@ class DecoderPass:
     ) -> Sequence[Floats]:
         return [self._engine.predict(level, self._embedding, features, latents)]
 
-    def _update(self, level: int, _: Window, remainder: Floats, *coarser: Array) -> Sequence[Array]:
+    def _is_coded(self, level: int) -> bool:
+        """Whether any stage of a level is there; a level that need not be is left out else."""
+        return not self._optional[level] or self._codebooks.levels[level][0] < len(self._indices)
+
+    def _update(self, level: int, _: Window, *given: Array) -> Sequence[Array]:
+        coded = self._is_coded(level)
+        remainder, coarser = (given[0], given[1:]) if coded else (None, given)
         features, latents = (coarser[0], coarser[1:]) if level else (None, ())
         return self._engine.update(level, self._embedding, remainder, features, latents)
 
-    def _mean(self, _: Window, pixels: Floats, features: Array) -> Sequence[Floats]:
+    def _mean(self, _: Window, pixels: Floats, *features: Array) -> Sequence[Floats]:
         return [_displayed(self._engine.render(self._embedding, pixels, features, None)[0])]
 
     def _detailed(
-        self, realism: float, seed: int, window: Window, pixels: Floats, features: Array
+        self, realism: float, seed: int, window: Window, pixels: Floats, *features: Array
     ) -> Sequence[Floats]:
         corner, size = (window.top, window.left), (window.height, window.width)
         u = draw(self._engine.noise, seed, corner, size)

@@ -80,7 +80,7 @@ class Engine(Protocol):
         self,
         level: int,
         embedding: Array,
-        remainder: Floats,
+        remainder: Floats | None,
         features: Array | None,
         latents: Sequence[Floats],
     ) -> tuple[Array, Floats]:
@@ -89,7 +89,8 @@ class Engine(Protocol):
         Args:
             level: 0 or more.
             embedding: see `embed`.
-            remainder: Σ c of the level's codes, (1, D, H/cell, W/cell).
+            remainder: Σ c of the level's codes, (1, D, H/cell, W/cell); None for a level that is
+                not coded (see `ModelConfig.coded_levels`): it stays as predicted.
             features: those that `update` made of the level before; None at level 0.
             latents: of all coarser levels, level 0 first.
 
@@ -107,7 +108,7 @@ class Engine(Protocol):
         self,
         embedding: Array,
         pixels: Floats,
-        features: Array,
+        features: Sequence[Array],
         noise: Sequence[Floats] | None,
     ) -> tuple[Floats, Floats | None]:
         """The conditional mean g(ẑ), and the residual r(ẑ + U) if noise is given.
@@ -115,7 +116,8 @@ class Engine(Protocol):
         Args:
             embedding: see `embed`.
             pixels: what `synthesize` made, (1, 3, H, W); H and W are multiples of the finest cell.
-            features: those that `update` made of the finest level.
+            features: those that `update` made of the finest level and, where its cells are of 4
+                pixels, of the level before.
             noise: U per scale (see `noise` of the engine), (1, channels, H/cell, W/cell).
 
         Returns:

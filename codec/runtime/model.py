@@ -74,7 +74,7 @@ class CodecModel:
     def quantize(
         self, analysis: Analysis, quality: int, finer: float = 0.0, effort: int = EFFORT
     ) -> Coding:
-        """Choose the indices of an image at a quality 0..100, of all stages.
+        """Choose the indices of an image at a quality 0..100, of the stages that it codes.
 
         A level's codes are searched jointly for least ‖e − Σ c‖² + λ·bits, see `Engine.search`.
 
@@ -86,11 +86,12 @@ class CodecModel:
             effort: 1..9, how widely to search.
         """
         lam = np.float32(self.config.lagrange(quality + finer))
-        biases = [lam * lengths for lengths in self.code_lengths(quality)]
+        stages = self.config.coded_stages(quality)
+        biases = [lam * lengths for lengths in self.code_lengths(quality)[:stages]]
         tiles = self._tiles(analysis.height, analysis.width, analysis.tile)
         search = Quantization(self.engine, self.codebooks, tiles, analysis, biases, effort=effort)
         with self.engine.running():
-            return search.run(self.config.condition(quality, len(self.cells)), quality)
+            return search.run(self.config.condition(quality, stages), quality)
 
     def code_lengths(self, quality: int) -> list[Floats]:
         """Bits of each code at a quality 0..100: per stage (K,) float32."""
@@ -113,11 +114,11 @@ class CodecModel:
 
         Returns:
             Above 0 and below 100. None if the image is below 256 pixels a side, if it has fewer
-            stages than the model, or if the model has no calibration.
+            stages than its quality codes, or if the model has no calibration.
         """
         if self.calibration is None or min(header.height, header.width) < LEAST_SIDE:
             return None
-        if len(indices) != len(self.cells):
+        if len(indices) != self.config.coded_stages(header.quality):
             return None
         code = code_statistics(self.code_lengths(header.quality), indices, payload)
         error = None if energy is None else error_statistics(energy)

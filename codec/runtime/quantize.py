@@ -37,7 +37,7 @@ class Coding:
         indices: per stage an int32 grid, coarse to fine.
         quality: 0..100, what they were chosen for.
         energy: per level the means of ‖e − Σ c‖² and ‖e‖² over its cells: what the codes left of
-            the remainder, and the remainder.
+            the remainder, and the remainder; zeros for a level that is not coded.
     """
 
     indices: Indices
@@ -53,7 +53,7 @@ class Quantization:
         codebooks: the centroids.
         tiles: of the image.
         analysis: its latents.
-        biases: per stage (K,), λ·bits of each code.
+        biases: per stage (K,), λ·bits of each code, of the stages that are to be coded.
         effort: 1..9, how widely to search, see `beam_width`.
     """
 
@@ -70,11 +70,12 @@ class Quantization:
         self._engine, self._codebooks, self._tiles = engine, codebooks, tiles
         self._latents, self._biases, self._effort = analysis.latents, biases, effort
         size = analysis.height, analysis.width
-        self._indices = [np.zeros(grid_shape(*size, s.cell), np.int32) for s in codebooks.stages]
+        stages = codebooks.stages[: len(biases)]
+        self._indices = [np.zeros(grid_shape(*size, s.cell), np.int32) for s in stages]
         self._energy = np.zeros((len(analysis.latents), 2))
 
     def run(self, condition: Sequence[float], quality: int) -> Coding:
-        """The codes of all levels, coarse to fine.
+        """The codes of the levels that are to be coded, coarse to fine.
 
         Args:
             condition: what the decoder will know, see `ModelConfig.condition`.
@@ -83,8 +84,9 @@ class Quantization:
         decoder = DecoderPass(self._engine, self._codebooks, self._tiles, condition, self._indices)
         for tile in self._tiles:
             self._search(0, tile, np.zeros((), np.float32))
-        for level in range(1, len(self._latents)):
-            decoder.predict(level, partial(self._search, level))
+        for level, stages in enumerate(self._codebooks.levels):
+            if level and stages[0] < len(self._indices):
+                decoder.predict(level, partial(self._search, level))
         return Coding(
             self._indices, quality, [(rest, all_) for rest, all_ in self._energy.tolist()]
         )

@@ -73,12 +73,19 @@ class TorchEngine:
         self,
         level: int,
         embedding: Array,
-        remainder: Floats,
+        remainder: Floats | None,
         features: Array | None,
         latents: Sequence[Floats],
     ) -> tuple[Array, Floats]:
         """The features and the latent of a level once its remainder is decoded."""
-        decoder, r, c = self.networks.decoder, self._tensor(remainder), self._tensor(embedding)
+        decoder, c = self.networks.decoder, self._tensor(embedding)
+        if remainder is None:
+            if features is None:
+                raise ValueError("the coarsest level is always coded")
+            hidden, pixels = self._tensor(features), self._pixels(latents)
+            hidden, coded, _ = decoder.expect(level, hidden, pixels, c)
+            return _array(hidden), _array(coded)
+        r = self._tensor(remainder)
         if features is None:
             cell = list(decoder.transforms)[level].cell
             pixels = r.new_zeros((1, 3, r.shape[2] * cell, r.shape[3] * cell))
@@ -97,12 +104,12 @@ class TorchEngine:
         self,
         embedding: Array,
         pixels: Floats,
-        features: Array,
+        features: Sequence[Array],
         noise: Sequence[Floats] | None,
     ) -> tuple[Floats, Floats | None]:
         """The conditional mean, and the residual if noise is given."""
-        x, hidden, c = (self._tensor(array) for array in (pixels, features, embedding))
-        mean = self.networks.decoder.render(x, hidden, c)
+        x, c, hidden, *coarser = (self._tensor(a) for a in (pixels, embedding, *features))
+        mean = self.networks.decoder.render(x, hidden, c, *coarser)
         if noise is None or self.detail is None:
             return _array(mean.pixels), None
         residual = self.detail(mean, tuple(self._tensor(u) for u in noise))

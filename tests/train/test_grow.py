@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from codec.errors import CodecError
+from codec.models.tiny import tiny_model
+from codec.models.torch_model import torch_engine
 from codec.networks.pyramid import Level, ModelConfig
 from codec.train.codec.grow import grow
 from codec.train.codec.objective import Objective
@@ -47,10 +49,10 @@ def quality_of(config, lam):
 
 
 @pytest.fixture(scope="module")
-def small(model):
+def small():
     """The tiny model, with random weights everywhere, so that nothing is the identity by chance."""
+    networks = torch_engine(tiny_model()).networks
     torch.manual_seed(1)
-    networks = model.networks
     for parameter in [*networks.decoder.parameters(), *networks.encoder.heads.parameters()]:
         if parameter.dim() == 4:
             torch.nn.init.normal_(parameter, std=0.02)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from bitstream.errors import CodecError
 from codec.networks.layers import STEM
@@ -22,6 +23,13 @@ from codec.train.codec.linear import FINE, GRID, entropy_kmeans, klt
 from codec.train.data import Crops
 
 FIRST = 1 << 29  # number of the first batch that growing looks at
+
+
+class _Affine(NamedTuple):
+    """What a linear layer and a convolution have."""
+
+    weight: Tensor
+    bias: Tensor
 
 
 @torch.no_grad()
@@ -80,7 +88,7 @@ def _rescale_quality(grown: Networks, small: Networks) -> None:
     old, new = small.config, grown.config
     stretch = math.log(new.lambda_coarse / new.lambda_fine)
     stretch /= math.log(old.lambda_coarse / old.lambda_fine)
-    first, before = grown.decoder.condition[0], small.decoder.condition[0]
+    first, before = _linear(grown.decoder.condition[0]), _linear(small.decoder.condition[0])
     first.weight.zero_()
     first.weight[:, : before.weight.shape[1]].copy_(before.weight)
     first.weight[:, 0] *= stretch
@@ -129,21 +137,26 @@ def _widen(grown: Networks, small: Networks, level: int, axes: Tensor) -> None:
         for name, basis in source.named_parameters():
             to.get_parameter(name).copy_(torch.cat([basis, axes]))
     dim, kept = grown.config.levels[level].dim, small.config.levels[level].dim
-    for head, before in ((grown.encoder.heads[level], small.encoder.heads[level]),):
-        _pad(head, before, slice(0, kept))
-    embed, before = grown.decoder.embed[level], small.decoder.embed[level]
+    _pad(grown.encoder.heads[level], small.encoder.heads[level], kept)
+    embed, before = _linear(grown.decoder.embed[level]), _linear(small.decoder.embed[level])
     embed.weight.zero_()
     embed.weight[:, :kept].copy_(before.weight[:, :kept])
     embed.weight[:, dim : dim + kept].copy_(before.weight[:, kept:])
     embed.bias.copy_(before.bias)
     if level:
-        _pad(grown.decoder.predict[level - 1], small.decoder.predict[level - 1], slice(0, kept))
+        _pad(grown.decoder.predict[level - 1], small.decoder.predict[level - 1], kept)
 
 
-def _pad(layer: torch.nn.Module, before: torch.nn.Module, rows: slice) -> None:
+def _pad(layer: nn.Module, before: nn.Module, kept: int) -> None:
+    """The first `kept` rows of a layer are those of the one before, the others are zero."""
     for name, tensor in before.named_parameters():
         layer.get_parameter(name).zero_()
-        layer.get_parameter(name)[rows].copy_(tensor)
+        layer.get_parameter(name)[:kept].copy_(tensor)
+
+
+def _linear(layer: nn.Module) -> _Affine:
+    """The weight and the bias of a linear layer or a convolution."""
+    return _Affine(layer.get_parameter("weight"), layer.get_parameter("bias"))
 
 
 def _copy_codebooks(grown: Networks, small: Networks) -> None:
@@ -165,15 +178,16 @@ def _split_finest(grown: Networks, small: Networks, x: Tensor) -> None:
     list(grown.encoder.transforms)[level].set_basis(basis)
     decoder.ups[level - 1].load_state_dict(before.up4.state_dict())
     decoder.before[level - 1].load_state_dict(before.last.state_dict())
-    out, predict = before.out, decoder.predict[level - 1]
+    out, predict = _linear(before.out), _linear(decoder.predict[level - 1])
     mix = basis  # (dim, 48): rows are orthonormal
     predict.weight.copy_(torch.einsum("dk,kcij->dcij", mix, out.weight))
     predict.bias.copy_(mix @ out.bias)
     rest = torch.eye(3 * STEM**2) - mix.T @ mix
-    decoder.out.weight.copy_(torch.einsum("kl,lcij->kcij", rest, out.weight))
-    decoder.out.bias.copy_(rest @ out.bias)
-    torch.nn.init.zeros_(decoder.embed[level].weight)
-    torch.nn.init.zeros_(decoder.embed[level].bias)
+    left = _linear(decoder.out)
+    left.weight.copy_(torch.einsum("kl,lcij->kcij", rest, out.weight))
+    left.bias.copy_(rest @ out.bias)
+    for parameter in decoder.embed[level].parameters():
+        parameter.zero_()
 
 
 class _Remainders:
