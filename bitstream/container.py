@@ -7,13 +7,15 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bitstream import metadata
 from bitstream.errors import BitstreamError, Checksum, LimitExceeded, UnsupportedVersion
 from bitstream.header import Header, Reader, read_header, write_varint
 from bitstream.prior import MAX_STAGES
 
 TYPE_BYTES = 4
 MAX_CHUNK_BYTES = 2**32 - 1
-KNOWN_CHUNKS = ("iccp", "exif", "xmp_", "alph", "grey", "gry3", "seed")
+KNOWN_CHUNKS = ("iccp", "exif", "xmp_", "alph", "grey", "gry3", "seed", "meta", "Alpl")
+EXCLUSIVE = (("grey", "gry3"), ("alph", "Alpl"))
 SEED_BYTES = 8
 FIXED_SIZES = {"grey": 0, "gry3": 0, "seed": SEED_BYTES}
 
@@ -110,6 +112,17 @@ def write(header: Header, payload: bytes, chunks: Mapping[str, bytes] | None = N
     return head + _write_chunks(chunks) + stripped
 
 
+def metadata_bytes(chunks: Mapping[str, bytes]) -> int:
+    """Return how many bytes of a file its metadata takes, with all that is around it.
+
+    >>> metadata_bytes({"exif": b"12345"}), metadata_bytes({"grey": b""})
+    (15, 0)
+    """
+    kinds = (*metadata.KINDS, metadata.PACKED)
+    rest = {kind: data for kind, data in chunks.items() if kind not in kinds}
+    return len(_write_chunks(chunks)) - len(_write_chunks(rest))
+
+
 def seed_chunk(seed: int) -> dict[str, bytes]:
     r"""Return the chunks that store a seed of 0..2**64 - 1: none for seed 0.
 
@@ -162,22 +175,37 @@ def _read_chunks(reader: Reader, max_bytes: int) -> dict[str, bytes]:
             raise BitstreamError(f"byte {start}: {name!r} is not a chunk type; the file is damaged")
         length = reader.varint(f"the length of chunk {kind}")
         total += length
-        if max_bytes and total > max_bytes:
-            raise LimitExceeded(
-                f"the chunks up to {kind} have {total} bytes; the limit is {max_bytes} bytes"
-            )
+        _check_total(kind, total, max_bytes)
         data = reader.take(length, f"chunk {kind}")
         crc = zlib.crc32(reader.data[start : reader.at])
         if reader.take(4, f"chunk {kind}") != crc.to_bytes(4, "little"):
             raise Checksum(f"chunk {kind} at byte {start} is damaged: its CRC32 does not match")
         if kind in chunks:
             raise BitstreamError(f"chunk {kind} at byte {start} occurs a second time")
-        if kind[0].isupper():
+        if kind[0].isupper() and kind not in KNOWN_CHUNKS:
             raise UnsupportedVersion(
                 f"the file needs chunk {kind}, which this reader does not know"
             )
         _check_chunk(kind, data)
         chunks[kind] = data
-    if "grey" in chunks and "gry3" in chunks:
-        raise BitstreamError("the chunks grey and gry3 exclude each other: the file is damaged")
+    _check_packed(chunks, total, max_bytes)
+    for one, other in EXCLUSIVE:
+        if one in chunks and other in chunks:
+            raise BitstreamError(f"the chunks {one} and {other} exclude each other")
     return chunks
+
+
+def _check_packed(chunks: Mapping[str, bytes], total: int, max_bytes: int) -> None:
+    """Check what a `meta` chunk says that it holds; nothing is unpacked."""
+    if metadata.PACKED in chunks:
+        sizes = metadata.sizes(chunks[metadata.PACKED])
+        _check_total(metadata.PACKED, total + sum(sizes.values()), max_bytes)
+        if twice := [kind for kind in sizes if kind in chunks]:
+            raise BitstreamError(f"chunk {twice[0]} is there, and in chunk meta a second time")
+
+
+def _check_total(kind: str, total: int, max_bytes: int) -> None:
+    if max_bytes and total > max_bytes:
+        raise LimitExceeded(
+            f"the chunks up to {kind} have {total} bytes; the limit is {max_bytes} bytes"
+        )

@@ -24,7 +24,8 @@ Read = Callable[
     [list[int], Sequence[Table]], list[int]
 ]  # (table of each symbol, tables) -> symbols
 
-MAX_PIXELS = 2**28
+MAX_PIXELS, MAX_CHUNK_BYTES = 2**28, 2**26
+METADATA = (b"iccp", b"exif", b"xmp_")
 SIZES = {b"grey": 0, b"gry3": 0, b"seed": 8}  # of the chunks that have but one
 CHECK_TABLE = [2**22] * 4
 
@@ -155,13 +156,42 @@ def read_chunks(data: bytes, at: int) -> tuple[dict[bytes, bytes], int]:
             data[start:end]
         ):
             raise Refused("a chunk is cut or damaged")
-        if kind in chunks or kind[:1].isupper() or length != SIZES.get(kind, length):
+        unknown = kind[:1].isupper() and kind != b"Alpl"
+        if kind in chunks or unknown or length != SIZES.get(kind, length):
             raise Refused("a chunk may not be there")
         chunks[kind] = data[at:end]
         at = end + 4
     if b"grey" in chunks and b"gry3" in chunks:
         raise Refused("a picture is shown with one channel or with three")
-    return chunks, at
+    if b"alph" in chunks and b"Alpl" in chunks:
+        raise Refused("a picture has one alpha plane")
+    packed = read_metadata(chunks[b"meta"]) if b"meta" in chunks else {}
+    if packed.keys() & chunks.keys():
+        raise Refused("metadata may not be there twice")
+    return chunks | packed, at
+
+
+def read_metadata(data: bytes) -> dict[bytes, bytes]:
+    """Take apart the data of a `meta` chunk (FORMAT.md 3)."""
+    count = data[0] if data else 0
+    at, sizes = 1, {}
+    for _ in range(count):
+        kind = data[at : at + 4]
+        if kind not in METADATA or kind in sizes:
+            raise Refused("a type may not be in the meta chunk")
+        sizes[kind], at = varint(data, at + 4)
+    size = sum(sizes.values())
+    if not count or size > MAX_CHUNK_BYTES:
+        raise Refused("the meta chunk is empty or too large")
+    stream = zlib.decompressobj()
+    try:
+        raw = stream.decompress(data[at:], size + 1)
+    except zlib.error:
+        raise Refused("the meta chunk is damaged") from None
+    if len(raw) != size or not stream.eof or stream.unused_data:
+        raise Refused("the meta chunk does not hold what it says")
+    ends = list(accumulate(sizes.values()))
+    return {k: raw[end - sizes[k] : end] for k, end in zip(sizes, ends, strict=True)}
 
 
 def varint(data: bytes, at: int) -> tuple[int, int]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from PIL import Image
 
 from bitstream import container, stream
-from bitstream.alpha import unpack_alpha
+from bitstream.alpha import alpha_plane
 from bitstream.container import Container
 from codec.files import CodedSource, read_coded
 from codec.images.chunks import picture_metadata, picture_mode
@@ -18,7 +18,15 @@ from codec.images.picture import Picture
 from codec.images.png import PngFile
 from codec.images.save import save
 from codec.images.strips import Samples
-from codec.options import DEFAULT_LIMITS, TILE, DecodeLimits, DecodeOptions, Model, Running
+from codec.options import (
+    DEFAULT_LIMITS,
+    METADATA,
+    TILE,
+    DecodeLimits,
+    DecodeOptions,
+    Model,
+    Running,
+)
 
 if TYPE_CHECKING:
     from codec.runtime.model import CodecModel
@@ -33,6 +41,7 @@ def decode(
     model: Model = "default",
     limits: DecodeLimits = DEFAULT_LIMITS,
     allow_partial: bool = False,
+    keep: Collection[str] = METADATA,
     device: str = "auto",
     tile: int = TILE,
 ) -> Image.Image:
@@ -48,6 +57,7 @@ def decode(
         limits: the pixels, sides, metadata and stages that are acceptable. They are checked before
             anything is allocated for the image.
         allow_partial: decode the stages that a truncated file holds whole.
+        keep: which of "icc", "exif" and "xmp" to hand out.
         device: "auto", "cpu" or "cuda"; where the model is loaded, if it is not loaded yet.
         tile: pixels a side, at least 512, of what the networks see at once, see `encode`.
 
@@ -58,7 +68,8 @@ def decode(
     Raises:
         BitstreamError: not a file of this format, damaged, truncated, or beyond the limits.
         ModelMismatchError: written with another model.
-        ValueError: realism, seed or tile is out of its range.
+        TypeError: the data are of no type that is taken.
+        ValueError: realism, seed, keep or tile is out of its range.
         OSError: the file cannot be read.
 
     Example:
@@ -68,7 +79,7 @@ def decode(
         >>> decode(data, model=tiny_model())  # doctest: +ELLIPSIS
         <PIL.Image.Image image mode=L size=64x48 at ...>
     """
-    options = DecodeOptions(realism, seed, allow_partial, limits)
+    options = DecodeOptions(realism, seed, allow_partial, limits, tuple(keep))
     return open_file(data, options, Running(model, device, tile)).image()
 
 
@@ -85,7 +96,8 @@ def open_file(data: CodedSource, options: DecodeOptions, running: Running) -> De
     indices = stream.decode_indices(
         file.payload, network.prior, file.header, allow_partial=options.allow_partial
     )
-    return DecodedFile(file, indices, network, options.realism, seed, running.tile)
+    metadata = picture_metadata(file, options.keep)
+    return DecodedFile(file, indices, network, options.realism, seed, running.tile, metadata)
 
 
 @dataclass(frozen=True)
@@ -97,6 +109,7 @@ class DecodedFile:
         indices: int32 grids of the stages that are decoded, coarse to fine.
         network: the model that wrote it.
         realism, seed, tile: see `decode`; the seed is a number.
+        metadata: bytes under "icc", "exif" and "xmp", those that are kept.
     """
 
     file: Container
@@ -105,6 +118,7 @@ class DecodedFile:
     realism: float
     seed: int
     tile: int
+    metadata: dict[str, bytes]
 
     @property
     def mode(self) -> str:
@@ -124,7 +138,7 @@ class DecodedFile:
         for strip in self._strips():
             image.paste(strip, (0, top))
             top += strip.height
-        image.info.update(to_info(picture_metadata(self.file)))
+        image.info.update(to_info(self.metadata))
         image.info.update(stages=self.stages, realism=self.realism, seed=self.seed)
         return image
 
@@ -159,15 +173,13 @@ class DecodedFile:
             seed=self.seed,
             tile=self.tile,
         )
-        top, metadata = 0, picture_metadata(self.file)
+        top = 0
         for samples in strips:
             bottom = top + len(samples)
             rows = None if alpha is None else alpha[top:bottom]
-            yield Picture([samples], grey, channels, rows, {} if top else metadata).to_image()
+            yield Picture([samples], grey, channels, rows, {} if top else self.metadata).to_image()
             top = bottom
 
     def _alpha(self) -> Samples | None:
-        if "alph" not in self.file.chunks:
-            return None
         header = self.file.header
-        return unpack_alpha(self.file.chunks["alph"], header.height, header.width)
+        return alpha_plane(self.file.chunks, header.height, header.width)

@@ -41,6 +41,7 @@ def encode(
     seed: int = 0,
     effort: int = EFFORT,
     keep: Collection[str] = METADATA,
+    allow_truncated: bool = False,
     device: str = "auto",
     tile: int = TILE,
 ) -> bytes:
@@ -56,7 +57,8 @@ def encode(
         model: name or folder of a model, or a loaded one.
         seed: 0..2**64 - 1, stored for decoders that synthesise detail.
         effort: 1..9, how widely the encoder searches for codes. The model is trained for 5.
-        keep: which of "icc", "exif" and "xmp" to carry along.
+        keep: which of "icc", "exif" and "xmp" to carry along, and "thumbnail" for the embedded one.
+        allow_truncated: take what is there of an image file that was cut off.
         device: "auto", "cpu" or "cuda"; where the model is loaded, if it is not loaded yet.
         tile: pixels a side, at least 512, of what the networks see at once. It bounds their memory
             and does not change the file.
@@ -66,12 +68,14 @@ def encode(
 
     Warns:
         UnusualImageWarning: the image is unlike the photographs that the model knows.
+        LeftOutWarning: the file holds more than the picture, or its colours cannot be converted.
 
     Raises:
         UnsupportedImageError: the image cannot be read, or has no faithful 8-bit form.
         LimitExceeded: the image or its metadata is beyond what `decode` accepts by default.
         RateTargetError: even quality 0 is above the target.
-        ValueError: an argument is out of its range.
+        TypeError: the image is of no type that is taken.
+        ValueError: an argument is out of its range, or the image is a closed file.
         OSError: the image file cannot be read.
 
     Example:
@@ -82,7 +86,9 @@ def encode(
         >>> codec.info(data).width, codec.info(data).quality
         (64, 30)
     """
-    options = EncodeOptions(quality, target_bpp, target_size, seed, effort, tuple(keep))
+    options = EncodeOptions(
+        quality, target_bpp, target_size, seed, effort, tuple(keep), allow_truncated
+    )
     coded = encode_image(image, options, Running(model, device, tile))
     novelty.warn_if_unusual(coded.novelty)
     return coded.data
@@ -101,7 +107,8 @@ class CodedImage:
 
 def encode_image(image: ImageSource, options: EncodeOptions, running: Running) -> CodedImage:
     """Encode an image; `encode` describes what the options mean and what is raised."""
-    picture = load(image, options.keep)  # takes 7 bytes a pixel for a moment
+    # This takes 7 bytes a pixel for a moment.
+    picture = load(image, options.keep, allow_truncated=options.allow_truncated)
     strips = Bands(picture.bands)
     chunks = optional_chunks(picture) | container.seed_chunk(seed_number(options.seed))
     del picture
@@ -121,6 +128,7 @@ def encode_image(image: ImageSource, options: EncodeOptions, running: Running) -
             network.quantize(analysis, quality, finer, options.effort)
         ),
         min(budget, MAX_CODED_BYTES),
+        container.metadata_bytes(chunks),
     )
 
 

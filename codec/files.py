@@ -28,6 +28,7 @@ def read_coded(source: CodedSource) -> bytes:
 
     Raises:
         LimitExceeded: the file is larger than any that is reasonable (256 MiB).
+        TypeError: the source is none of these.
         OSError: the file cannot be read.
 
     Example:
@@ -39,6 +40,10 @@ def read_coded(source: CodedSource) -> bytes:
     if isinstance(source, str | PathLike):
         with open(source, "rb") as file:
             return read_coded(file)
+    if not callable(getattr(source, "read", None)):
+        raise TypeError(
+            f"{type(source).__name__} is no coded file: expected bytes, a path or a binary file"
+        )
     pieces = [source.read(len(MAGIC))]
     if pieces[0] != MAGIC:
         return pieces[0]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bitstream import container, stream
-from bitstream.alpha import unpack_alpha
+from bitstream.alpha import alpha_plane
 from bitstream.container import Container
 from codec.files import CodedSource, read_coded
-from codec.images.chunks import picture_mode
+from codec.images.chunks import chunk_sizes, picture_metadata, picture_mode
 from codec.options import DEFAULT_LIMITS, NO_LIMITS, DecodeLimits, Model, StreamInfo
 
 
@@ -38,7 +38,9 @@ def info(data: CodedSource, *, novelty: bool = False, model: Model = "default") 
         version=f"{header.major}.{header.minor}",
         file_bytes=len(raw),
         bpp=8 * len(raw) / (header.width * header.height),
-        chunks={name: len(chunk) for name, chunk in file.chunks.items()},
+        picture_bytes=len(raw) - container.metadata_bytes(file.chunks),
+        metadata_bytes=container.metadata_bytes(file.chunks),
+        chunks=chunk_sizes(file),
         novelty=_novelty(file, model) if novelty else None,
     )
 
@@ -57,8 +59,8 @@ def verify(
     file = container.parse(raw, limits)
     network = matching_network(file.header, model, "cpu")
     stream.decode_indices(file.payload, network.prior, file.header)
-    if "alph" in file.chunks:
-        unpack_alpha(file.chunks["alph"], file.header.height, file.header.width)
+    picture_metadata(file)
+    alpha_plane(file.chunks, file.header.height, file.header.width)
     return info(raw)
 
 

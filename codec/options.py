@@ -17,6 +17,7 @@ __all__ = [
     "LEAST_TILE",
     "METADATA",
     "NO_LIMITS",
+    "THUMBNAIL",
     "TILE",
     "DecodeLimits",
     "DecodeOptions",
@@ -30,6 +31,7 @@ __all__ = [
 Model: TypeAlias = "str | PathLike[str] | CodecModel"
 
 METADATA = ("icc", "exif", "xmp")
+THUMBNAIL = "thumbnail"  # what is embedded in EXIF or XMP; left out unless it is asked for
 EFFORT = 5  # of the encoder, 1..9, unless asked for another; what the model is trained with
 TILE = 768  # pixels a side of what the networks see at once: as fast as any larger on a CPU
 LEAST_TILE = 512  # the smallest that may be asked for, see `codec.runtime.tiles.Tiles`
@@ -51,6 +53,7 @@ class EncodeOptions:
     seed: int = 0
     effort: int = EFFORT
     keep: tuple[str, ...] = METADATA
+    allow_truncated: bool = False
 
     def __post_init__(self) -> None:
         if self.target_bpp is not None and self.target_size is not None:
@@ -63,8 +66,9 @@ class EncodeOptions:
                 raise ValueError(f"{name} is {target}: expected more than 0")
         if self.effort not in range(1, 10):
             raise ValueError(f"effort is {self.effort}: expected 1..9")
-        if unknown := set(self.keep) - set(METADATA):
-            raise ValueError(f"keep names {sorted(unknown)}: expected some of {list(METADATA)}")
+        if unknown := set(self.keep) - {*METADATA, THUMBNAIL}:
+            known = [*METADATA, THUMBNAIL]
+            raise ValueError(f"keep names {sorted(unknown)}: expected some of {known}")
         seed_number(self.seed)
 
     def budget(self, pixels: int) -> int | None:
@@ -91,8 +95,11 @@ class DecodeOptions:
     seed: int | str = "stored"
     allow_partial: bool = False
     limits: DecodeLimits = DEFAULT_LIMITS
+    keep: tuple[str, ...] = METADATA
 
     def __post_init__(self) -> None:
+        if unknown := set(self.keep) - set(METADATA):
+            raise ValueError(f"keep names {sorted(unknown)}: expected some of {list(METADATA)}")
         if not 0 <= self.realism <= 1:
             raise ValueError(f"realism is {self.realism}: expected 0..1")
         if self.seed not in ("stored", "random"):
@@ -156,7 +163,9 @@ class StreamInfo:
         version: of the format, "major.minor".
         file_bytes: size of the whole file.
         bpp: bits of the whole file per pixel.
-        chunks: sizes in bytes of the optional chunks.
+        picture_bytes: of the file, all but its metadata.
+        metadata_bytes: of the file, ICC, EXIF and XMP as they are stored.
+        chunks: sizes in bytes of the optional chunks, of metadata as it unpacks.
         novelty: percentile, above 0 and below 100, of the image among photographs, by how far its
             code is from theirs; from 99 on it is unusual. None if it was not asked for, the image
             is below 256 pixels a side, or the model does not know.
@@ -172,5 +181,7 @@ class StreamInfo:
     version: str
     file_bytes: int
     bpp: float
+    picture_bytes: int
+    metadata_bytes: int
     chunks: dict[str, int]
     novelty: float | None = None

@@ -8,7 +8,8 @@ Example:
 
 Then `Image.open("photo.bibc")` and `im.save("photo.bibc", quality=30)`. Saving takes the keywords
 quality, target_bpp, target_size, seed and effort of `codec.encode`, and icc_profile, exif and xmp,
-which default to the image's own. For a model that is not the default one, call `register`.
+which default to the image's own. For a model that is not the default one, call `register`. What is
+decoded can be chosen before the pixels are loaded: `im.draft(realism=0)`, or `register(realism=0)`.
 """
 
 import os
@@ -28,7 +29,8 @@ from codec.images.chunks import picture_metadata, picture_mode
 from codec.images.load import from_image
 from codec.images.metadata import read, to_info
 from codec.images.picture import Picture
-from codec.options import DEFAULT_LIMITS, METADATA, DecodeLimits, Model
+from codec.inspecting import verify
+from codec.options import DEFAULT_LIMITS, METADATA, DecodeLimits, DecodeOptions, Model
 
 FORMAT = "BIBC"
 _CODING = ("quality", "target_bpp", "target_size", "seed", "effort")
@@ -48,8 +50,11 @@ class BibcImageFile(ImageFile.ImageFile):
         model: Model,
         device: str,
         limits: DecodeLimits,
+        realism: float = 1.0,
+        seed: int | str = "stored",
     ) -> None:
         self._model, self._device, self._limits = model, device, limits
+        self._realism, self._seed = realism, seed
         super().__init__(fp, filename)
 
     def _open(self) -> None:
@@ -65,12 +70,50 @@ class BibcImageFile(ImageFile.ImageFile):
         self.info.update(to_info(picture_metadata(file)))
         self.tile = []
 
+    def draft(
+        self,
+        mode: str | None = None,
+        size: tuple[int, int] | None = None,
+        *,
+        realism: float | None = None,
+        seed: int | str | None = None,
+    ) -> None:
+        """Set how the picture is going to be decoded; it has no effect after `load`.
+
+        Args:
+            mode: ignored, as by other formats that do not scale.
+            size: ignored.
+            realism: 0..1, see `codec.decode`.
+            seed: "stored", "random" or a number.
+
+        Raises:
+            ValueError: realism or seed is out of its range.
+        """
+        wanted = DecodeOptions(
+            self._realism if realism is None else realism, self._seed if seed is None else seed
+        )
+        self._realism, self._seed = wanted.realism, wanted.seed
+
+    def verify(self) -> None:
+        """Compare every checksum of the file; no network is run, and no picture is made.
+
+        Raises:
+            OSError: the file is damaged or cut, or of another model than this plugin has.
+        """
+        if self._coded is not None:
+            try:
+                verify(self._coded, model=self._model, limits=self._limits)
+            except CodecError as error:
+                raise OSError(str(error)) from error
+
     def load(self) -> Any:
         """Decode, the first time; raises OSError where Pillow's own formats would."""
         if self._coded is not None:
             try:
                 image = decode(
                     self._coded,
+                    realism=self._realism,
+                    seed=self._seed,
                     model=self._model,
                     limits=self._limits,
                     allow_partial=ImageFile.LOAD_TRUNCATED_IMAGES,
@@ -79,6 +122,7 @@ class BibcImageFile(ImageFile.ImageFile):
             except CodecError as error:
                 raise OSError(str(error)) from error
             self.im, self._coded = image.im, None
+            self.info.update({name: image.info[name] for name in ("stages", "realism", "seed")})
             if self._exclusive_fp and self.fp:  # opened by Pillow, for this image alone
                 self.fp.close()
             self.fp = None
@@ -86,14 +130,32 @@ class BibcImageFile(ImageFile.ImageFile):
 
 
 def register(
-    model: Model = "default", device: str = "auto", limits: DecodeLimits = DEFAULT_LIMITS
+    model: Model = "default",
+    device: str = "auto",
+    limits: DecodeLimits = DEFAULT_LIMITS,
+    *,
+    realism: float = 1.0,
+    seed: int | str = "stored",
 ) -> None:
     """Register the format with Pillow, for files of this model; a later call replaces it.
 
     Pillow's own `Image.MAX_IMAGE_PIXELS` counts as well as these limits: Pillow warns of an image
     with more pixels and refuses one with twice as many, and `limits` refuse with the same error.
+
+    Args:
+        model: see `codec.decode`, as the others.
+        device: where the model is loaded.
+        limits: what is acceptable.
+        realism: of every file that is opened, unless `BibcImageFile.draft` says another.
+        seed: likewise.
+
+    Raises:
+        ValueError: realism or seed is out of its range.
     """
-    opener = partial(BibcImageFile, model=model, device=device, limits=limits)
+    DecodeOptions(realism, seed)
+    opener = partial(
+        BibcImageFile, model=model, device=device, limits=limits, realism=realism, seed=seed
+    )
     Image.register_open(FORMAT, opener, _accept)
     Image.register_save(FORMAT, partial(_save, model=model, device=device))
     Image.register_extension(FORMAT, ".bibc")

@@ -289,7 +289,11 @@ def decoded(source: Path, options: Options) -> tuple[bytes, float]:
 
     data = read_coded(source)
     wanted = DecodeOptions(
-        options["realism"], options["seed"], options["allow_partial"], options["limits"]
+        options["realism"],
+        options["seed"],
+        options["allow_partial"],
+        options["limits"],
+        tuple(options["keep"]),
     )
     running = Running(options["model"], options["device"], options["tile"])
     buffer = BytesIO()

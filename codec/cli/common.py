@@ -15,7 +15,7 @@ import typer
 
 from codec.errors import BitstreamError, CodecWarning, ModelMismatchError, sentence
 from codec.files import STDIO
-from codec.options import LEAST_TILE
+from codec.options import LEAST_TILE, METADATA
 
 
 class Device(StrEnum):
@@ -26,6 +26,17 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
+class Strip(StrEnum):
+    """Metadata to leave out."""
+
+    NONE = "none"
+    ALL = "all"
+    ICC = "icc"
+    EXIF = "exif"
+    XMP = "xmp"
+
+
+Stripped = Annotated[list[Strip] | None, typer.Option("--strip", help="Metadata to leave out.")]
 Coded = Annotated[str, typer.Argument(metavar="FILE", help="A .bibc file; - is standard input.")]
 Output = Annotated[str | None, typer.Option("-o", "--output", metavar="OUT")]
 Model = Annotated[str, typer.Option("-m", "--model", help="Name or folder of a model.")]
@@ -143,6 +154,16 @@ def progress(what: str, quiet: bool) -> Iterator[None]:
 
     with Console(stderr=True).status(what):
         yield
+
+
+def kept(strip: list[Strip] | None) -> list[str]:
+    """The names of the metadata that --strip leaves.
+
+    >>> kept([Strip.XMP]), kept([Strip.ALL]), kept(None)
+    (['icc', 'exif'], [], ['icc', 'exif', 'xmp'])
+    """
+    dropped = METADATA if Strip.ALL in (strip or ()) else strip or ()
+    return [name for name in METADATA if name not in dropped]
 
 
 def say(line: str) -> None:

@@ -26,9 +26,11 @@ from codec.cli.common import (
     Quiet,
     Resume,
     Shards,
+    Stripped,
     Threads,
     Tile,
     Verbose,
+    kept,
     of_folder,
     one_sentence,
     output_path,
@@ -72,6 +74,7 @@ def decode(
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Decode what a truncated file holds.")
     ] = False,
+    strip: Stripped = None,
     device: On = Device.AUTO,
     tile: Tile = TILE,
     threads: Threads = None,
@@ -91,6 +94,7 @@ def decode(
         "model": model,
         "limits": DecodeLimits(max_pixels, max_side, max_chunk_bytes, max_stages),
         "allow_partial": allow_partial,
+        "keep": kept(strip),
         "device": device,
         "tile": tile,
     }
@@ -125,7 +129,7 @@ def decode(
         start = time.perf_counter()
         picture = open_file(
             data,
-            DecodeOptions(realism, chosen, allow_partial, options["limits"]),
+            DecodeOptions(realism, chosen, allow_partial, options["limits"], tuple(kept(strip))),
             Running(model, device, tile),
         )
         for path in outputs:

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from enum import StrEnum
 from io import SEEK_END, SEEK_SET, BufferedReader, RawIOBase
 from typing import Annotated, Any, BinaryIO
 
@@ -20,9 +19,11 @@ from codec.cli.common import (
     Quiet,
     Resume,
     Shards,
+    Stripped,
     Threads,
     Tile,
     Verbose,
+    kept,
     of_folder,
     one_sentence,
     output_path,
@@ -31,17 +32,7 @@ from codec.cli.common import (
     set_threads,
 )
 from codec.files import PIECE, STDIO, refuse_overwrite, writing
-from codec.options import EFFORT, METADATA, TILE
-
-
-class Strip(StrEnum):
-    """Metadata to leave out."""
-
-    NONE = "none"
-    ALL = "all"
-    ICC = "icc"
-    EXIF = "exif"
-    XMP = "xmp"
+from codec.options import EFFORT, THUMBNAIL, TILE
 
 
 def encode(
@@ -69,9 +60,13 @@ def encode(
     effort: Annotated[
         int, typer.Option("-e", "--effort", min=1, max=9, help="Width of the encoder's search.")
     ] = EFFORT,
-    strip: Annotated[
-        list[Strip] | None, typer.Option("--strip", help="Metadata to leave out.")
-    ] = None,
+    strip: Stripped = None,
+    keep_thumbnail: Annotated[
+        bool, typer.Option("--keep-thumbnail", help="Keep the thumbnail in EXIF, turned upright.")
+    ] = False,
+    allow_truncated: Annotated[
+        bool, typer.Option("--allow-truncated", help="Take what a cut-off image file holds.")
+    ] = False,
     device: On = Device.AUTO,
     tile: Tile = TILE,
     threads: Threads = None,
@@ -92,7 +87,6 @@ def encode(
     for name, value in (("--target-bpp", target_bpp), ("--target-size", target_size)):
         if value is not None and not 0 < value < float("inf"):
             raise typer.BadParameter(f"{name} {value}: expected more than 0")
-    dropped = METADATA if Strip.ALL in (strip or ()) else strip or ()
     options: dict[str, Any] = {
         "quality": 50 if quality is None else quality,
         "target_bpp": target_bpp,
@@ -100,7 +94,8 @@ def encode(
         "model": model,
         "seed": seed,
         "effort": effort,
-        "keep": [name for name in METADATA if name not in dropped],
+        "keep": [*kept(strip), *([THUMBNAIL] if keep_thumbnail else [])],
+        "allow_truncated": allow_truncated,
         "device": device,
         "tile": tile,
     }
@@ -135,8 +130,11 @@ def encode(
             file.write(data)
         about = codec.info(data)
     if not quiet:
+        from codec.images.chunks import sizes_text  # noqa: PLC0415  (not for --help)
+
         say(
             f"{image} -> {path}: {about.width}x{about.height}, {len(data):,} bytes, "
+            f"{sizes_text(about.file_bytes, about.metadata_bytes)}, "
             f"{about.bpp:.4f} bpp, quality {about.quality}, {time.perf_counter() - start:.2f} s"
         )
 

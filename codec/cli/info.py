@@ -22,6 +22,7 @@ from codec.cli.common import (
     say,
 )
 from codec.files import STDIO
+from codec.images.chunks import sizes_text
 from codec.options import DEFAULT_LIMITS, DecodeLimits
 
 
@@ -44,6 +45,8 @@ def info(
         if as_json:
             print(json.dumps(values, indent=2))
             return
+        picture, metadata = values.pop("picture_bytes"), values.pop("metadata_bytes")
+        values["file_bytes"] = f"{values['file_bytes']}, {sizes_text(picture + metadata, metadata)}"
         values["bpp"] = f"{values['bpp']:.4f}"
         sizes = [f"{kind} {size:,} bytes" for kind, size in values["chunks"].items()]
         values["chunks"] = ", ".join(sizes) or "none"

@@ -14,9 +14,9 @@ from PIL import ExifTags, Image
 from codec.images import exif as exif_block
 from codec.images import xmp as xmp_packet
 from codec.images.turning import Upright
+from codec.options import THUMBNAIL
 
 TIFF_XMP = 700
-THUMBNAIL = "thumbnail"  # what `keep` calls the thumbnail that is embedded in EXIF or XMP
 _INFO_KEY = {"icc": "icc_profile", "exif": "exif", "xmp": "xmp"}  # Pillow's names
 # of a TIFF's own directory, what is about the photo and not about the layout of the file
 _TIFF_KEPT = (270, 271, 272, 282, 283, 296, 305, 306, 315, 33432)

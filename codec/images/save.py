@@ -34,7 +34,10 @@ def save(image: Image.Image, target: BinaryIO, file_format: str, **options: Any)
     except Exception as error:  # Pillow's own, and whatever it makes of metadata from strangers
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise UnsupportedImageError(f"{file_format} cannot hold this image: {error}") from None
+        advice = ": leave metadata out with --strip" if image.info.keys() & _METADATA else ""
+        raise UnsupportedImageError(
+            f"{file_format} cannot hold this image: {error}{advice}"
+        ) from None
 
 
 def _options(image: Image.Image, file_format: str) -> dict[str, Any]:
@@ -56,6 +59,7 @@ def _options(image: Image.Image, file_format: str) -> dict[str, Any]:
     return options
 
 
+_METADATA = {"icc_profile", "exif", "xmp"}
 _BEST: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"lossless": True},

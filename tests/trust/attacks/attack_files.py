@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bitstream import Header, Prior, encode_indices, parse, write
+from bitstream.alpha import pack_filtered
 from bitstream.entropy import Encoder
 from bitstream.header import MAGIC, crc8, write_varint
 from bitstream.prior import grid_shape
@@ -255,6 +256,41 @@ ATTACKS = {
     "an alpha that is no zlib": Attack(
         lambda kit: write(kit.file.header, kit.file.payload, {"alph": b"\x1f\x8b gzip"}),
         "alpha chunk: damaged (Error -3 while decompressing data: incorrect header check)",
+    ),
+    "an alpha bomb of 64 MB by LZMA": Attack(
+        lambda kit: write(
+            kit.file.header,
+            kit.file.payload,
+            {"Alpl": pack_filtered(np.zeros((8192, 8192), np.uint8))},
+        ),
+        "alpha chunk: does not hold 75x50 bytes exactly",
+        megabytes=8,
+    ),
+    "an alpha by LZMA of another filter": Attack(
+        lambda kit: write(kit.file.header, kit.file.payload, {"Alpl": b"\x05junk"}),
+        "alpha chunk: its filter is unknown: the file is damaged",
+    ),
+    "two alphas": Attack(
+        lambda kit: kit.with_chunks((b"alph", b"x"), (b"Alpl", b"x")),
+        "the chunks alph and Alpl exclude each other",
+    ),
+    # packed metadata
+    "packed metadata that say 4 GB": Attack(
+        lambda kit: kit.with_chunks((b"meta", b"\1exif" + write_varint(2**32 - 1) + bomb(2**20))),
+        f"the chunks up to meta have {2**32 - 1 + 10 + len(bomb(2**20))} bytes; "
+        "the limit is 67108864 bytes",
+    ),
+    "packed metadata of 64 MB that say 1 kB": Attack(
+        lambda kit: write(
+            kit.file.header,
+            kit.file.payload,
+            {"meta": b"\1exif" + write_varint(1000) + bomb(2**26)},
+        ),
+        "chunk meta: does not hold 1000 bytes exactly",
+    ),
+    "packed metadata within packed metadata": Attack(
+        lambda kit: kit.with_chunks((b"meta", b"\1meta\1" + zlib.compress(b"\0"))),
+        "chunk meta: 'meta' may not be there: the file is damaged",
     ),
     # the entropy coder
     "no words": Attack(

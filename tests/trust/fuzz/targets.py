@@ -30,9 +30,11 @@ from bitstream import (
     compiled,
     decode_indices,
     encode_indices,
+    metadata,
     parse,
     write,
 )
+from bitstream.alpha import alpha_plane, pack_filtered
 from bitstream.container import KNOWN_CHUNKS
 from bitstream.entropy import new_decoder
 from bitstream.errors import CodecError
@@ -91,7 +93,21 @@ def bitstream(data: bytes) -> str:
     if set(file.chunks) <= set(KNOWN_CHUNKS):
         assert write(file.header, file.payload, file.chunks) == data
     prior = PRIORS.get(file.header.fingerprint, SMALL[b"cont"])
+    unpacked(file)
     return agreed(decoded, file, prior)
+
+
+def unpacked(file: Container) -> None:
+    """Unpack the metadata and the alpha plane of a parsed file; what comes out packs again."""
+    try:
+        found = metadata.unpack(file.chunks)
+        assert metadata.unpack(metadata.pack(found)) == found
+        plane = alpha_plane(file.chunks, file.header.height, file.header.width)
+    except CodecError as error:
+        refused(error)
+    else:
+        if plane is not None:
+            assert plane.shape == (file.header.height, file.header.width)
 
 
 def decoded(file: Container, prior: Prior) -> Outcome:
@@ -271,6 +287,8 @@ def seeds(target: str) -> list[bytes]:
             (9, 9, 4, {}),
             (64, 40, 3, {"seed": b"12345678"}),
             (100, 33, 4, {"grey": b"", "exif": b"MM\0*"}),
+            (20, 30, 4, metadata.pack({"exif": b"MM\0*" * 30, "xmp_": b"<x/>" * 30})),
+            (20, 30, 4, {"gry3": b"", "Alpl": pack_filtered(np.full((30, 20), 9, np.uint8))}),
         ):
             header = Header(width, height, 20 + 40 * number, stages, fingerprint)
             indices = sample_indices(prior, header, seed=stages)
