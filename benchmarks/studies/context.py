@@ -23,7 +23,7 @@ from codec.models.torch_model import torch_engine
 from codec.runtime.model import CodecModel
 from codec.train.codec.context import Sample, collect, smooth
 from codec.train.codec.export import FIRST
-from codec.train.data import Crops, load_images
+from codec.train.data import Crops, Pool, load_images
 
 QUALITIES = (10, 30, 50, 70, 90)
 RANGES = 5
@@ -127,7 +127,7 @@ def count(
 
 def cut(images: list[NDArray[np.uint8]], first: int) -> list[NDArray[np.uint8]]:
     """Random crops of images, as training sees them, from the batch number `first` on."""
-    crops = Crops(images, CROP, BATCH, 0)
+    crops = Crops([Pool(images)], CROP, BATCH, 0)
     batches = torch.cat([crops(first + number) for number in range(BATCHES)])
     pixels = batches.add(1).mul(127.5).round().byte().permute(0, 2, 3, 1)
     return list(pixels.contiguous().numpy())
@@ -137,7 +137,7 @@ def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
     """Bits by every way, of whole images and of crops."""
     model = inputs.model.load()
     train = load_images(inputs.shards.folder)
-    crops = Crops(train, CROP, BATCH, 1)
+    crops = Crops([Pool(train)], CROP, BATCH, 1)
     sample = collect(torch_engine(model).networks, crops, settings.batches, first=0)
     fits = {
         "static": tables(sample, model.cells, model.codes, neighbours=False),

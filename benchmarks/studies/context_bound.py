@@ -24,7 +24,7 @@ from bitstream.stream import ideal_bits
 from codec.models.torch_model import torch_engine
 from codec.runtime.model import CodecModel
 from codec.train.codec.coding import quantising
-from codec.train.data import Crops, load_images
+from codec.train.data import Crops, Pool, load_images
 
 QUALITIES = (10, 30, 50, 70, 90)
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -157,7 +157,7 @@ class Networks(nn.Module):
 def trained(run: Run, networks: Networks, images: list[Any], steps: int) -> None:
     """Train the networks on random crops of images."""
     optimizer = torch.optim.Adam(networks.levels.parameters(), lr=RATE)
-    crops = Crops(images, CROP, BATCH, seed=777)
+    crops = Crops([Pool(images)], CROP, BATCH, seed=777)
     for step in range(steps):
         for group in optimizer.param_groups:
             cosine = 0.03 + 0.97 * (1 + math.cos(math.pi * step / steps)) / 2
@@ -205,7 +205,7 @@ def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
     began = time.process_time()
     trained(run, networks, load_images(inputs.shards.folder), settings.steps)
     held_out = load_images(inputs.shards.folder, "val-*.tar", limit=60)
-    validation = Crops(held_out, CROP, BATCH, seed=778)
+    validation = Crops([Pool(held_out)], CROP, BATCH, seed=778)
     rows = [row_of(networks, validation, quality) for quality in QUALITIES]
     return {
         "crops": settings.steps * BATCH,

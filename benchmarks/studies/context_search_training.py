@@ -17,7 +17,7 @@ from codec.models.torch_model import save_model
 from codec.train.codec import loop
 from codec.train.codec.export import as_model, context_prior
 from codec.train.config import load_config
-from codec.train.data import Crops, load_images
+from codec.train.data import Crops, Pool, load_images
 
 WARMUP = 50  # steps of the linear warm-up
 
@@ -64,7 +64,9 @@ def measure(run: Run, inputs: Inputs, settings: Settings) -> None:
     training = loop.Run(config, settings.folder, torch.device("cpu"))
     training.place()
     training.load()
-    crops = Crops(load_images(inputs.shards.folder), config.crop, config.batch, config.seed * 1000)
+    crops = Crops(
+        [Pool(load_images(inputs.shards.folder))], config.crop, config.batch, config.seed * 1000
+    )
     plain = training.average.quantizer
     lengths = Lengths(inputs.model.load().prior)
     for networks in (training.networks, training.average):

@@ -53,7 +53,7 @@ from codec.lagrangian import (
     Term,
     mixture_information,
 )
-from codec.train.data import Crops, load_images
+from codec.train.data import Crops, Pool, load_images
 from codec.train.detail import features as deep
 from codec.train.family.loop import Family, FamilyConfig, perceptron, train_family
 
@@ -121,8 +121,8 @@ def digits(seed: int) -> Images:
 
 def photographs(shards: Shards, seed: int) -> Images:
     """Crops that the seed draws, and the 32 main axes of the deep features of training crops."""
-    train = Crops(load_images(shards.folder, "train-*.tar", 300), 64, 1536, seed)(0)
-    test = Crops(load_images(shards.folder, "val-*.tar"), 64, 512, seed)(0)
+    train = Crops([Pool(load_images(shards.folder, "train-*.tar", 300))], 64, 1536, seed)(0)
+    test = Crops([Pool(load_images(shards.folder, "val-*.tar"))], 64, 512, seed)(0)
     x = avg_pool2d(torch.cat([train, test]).mean(1), 2).add(1).div(2).contiguous()
     network = deep.Features().eval()
 

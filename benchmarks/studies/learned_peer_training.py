@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from benchmarks.harness import Benchmark, Run
 from benchmarks.inputs import Folder
 from benchmarks.studies.learned_peer import CHECKPOINT, network, rate_and_error, work
-from codec.train.data import Crops, load_images
+from codec.train.data import Crops, Pool, load_images
 
 LOG = "log.jsonl"
 PEAK, CLIP = 255.0**2, 1.0
@@ -154,7 +154,7 @@ def measure(run: Run, inputs: Inputs, settings: Settings) -> None:
     settings.folder.mkdir(parents=True, exist_ok=True)
     training = Training(settings, inputs.start)
     images = load_images(inputs.photographs.path)
-    batches = Crops(images, settings.crop, settings.batch, settings.seed)
+    batches = Crops([Pool(images)], settings.crop, settings.batch, settings.seed)
     bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
     saved = logged = time.monotonic()
     sums: list[tuple[float, float]] = []

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from bitstream.errors import CodecError
 from codec.networks.pyramid import ModelConfig
 from codec.options import EFFORT
+from codec.train.data import Source
 from codec.untrusted import in_range, reason
 
 Config = TypeVar("Config")
@@ -52,7 +53,9 @@ class TrainConfig:
     """Settings of one training run; the defaults train the packaged model on a CPU."""
 
     model: ModelConfig = field(default_factory=ModelConfig)
+    start: str = ""  # a trained model to begin from, name or folder, grown where `model` is larger
     steps: int = 40_000
+    sources: tuple[Source, ...] = (Source(),)  # where crops come from
     batch: int = 8  # crops a step, of all processes together
     crop: int = 160  # pixels a side, a multiple of the coarsest cell
     rate: float = 4e-4  # peak learning rate of Adam, cosine decay to a twentieth
@@ -97,7 +100,10 @@ def check_numbers(settings: Any) -> None:
     for setting in dataclasses.fields(settings):
         name, value, like = setting.name, getattr(settings, setting.name), setting.default
         least, most = RANGES.get(name, (0, 10**6))
-        if type(like) is int:
+        if name == "sources":
+            if not value or not all(isinstance(source, Source) for source in value):
+                raise ValueError("sources names none: expected one or more tables")
+        elif type(like) is int:
             in_range(name, value, least, most)
         elif isinstance(like, float | tuple):
             length = len(like) if isinstance(like, tuple) else 0
@@ -130,10 +136,19 @@ def _changed(config: Config, settings: dict[str, Any]) -> Config:
             inner = ModelConfig.from_json(json.dumps(json.loads(inner.to_json()) | value))
         elif nested:
             inner = _changed(inner, value)
+        elif name == "sources":
+            inner = _sources(value)
         else:
             inner = tuple(value) if isinstance(value, list) else value
         changes[name] = inner
     return dataclasses.replace(config, **changes)  # type: ignore[type-var]
+
+
+def _sources(tables: Any) -> tuple[Source, ...]:
+    """The sources of a list of tables; TypeError or ValueError if they are not valid."""
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ValueError(f"sources is {tables!r:.40}, expected a list of tables")
+    return tuple(_changed(Source(), table) for table in tables)
 
 
 def load_config(path: Path | None, overrides: list[str]) -> TrainConfig:

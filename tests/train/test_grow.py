@@ -13,7 +13,7 @@ from codec.models.torch_model import torch_engine
 from codec.networks.pyramid import Level, ModelConfig
 from codec.train.codec.grow import grow
 from codec.train.codec.objective import Objective
-from codec.train.data import Crops
+from codec.train.data import Crops, Pool
 
 SMALL = ModelConfig(
     levels=(Level(32, 16, 1, 16), Level(16, 16, 2, 16), Level(8, 8, 1, 16)),
@@ -37,7 +37,7 @@ def crops():
     rows, columns = np.mgrid[0:160, 0:160]
     waves = [np.sin(rows / (3 + k)) * 60 + np.cos(columns / (5 + k)) * 60 + 128 for k in range(3)]
     image = np.stack(waves, axis=2) + np.random.default_rng(0).normal(0, 6, (160, 160, 3))
-    return Crops([np.clip(image, 0, 255).astype(np.uint8)], 64, 4, 0)
+    return Crops([Pool([np.clip(image, 0, 255).astype(np.uint8)])], 64, 4, 0)
 
 
 def quality_of(config, lam):

@@ -13,18 +13,20 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from bitstream.errors import CodecError
+from codec.models.loading import load_model
 from codec.networks.quantizer import ResidualQuantizer, Stage, least
 from codec.train.codec.linear import GRID, entropy_kmeans
-from codec.train.codec.loop import Log, schedule
+from codec.train.codec.loop import Log, schedule, train
 from codec.train.config import TrainConfig, configured, load_config
-from codec.train.data import Crops, load_images
+from codec.train.data import Crops, Pool, Source, load_images
 from codec.train.detail.loop import DetailTraining
 from codec.train.dispatch import run
 from codec.train.family.loop import FamilyConfig
 
-TOY = {
+TOY: dict[str, Any] = {
     "model.levels": [
         {"cell": 32, "dim": 8, "stages": 1, "codes": 16},
         {"cell": 16, "dim": 8, "stages": 2, "codes": 16},
@@ -245,7 +247,66 @@ def test_training_has_the_cores_that_it_may_use(
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:
     images = [np.zeros((64, 64, 3), np.uint8)]
     with pytest.raises(CodecError, match="multiple"):
-        Crops(images, 64, 5, 0, share=(0, 2))
-    whole = Crops(images, 64, 4, 0)(3)
-    shares = [Crops(images, 64, 4, 0, share=(rank, 2))(3) for rank in (0, 1)]
+        Crops([Pool(images)], 64, 5, 0, share=(0, 2))
+    whole = Crops([Pool(images)], 64, 4, 0)(3)
+    shares = [Crops([Pool(images)], 64, 4, 0, share=(rank, 2))(3) for rank in (0, 1)]
     assert torch.equal(torch.cat(shares), whole)
+
+
+def test_crops_of_several_sources() -> None:
+    """Each source as often as its weight says, each scale as often; batches depend on the step."""
+    white = np.full((64, 64, 3), 255, np.uint8)
+    ramp = np.repeat(np.arange(0, 128, dtype=np.uint8)[None, :, None], 100, axis=0).repeat(3, 2)
+    sources = [Pool([white], weight=3), Pool([ramp], scales=(1, 1.5, 2))]
+    crops = Crops(sources, 32, 8, seed=1)
+    batches = [crops(step) for step in range(60)]
+    slopes = torch.cat([(b[:, 0, 16, 24] - b[:, 0, 16, 8]).abs() * 127.5 / 16 for b in batches])
+    shares = [float((slopes - slope).abs().lt(0.1).float().mean()) for slope in (0, 1, 1.5, 2)]
+    assert sum(shares) == pytest.approx(1)
+    assert np.allclose(shares, [3 / 4, 1 / 12, 1 / 12, 1 / 12], atol=0.05)
+    for step in (59, 3, 4):  # made ahead or not
+        assert torch.equal(Crops(sources, 32, 8, seed=1)(step), batches[step])
+        assert torch.equal(crops(step), batches[step])
+    with pytest.raises(CodecError, match="both sides >= 96 pixels"):
+        Crops([Pool([white], scales=(3,))], 32, 8, seed=1)
+
+
+def test_sources_are_read_from_settings() -> None:
+    native = {"shards": "train-native-*.tar", "weight": 0.5, "scales": [1, 1.5, 2]}
+    config = load_config(None, [f"sources={json.dumps([native, {'shards': 'train-0*.tar'}])}"])
+    assert config.sources == (
+        Source("train-native-*.tar", 0.5, (1, 1.5, 2)),
+        Source("train-0*.tar"),
+    )
+    for setting, sentence in (
+        ("[]", "sources names none"),
+        ("3", "sources is 3, expected a list of tables"),
+        ('[{"scale": 2}]', "unknown training setting 'scale'"),
+        ('[{"weight": 0}]', "weight is 0, expected a number above 0"),
+        ('[{"scales": [0.5]}]', "scales is (0.5,), expected numbers in 1..16"),
+        ('[{"scales": []}]', "scales is (), expected numbers in 1..16"),
+        ('[{"shards": 3}]', "shards is 3, expected a pattern"),
+    ):
+        with pytest.raises(CodecError) as caught:
+            load_config(None, [f"sources={setting}"])
+        assert sentence in str(caught.value)
+
+
+def test_a_run_begins_with_a_trained_model(photographs: Path, tmp_path: Path) -> None:
+    """One of the same shape is taken over, a smaller one grows."""
+    toy = [f"{key}={json.dumps(value)}" for key, value in TOY.items()]
+    first, second = tmp_path / "first", tmp_path / "second"
+    train(load_config(None, [*toy, "contexts=0", "steps=3"]), photographs, first)
+    start = f"start={json.dumps(str(first / 'model'))}"
+    train(load_config(None, [*toy, "contexts=0", "steps=1", "rate=0", start]), photographs, second)
+    before, after = (
+        load_file(folder / "model" / "weights.safetensors") for folder in (first, second)
+    )
+    still = [name for name in before if "quantizer" not in name]  # codebooks are means of what came
+    assert all(torch.equal(before[name], after[name]) for name in still)
+    wider = [dict(level) | {"dim": 12} for level in TOY["model.levels"]]
+    larger = load_config(
+        None, [*toy, "contexts=0", "steps=1", start, f"model.levels={json.dumps(wider)}"]
+    )
+    train(larger, photographs, tmp_path / "third")
+    assert load_model(tmp_path / "third" / "model").config == larger.model

@@ -15,19 +15,22 @@ from torch.nn.parallel import DistributedDataParallel
 
 from bitstream.errors import CodecError
 from codec.files import naming, writing
-from codec.models.torch_model import save_model
+from codec.models.loading import load_model
+from codec.models.torch_model import save_model, torch_engine
 from codec.networks.layers import channels_last
 from codec.networks.pyramid import Networks
 from codec.networks.quantizer import RANGES
 from codec.train.checkpoint import Checkpoint, has_checkpoint, lock
 from codec.train.clock import Clock
 from codec.train.codec.export import as_model, context_prior, static_prior
+from codec.train.codec.grow import grow
 from codec.train.codec.linear import GRID, initialise
 from codec.train.codec.objective import Objective, Statistics
 from codec.train.config import TrainConfig
-from codec.train.data import Crops, load_images
+from codec.train.data import Crops
 from codec.train.kernels.convolution import accelerate
 
+GROWTH_BATCHES = 28  # that new axes and codebooks are fitted on
 GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -58,7 +61,18 @@ class Run:
         self.step = 0
 
     def start(self, crops: Crops) -> None:
-        """Set a new run to the linear optimum."""
+        """Set a new run to the linear optimum, or to the model that it starts from.
+
+        Raises:
+            CodecError: that model is not there or not valid, or does not grow into this one.
+        """
+        config = self.config
+        if config.start:
+            small = torch_engine(load_model(config.start, "cpu")).networks
+            if small.config != config.model:
+                small = grow(small, config.model, crops, GROWTH_BATCHES, config.seed)
+            self.networks.load_state_dict(small.state_dict())
+            return
         bits = initialise(self.networks, crops, self.config.start_batches, seed=self.config.seed)
         for number, shares in enumerate(self.networks.quantizer.shares):
             lam = self.config.model.lagrange(100 * (number + 0.5) / RANGES)
@@ -133,14 +147,14 @@ def train(
     device = torch.device("cuda", local) if cuda else torch.device("cpu")
     checkpoint = has_checkpoint(out, resume)
     seed = config.seed * 1000
-    images = load_images(data)
-    crops = Crops(images, config.crop, config.batch, seed, share=(rank, world))
+    sources = [source.load(data) for source in config.sources]
+    crops = Crops(sources, config.crop, config.batch, seed, share=(rank, world))
     out.mkdir(parents=True, exist_ok=True)
     if world > 1:
         torch.distributed.init_process_group("nccl" if cuda else "gloo")
     run = Run(config, out, device)
     if not checkpoint:
-        run.start(Crops(images, config.crop, config.batch, seed))
+        run.start(Crops(sources, config.crop, config.batch, seed))
     run.place()
     if checkpoint:
         run.load()
@@ -159,7 +173,7 @@ def train(
             run.save()
             save_model(as_model(run.average, static_prior(run.average)), out / "model")
     if log and config.contexts and run.step >= config.steps:
-        whole = Crops(images, config.crop, config.batch, seed)
+        whole = Crops(sources, config.crop, config.batch, seed)
         save_model(as_model(run.average, context_prior(run.average, whole, config)), out / "model")
     if world > 1:
         torch.distributed.destroy_process_group()

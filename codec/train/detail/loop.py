@@ -22,7 +22,7 @@ from codec.train.clock import Clock
 from codec.train.codec.coding import quantising
 from codec.train.codec.loop import GOLDEN, Log
 from codec.train.config import check_numbers
-from codec.train.data import Crops, load_images
+from codec.train.data import Crops, Source
 from codec.train.detail.losses import Judge, Weights
 
 
@@ -41,6 +41,7 @@ class DetailTraining:
     warmup: int = 200
     clip: float = 1.0  # largest gradient norm of r
     average: float = 0.999  # decay of the weight average that ships
+    sources: tuple[Source, ...] = (Source(),)  # where crops come from
     qualities: tuple[float, float] = (0, 90)  # range that steps draw from
     seed: int = 0
     save_seconds: float = 300.0
@@ -167,7 +168,8 @@ def train_detail(
         OSError: a file cannot be written; the last checkpoint stays.
     """
     checkpoint = has_checkpoint(out, resume)
-    crops = Crops(load_images(data), config.crop, config.batch, config.seed * 1000)
+    sources = [source.load(data) for source in config.sources]
+    crops = Crops(sources, config.crop, config.batch, config.seed * 1000)
     out.mkdir(parents=True, exist_ok=True)
     base = load_model(config.base)
     torch_engine(base).networks.requires_grad_(False)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from bitstream.errors import CodecError
 from codec.lagrangian import find
-from codec.train.data import Crops, load_images
+from codec.train.data import Crops, Pool, load_images
 from codec.train.family.loop import Family, FamilyConfig, train_family
 
 SHOWN = 8  # images a row of samples.png
@@ -54,7 +54,7 @@ def train_folder(name: str, config: FamilyConfig, data: Path, out: Path) -> None
 
 def crops(data: Path, config: FamilyConfig) -> Tensor:
     """Random crops of a source's photographs: (crops, 3, side, side) float32 in 0..1."""
-    return Crops(load_images(data), config.side, config.crops, config.seed)(0).add(1).div(2)
+    return Crops([Pool(load_images(data))], config.side, config.crops, config.seed)(0).add(1).div(2)
 
 
 def classes(data: Path, config: FamilyConfig) -> tuple[Tensor, Tensor]:
