@@ -1,9 +1,6 @@
 """The verb `eval`."""
 
-import sys
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -21,11 +18,11 @@ from codec.cli.common import (
     one_sentence,
     say,
 )
+from codec.cli.progress import Bar
 from codec.files import refuse_overwrite
 
 T = TypeVar("T", int, float)
 OURS = ("realisms", "samples", "model", "device")  # options that mean nothing to other codecs
-Done = Callable[[Path, str | None], None]
 
 
 class Codec(StrEnum):
@@ -50,16 +47,20 @@ def evaluate(
     ] = Path("results.json"),
     qualities: Annotated[
         str | None,
-        typer.Option("-q", "--quality", metavar="Q,...", help="Qualities, such as 5,15,30."),
+        typer.Option(
+            "-q", "--quality", metavar="Q,...", help="Qualities of the codec, such as 5,15,30."
+        ),
     ] = None,
     targets: Annotated[
         str | None,
         typer.Option(
-            "--target-bpp", metavar="F,...", help="Per image the best within F bits a pixel."
+            "--target-bpp",
+            metavar="F,...",
+            help="Bits per pixel: each image has the largest file within.",
         ),
     ] = None,
     realisms: Annotated[
-        str, typer.Option("--realism", metavar="A,...", help="0..1 each, for bibcodec.")
+        str, typer.Option("--realism", metavar="A,...", help="Realisms of our decoder, 0..1 each.")
     ] = "0,1",
     samples: Annotated[
         int, typer.Option("--samples", min=1, metavar="K", help="Seeds per realism above 0.")
@@ -67,25 +68,34 @@ def evaluate(
     codec: Annotated[Codec, typer.Option("--codec", help="The codec to run.")] = Codec.BIBCODEC,
     decoded: Annotated[
         Path | None,
-        typer.Option("--decoded", metavar="DIR", help="Images that another codec decoded, and ..."),
+        typer.Option(
+            "--decoded",
+            metavar="DIR",
+            help="Folder of images that another codec decoded, named as the originals.",
+        ),
     ] = None,
     coded: Annotated[
-        Path | None, typer.Option("--bytes", metavar="DIR", help="... its files, of equal names.")
+        Path | None,
+        typer.Option(
+            "--bytes", metavar="DIR", help="Folder of the files that --decoded was decoded from."
+        ),
     ] = None,
     name: Annotated[
         str | None,
-        typer.Option("--name", metavar="NAME", help="... and its name (default: the folder's)."),
+        typer.Option(
+            "--name", metavar="NAME", help="Name of the codec of --decoded (default: its folder's)."
+        ),
     ] = None,
     lpips: Annotated[
         Path | None,
         typer.Option(
-            "--lpips", metavar="FILE", help="Measure LPIPS 0.1, with weights of its SqueezeNet."
+            "--lpips", metavar="FILE", help="Measure LPIPS 0.1: file of its SqueezeNet weights."
         ),
     ] = None,
     dists: Annotated[
         Path | None,
         typer.Option(
-            "--dists", metavar="FILE", help="Measure DISTS, with torchvision's vgg16-397923af.pth."
+            "--dists", metavar="FILE", help="Measure DISTS: torchvision's vgg16-397923af.pth."
         ),
     ] = None,
     fid: Annotated[
@@ -93,12 +103,15 @@ def evaluate(
         typer.Option(
             "--fid",
             metavar="FILE",
-            help="Measure FID/256, with pt_inception-2015-12-05-6726825d.pth.",
+            help="Measure FID/256: pt_inception-2015-12-05-6726825d.pth.",
         ),
     ] = None,
     model: Model = "default",
     device: On = Device.CPU,
-    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, metavar="N", help="Processes.")] = 1,
+    jobs: Annotated[
+        int,
+        typer.Option("-j", "--jobs", min=1, metavar="N", help="Processes that measure at once."),
+    ] = 1,
     force: Force = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
@@ -137,9 +150,10 @@ def evaluate(
         )
         images = evaluation.photographs(folder)
         executor = partial(evaluation.processes, jobs=jobs)
-        with progress(len(images), quiet) as done:
+        with Bar(len(images), quiet=quiet) as bar:
+            told = partial(tell, bar)
             result = evaluation.to_file(
-                plan, images, output, name=name, force=force, executor=executor, progress=done
+                plan, images, output, name=name, force=force, executor=executor, progress=told
             )
         errors = result["meta"]["errors"]
     if not quiet:
@@ -168,26 +182,8 @@ def numbers(text: str | None, name: str, kind: type[T]) -> tuple[T, ...]:
         raise typer.BadParameter(f"{name} {text}: expected numbers with commas between") from None
 
 
-@contextmanager
-def progress(images: int, quiet: bool) -> Iterator[Done]:
-    """What to call for every image: it says what was wrong, and moves a bar on a terminal."""
-
-    def tell(path: Path, error: str | None) -> None:
-        if error:
-            say(f"bibcodec: {error}")
-
-    if quiet or not sys.stderr.isatty():
-        yield tell
-        return
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import Progress  # noqa: PLC0415
-
-    with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("measuring", total=images)
-
-        def advance(path: Path, error: str | None) -> None:
-            if error:
-                bar.console.print(f"bibcodec: {error}", markup=False, highlight=False)
-            bar.update(task, advance=1, description=path.name)
-
-        yield advance
+def tell(bar: Bar, path: Path, error: str | None) -> None:
+    """Tell of a finished image: what was wrong with it, and one more on the bar."""
+    if error:
+        bar.say(f"bibcodec: {error}")
+    bar.advance()

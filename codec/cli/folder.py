@@ -1,9 +1,7 @@
 """What `encode` and `decode` do with a folder."""
 
-import sys
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,6 +11,7 @@ from codec.batch import folder
 from codec.batch.folder import Options, Processes, Shard, Work
 from codec.batch.manifest import Manifest, Record
 from codec.cli.common import How, say
+from codec.cli.progress import Bar
 from codec.errors import CodecError
 
 
@@ -51,21 +50,11 @@ def run(
     manifest = Manifest(out / part.manifest, about, resume=how.resume, force=how.force)
     before = sum(manifest.has(job.name, job.target) for job in found)
     start = time.perf_counter()
-    failed = 0
     try:
-        with bar(len(found), before, how.quiet) as advance:
-
-            def done(record: Record) -> None:
-                nonlocal failed
-                if record["warning"] is not None and not how.quiet:
-                    say(f"bibcodec: {record['file']}: {record['warning']}")
-                if record["error"] is not None:
-                    failed += 1
-                    say(f"bibcodec: {record['file']}: {record['error']}")
-                advance()
-
+        with Bar(len(found), before, how.quiet) as bar:
+            tell = Teller(bar, how.quiet)
             of = Processes.of(how.jobs, how.threads)
-            folder.run(work, found, manifest, options=options, processes=of, done=done)
+            folder.run(work, found, manifest, options=options, processes=of, done=tell)
     finally:
         manifest.close()
     seconds = time.perf_counter() - start
@@ -73,34 +62,33 @@ def run(
     if not how.quiet:
         total = sum(manifest.records[job.name]["bytes"] for job in found)
         say(
-            f"{source} -> {out}: {len(found) - failed} files, {total:,} bytes, {failed} failed, "
+            f"{source} -> {out}: {len(found) - tell.failed} files, {total:,} bytes, "
+            f"{tell.failed} failed, "
             f"{before} were done, {seconds:.1f} s, {now / seconds:.2f} files/s"
         )
-    raise typer.Exit(1 if failed else 0)
+    raise typer.Exit(1 if tell.failed else 0)
 
 
-@contextmanager
-def bar(total: int, before: int, quiet: bool) -> Iterator[Callable[[], None]]:
-    """A progress bar with rate and time to go on stderr, on a terminal only."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich import progress  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415
+class Teller:
+    """Tells of every finished file: its warning or error, and one more on the bar.
 
-    columns = (
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TextColumn("{task.fields[rate]:.2f} files/s, to go"),
-        progress.TimeRemainingColumn(),
-    )
-    start, count = time.perf_counter(), 0
-    with progress.Progress(*columns, console=Console(stderr=True)) as shown:
-        task = shown.add_task("", total=total, completed=before, rate=0.0)
+    Args:
+        bar: of the run.
+        quiet: no warnings.
 
-        def advance() -> None:
-            nonlocal count
-            count += 1
-            shown.update(task, advance=1, rate=count / (time.perf_counter() - start))
+    Attributes:
+        failed: how many files could not be coded.
+    """
 
-        yield advance
+    def __init__(self, bar: Bar, quiet: bool) -> None:
+        self._bar, self._quiet = bar, quiet
+        self.failed = 0
+
+    def __call__(self, record: Record) -> None:
+        """Tell of the file of a record."""
+        if record["warning"] is not None and not self._quiet:
+            self._bar.say(f"bibcodec: {record['file']}: {record['warning']}")
+        if record["error"] is not None:
+            self.failed += 1
+            self._bar.say(f"bibcodec: {record['file']}: {record['error']}")
+        self._bar.advance()
