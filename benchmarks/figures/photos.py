@@ -25,7 +25,7 @@ from codec.runtime.model import CodecModel
 PICTURES = schema.ROOT / "docs" / "pictures"
 CROP = (256, 192)
 LABEL = 18
-FIRST = {"kodim24": (350, 150), "kodim08": (300, 180)}  # image -> left, top of its crop
+FIRST = {"kodim22": (250, 150), "kodim13": (250, 300)}  # image -> left, top of its crop
 DETAIL = {
     "kodim05": (200, 130),
     "kodim08": (300, 180),
