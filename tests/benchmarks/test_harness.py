@@ -56,6 +56,7 @@ def declare(tmp_path, monkeypatch):
     """Make a benchmark of a measuring function, and run it with arguments."""
     monkeypatch.setattr(harness, "CACHE", tmp_path / "cache")
     monkeypatch.setattr(inputs, "UNPACKED", tmp_path / "unpacked")
+    monkeypatch.setattr(schema, "commit", lambda: "0123456789ab")  # CI's copy is no checkout
 
     def declared(measure, result="made.json"):
         module = ModuleType("benchmarks.quality.made")
@@ -223,6 +224,16 @@ def test_faults_of_a_result_are_named(tmp_path, change, said):
     path.write_text(json.dumps(result))
     with pytest.raises(AssertionError, match=said):
         assert not schema.faults(path), "; ".join(schema.faults(path))
+
+
+def test_without_git_the_commit_is_the_environments(monkeypatch, tmp_path):
+    monkeypatch.setattr(schema, "ROOT", tmp_path)
+    monkeypatch.setenv("COMMIT", "0123456789ab")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert schema.commit() == "0123456789ab"
+    monkeypatch.delenv("COMMIT")
+    assert schema.commit() is None
+    assert schema.changes() == ""
 
 
 def test_turns_take_every_call_in_order():
