@@ -77,10 +77,16 @@ def by_gamma(gamma: float | None, chromaticities: Iterable[float] | None) -> Col
         (True, False)
     """
     primaries = tuple(chromaticities or _SRGB)
-    if len(primaries) != 8 or min(primaries[1::2]) <= 0:
+    if len(primaries) != 8 or min(primaries[1::2]) <= 0 or not _span_a_triangle(primaries):
         primaries = _SRGB
     exponent = 1 / gamma if gamma and 0.1 <= gamma <= 10 else _SRGB_CURVE
     return ColourSpace(primaries, exponent)
+
+
+def _span_a_triangle(primaries: Chromaticities) -> bool:
+    """Whether red, green and blue are not on one line."""
+    red, green, blue = np.asarray(primaries).reshape(4, 2)[1:]
+    return bool(abs(np.linalg.det(np.stack([green - red, blue - red]))) > 1e-3)
 
 
 def by_code_points(primaries: int, transfer: int) -> tuple[ColourSpace | None, str]:

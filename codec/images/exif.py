@@ -29,6 +29,7 @@ _THUMBNAIL_AT, _THUMBNAIL_BYTES = 0x0201, 0x0202
 _STRIPS_AT, _STRIPS_BYTES = 0x0111, 0x0117
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I"}
+_NUMBERS = (3, 4, 8, 9)  # the types in which an orientation is taken; Exif has only the first
 _MANY = 16  # of integers that are read of one entry
 
 
@@ -64,7 +65,7 @@ def orientation(exif: bytes) -> int | None:
     """
     block = _Block(exif)
     entry = block.directory(block.start).entries.get(_ORIENTATION)
-    value = block.numbers(entry)[:1] if entry else []
+    value = block.numbers(entry)[:1] if entry and entry.kind in _NUMBERS else []
     return value[0] if value and 1 <= value[0] <= 8 else None
 
 
