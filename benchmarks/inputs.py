@@ -117,7 +117,7 @@ class Model:
         """The model, on the CPU."""
         import codec  # noqa: PLC0415  (without torch until a model is loaded)
 
-        return codec.load_model(self.source, "cpu")
+        return codec.load_model(self.source, "cpu", "torch")
 
     @cached_property
     def identity(self) -> str:

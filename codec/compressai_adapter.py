@@ -201,7 +201,7 @@ def bibcodec(
         raise CodecError(f"bibcodec has no model trained for {metric}: use -m mse")
     if not pretrained:
         raise CodecError("bibcodec comes trained: pretrained=True; `bibcodec train` makes others")
-    loaded = model if isinstance(model, CodecModel) else load_model(model, "cpu")
+    loaded = model if isinstance(model, CodecModel) else load_model(model, "cpu", "torch")
     return BibCodec(loaded, quality, realism)
 
 
@@ -236,7 +236,7 @@ def _model(files: Mapping[str, Tensor]) -> CodecModel:
         for name in (*FILES, DETAIL):
             if name in files:
                 (Path(folder) / name).write_bytes(files[name].cpu().numpy().tobytes())
-        return load_model(folder, "cpu")
+        return load_model(folder, "cpu", "torch")
 
 
 def _samples(x: Tensor) -> list[Samples]:

@@ -44,6 +44,7 @@ def decode(
     keep: Collection[str] = METADATA,
     device: str = "auto",
     tile: int = TILE,
+    engine: str = "auto",
 ) -> Image.Image:
     """Decode a file.
 
@@ -60,6 +61,7 @@ def decode(
         keep: which of "icc", "exif" and "xmp" to hand out.
         device: "auto", "cpu" or "cuda"; where the model is loaded, if it is not loaded yet.
         tile: pixels a side, at least 512, of what the networks see at once, see `encode`.
+        engine: what runs the networks, see `encode`.
 
     Returns:
         An image of mode L, LA, RGB or RGBA; `info` has "icc_profile", "exif" and "xmp" as far as
@@ -80,7 +82,7 @@ def decode(
         <PIL.Image.Image image mode=L size=64x48 at ...>
     """
     options = DecodeOptions(realism, seed, allow_partial, limits, tuple(keep))
-    return open_file(data, options, Running(model, device, tile)).image()
+    return open_file(data, options, Running(model, device, tile, engine)).image()
 
 
 def open_file(data: CodedSource, options: DecodeOptions, running: Running) -> DecodedFile:
@@ -92,7 +94,7 @@ def open_file(data: CodedSource, options: DecodeOptions, running: Running) -> De
     seed = options.seed_for(file.seed)
     from codec.models.loading import matching_network  # noqa: PLC0415  (torch: not for `info`)
 
-    network = matching_network(file.header, running.model, running.device)
+    network = matching_network(file.header, running)
     indices = stream.decode_indices(
         file.payload, network.prior, file.header, allow_partial=options.allow_partial
     )

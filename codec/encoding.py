@@ -44,6 +44,7 @@ def encode(
     allow_truncated: bool = False,
     device: str = "auto",
     tile: int = TILE,
+    engine: str = "auto",
 ) -> bytes:
     """Encode an image.
 
@@ -62,6 +63,7 @@ def encode(
         device: "auto", "cpu" or "cuda"; where the model is loaded, if it is not loaded yet.
         tile: pixels a side, at least 512, of what the networks see at once. It bounds their memory
             and does not change the file.
+        engine: what runs the networks: "onnx" (onnxruntime), "torch", or "auto" for the faster one.
 
     Returns:
         The file.
@@ -89,7 +91,7 @@ def encode(
     options = EncodeOptions(
         quality, target_bpp, target_size, seed, effort, tuple(keep), allow_truncated
     )
-    coded = encode_image(image, options, Running(model, device, tile))
+    coded = encode_image(image, options, Running(model, device, tile, engine))
     novelty.warn_if_unusual(coded.novelty)
     return coded.data
 
@@ -115,7 +117,7 @@ def encode_image(image: ImageSource, options: EncodeOptions, running: Running) -
     refuse_beyond_limits(strips.width, strips.height, chunks)
     from codec.models.loading import network_of  # noqa: PLC0415  (torch: not for `info`)
 
-    network = network_of(running.model, running.device)
+    network = network_of(running)
     builder = FileBuilder(network, strips.width, strips.height, chunks)
     budget = options.budget(strips.width * strips.height)
     analysis = network.analyze(strips, running.tile)  # the encoder network runs here, once

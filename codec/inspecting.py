@@ -7,7 +7,7 @@ from bitstream.alpha import alpha_plane
 from bitstream.container import Container
 from codec.files import CodedSource, read_coded
 from codec.images.chunks import chunk_sizes, picture_metadata, picture_mode
-from codec.options import DEFAULT_LIMITS, NO_LIMITS, DecodeLimits, Model, StreamInfo
+from codec.options import DEFAULT_LIMITS, NO_LIMITS, DecodeLimits, Model, Running, StreamInfo
 
 
 def info(data: CodedSource, *, novelty: bool = False, model: Model = "default") -> StreamInfo:
@@ -57,7 +57,7 @@ def verify(
 
     raw = read_coded(data)
     file = container.parse(raw, limits)
-    network = matching_network(file.header, model, "cpu")
+    network = matching_network(file.header, Running(model, "cpu", engine="quick"))
     stream.decode_indices(file.payload, network.prior, file.header)
     picture_metadata(file)
     alpha_plane(file.chunks, file.header.height, file.header.width)
@@ -68,6 +68,6 @@ def _novelty(file: Container, model: Model) -> float | None:
     """How unusual a parsed file's image is to the model that wrote it."""
     from codec.models.loading import matching_network  # noqa: PLC0415  (torch: not for `info`)
 
-    network = matching_network(file.header, model, "cpu")
+    network = matching_network(file.header, Running(model, "cpu", engine="quick"))
     indices = stream.decode_indices(file.payload, network.prior, file.header)
     return network.novelty(indices, file.header, len(file.payload))

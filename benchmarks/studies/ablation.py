@@ -136,7 +136,7 @@ def trained(inputs: Inputs, steps: int, changes: list[str]) -> CodecModel:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         train_detail(config, inputs.shards.folder, out)
-        return load_model(out / "model", "cpu")
+        return load_model(out / "model", "cpu", "torch")
 
 
 def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:

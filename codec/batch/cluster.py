@@ -27,6 +27,8 @@ from codec.errors import CodecError
 from codec.evaluation.plan import Plan
 from codec.evaluation.run import Outcome, Progress, attempt, photographs, to_file
 from codec.images.load import suffixes
+from codec.options import Running
+from codec.runtime.cpu import limit_threads
 
 MANIFEST = "manifest"  # folder of the parquet files, in the folder of the results
 SCHEMA = pa.schema(
@@ -189,12 +191,11 @@ class Encoder:
     """Encodes batches of names; Ray keeps it and its model (see `encode` for the arguments)."""
 
     def __init__(self, source: str, out: str, options: dict[str, Any], threads: int) -> None:
-        import torch  # noqa: PLC0415
+        from codec.models.loading import network_of  # noqa: PLC0415
 
-        from codec.models.loading import loaded  # noqa: PLC0415
-
-        torch.set_num_threads(threads)
-        loaded(options.get("model", "default"), options.get("device", "auto"))
+        limit_threads(threads)
+        known = {key: options[key] for key in ("model", "device", "engine") if key in options}
+        network_of(Running(**known))
         self._read, self._source = fsspec.core.url_to_fs(source)
         self._write, self._out = fsspec.core.url_to_fs(out)
         self._options = options

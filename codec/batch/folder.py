@@ -26,13 +26,15 @@ from codec.batch.manifest import Manifest, Record
 from codec.errors import CodecError, CodecWarning, sentence
 from codec.files import writing
 from codec.options import DecodeOptions, Running
+from codec.runtime.cpu import limit_threads
 
 Options = Mapping[str, Any]
 Work = Callable[[Path, Options], tuple[bytes, float]]
 
 AHEAD = 4  # files handed out at once, per process
 TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}\.tmp")  # what `codec.files.writing` names them
-OF_THE_MACHINE = ("device", "tile", "limits")  # options that may change when a run goes on
+# Options that may change when a run goes on.
+OF_THE_MACHINE = ("device", "engine", "tile", "limits")
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,7 @@ def run(
     _clear(left)
     pool = ProcessPoolExecutor(processes.count, get_context("spawn"), begin, (processes.threads,))
     try:
-        pool.submit(_warm, options["model"], options["device"]).result()
+        pool.submit(_warm, _running(options)).result()
         running: set[Future[Record]] = set()
         for job in left:
             running.add(
@@ -224,9 +226,7 @@ def begin(threads: int) -> None:
     parent = parent_process()
     if parent is not None:
         threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
-    import torch  # noqa: PLC0415  (not in the process that hands out files)
-
-    torch.set_num_threads(threads)
+    limit_threads(threads)
 
 
 def _follow(sentinel: int) -> None:
@@ -234,10 +234,10 @@ def _follow(sentinel: int) -> None:
     os._exit(1)
 
 
-def _warm(model: str, device: str) -> None:
-    from codec.models.loading import loaded  # noqa: PLC0415
+def _warm(running: Running) -> None:
+    from codec.models.loading import network_of  # noqa: PLC0415
 
-    loaded(model, device)
+    network_of(running)
 
 
 def _do(work: Work, job: Job, out: Path, options: Options, *, force: bool) -> Record:
@@ -276,6 +276,11 @@ def record_of(name: str, output: str, work: Callable[[], tuple[bytes, float]]) -
     return record
 
 
+def _running(options: Options) -> Running:
+    names = ("model", "device", "tile", "engine")
+    return Running(**{name: options[name] for name in names if name in options})
+
+
 def encoded(source: Path, options: Options) -> tuple[bytes, float]:
     """Encode a file: the coded bytes and their bits a pixel (options: of `codec.encode`)."""
     data = codec.encode(source, **options)
@@ -295,7 +300,7 @@ def decoded(source: Path, options: Options) -> tuple[bytes, float]:
         options["limits"],
         tuple(options["keep"]),
     )
-    running = Running(options["model"], options["device"], options["tile"])
+    running = _running(options)
     buffer = BytesIO()
     open_file(data, wanted, running).write(buffer, options["format"])
     return buffer.getvalue(), codec.info(data).bpp

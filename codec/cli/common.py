@@ -1,6 +1,5 @@
 """What the verbs share: types of options, errors as one sentence, progress, paths."""
 
-import os
 import sys
 import traceback
 import warnings
@@ -41,6 +40,20 @@ Coded = Annotated[str, typer.Argument(metavar="FILE", help="A .bibc file; - is s
 Output = Annotated[str | None, typer.Option("-o", "--output", metavar="OUT")]
 Model = Annotated[str, typer.Option("-m", "--model", help="Name or folder of a model.")]
 On = Annotated[Device, typer.Option("--device", help="Where the networks run.")]
+
+
+class Engine(StrEnum):
+    """What runs the networks."""
+
+    AUTO = "auto"
+    ONNX = "onnx"
+    TORCH = "torch"
+
+
+EngineOption = Annotated[
+    Engine,
+    typer.Option("--engine", help="What runs the networks: onnxruntime, torch, or the faster one."),
+]
 Threads = Annotated[
     int | None,
     typer.Option("--threads", min=1, max=1024, metavar="N", help="CPU threads (default all)."),
@@ -199,9 +212,14 @@ def of_folder(source: str, output: str | None, how: How) -> bool:
     return False
 
 
+def one_file(engine: Engine) -> str:
+    """The engine of a process that codes one file, see `codec.models.choose`."""
+    return "quick" if engine is Engine.AUTO else engine.value
+
+
 def set_threads(threads: int | None) -> None:
-    """Limit torch to so many CPU threads, now or once it is imported."""
+    """Use so many CPU threads, if there is a limit."""
     if threads is not None:
-        os.environ["OMP_NUM_THREADS"] = str(threads)
-        if "torch" in sys.modules:
-            sys.modules["torch"].set_num_threads(threads)
+        from codec.runtime.cpu import limit_threads  # noqa: PLC0415
+
+        limit_threads(threads)

@@ -13,6 +13,8 @@ import typer
 from codec.cli.common import (
     Coded,
     Device,
+    Engine,
+    EngineOption,
     Force,
     How,
     Jobs,
@@ -32,6 +34,7 @@ from codec.cli.common import (
     Verbose,
     kept,
     of_folder,
+    one_file,
     one_sentence,
     output_path,
     progress,
@@ -76,6 +79,7 @@ def decode(
     ] = False,
     strip: Stripped = None,
     device: On = Device.AUTO,
+    engine: EngineOption = Engine.AUTO,
     tile: Tile = TILE,
     threads: Threads = None,
     jobs: Jobs = None,
@@ -96,6 +100,7 @@ def decode(
         "allow_partial": allow_partial,
         "keep": kept(strip),
         "device": device,
+        "engine": engine,
         "tile": tile,
     }
     how = How(jobs, threads, shard, resume, force, quiet)
@@ -130,7 +135,7 @@ def decode(
         picture = open_file(
             data,
             DecodeOptions(realism, chosen, allow_partial, options["limits"], tuple(kept(strip))),
-            Running(model, device, tile),
+            Running(model, device, tile, one_file(engine)),
         )
         for path in outputs:
             with writing(path, force) as out:

@@ -10,6 +10,8 @@ import typer
 import codec
 from codec.cli.common import (
     Device,
+    Engine,
+    EngineOption,
     Force,
     How,
     Jobs,
@@ -25,6 +27,7 @@ from codec.cli.common import (
     Verbose,
     kept,
     of_folder,
+    one_file,
     one_sentence,
     output_path,
     progress,
@@ -68,6 +71,7 @@ def encode(
         bool, typer.Option("--allow-truncated", help="Take what a cut-off image file holds.")
     ] = False,
     device: On = Device.AUTO,
+    engine: EngineOption = Engine.AUTO,
     tile: Tile = TILE,
     threads: Threads = None,
     jobs: Jobs = None,
@@ -97,6 +101,7 @@ def encode(
         "keep": [*kept(strip), *([THUMBNAIL] if keep_thumbnail else [])],
         "allow_truncated": allow_truncated,
         "device": device,
+        "engine": engine,
         "tile": tile,
     }
     how = How(jobs, threads, shard, resume, force, quiet)
@@ -120,6 +125,7 @@ def encode(
         start = time.perf_counter()
         refuse_overwrite(path, force)
         set_threads(threads)
+        options["engine"] = one_file(engine)
         if image == STDIO:
             data = codec.encode(BufferedReader(Piped(sys.stdin.buffer)), **options)
             while sys.stdin.buffer.read(PIECE):  # what is behind the image: its writer goes on

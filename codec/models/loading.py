@@ -10,34 +10,38 @@ from pathlib import Path
 from bitstream.errors import CodecError, ModelMismatchError
 from bitstream.header import Header
 from bitstream.prior import Prior
+from codec.models.choose import choose_engine
 from codec.models.files import CONFIG, FILES, PRIOR
-from codec.models.torch_model import find_device, read_detail, read_networks, torch_model
-from codec.networks.pyramid import ModelConfig
+from codec.models.parts import Parts
+from codec.networks.config import ModelConfig
 from codec.novelty import load_calibration
-from codec.options import Model
+from codec.options import Running
 from codec.runtime.model import CodecModel
 from codec.untrusted import INVALID, read_text, reason
 
 
-def load_model(name: str | Path = "default", device: str = "auto") -> CodecModel:
+def load_model(
+    name: str | Path = "default", device: str = "auto", engine: str = "auto"
+) -> CodecModel:
     """Load a model: "default" is the one in the package, anything else is a folder.
 
     Args:
         name: "default", or a folder with config.json, weights.safetensors, prior.safetensors and,
             for synthesized detail, detail.safetensors; novelty.json is read if it is there.
         device: "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:N".
+        engine: what runs the networks, "onnx", "torch", "auto" or "quick", see `choose_engine`.
 
     Raises:
-        CodecError: the folder lacks a file or one of them is not valid, or there is no such device.
+        CodecError: the folder lacks a file or one of them is not valid, or there is no such device
+            or engine.
     """
-    place = find_device(device)
     folder = Path(__file__).parent / "default" if name == "default" else Path(name)
     missing = [file for file in FILES if not (folder / file).is_file()]
     if missing:
         raise CodecError(f"no model in {folder}: {', '.join(missing)} missing")
+    chosen = choose_engine(folder, device, engine)
     try:
         config = ModelConfig.from_json(read_text(folder / CONFIG))
-        networks, detail = read_networks(folder, config), read_detail(folder, config)
     except INVALID as error:
         raise CodecError(f"the model in {folder} is not valid: {reason(error)}") from error
     prior = Prior.load(folder / PRIOR)
@@ -48,26 +52,48 @@ def load_model(name: str | Path = "default", device: str = "auto") -> CodecModel
     for file in FILES:
         digest.update((folder / file).read_bytes())
     fingerprint = digest.digest()[:4]
-    calibration = load_calibration(folder, fingerprint, len(stages), len(config.levels))
-    return torch_model(
-        networks, prior, fingerprint, device=place, detail=detail, calibration=calibration
+    parts = Parts(
+        folder,
+        config,
+        prior,
+        fingerprint,
+        load_calibration(folder, fingerprint, len(stages), len(config.levels)),
     )
+    try:
+        return _on_torch(parts, device) if chosen == "torch" else _on_onnx(parts)
+    except INVALID as error:
+        raise CodecError(f"the model in {folder} is not valid: {reason(error)}") from error
+
+
+def _on_onnx(parts: Parts) -> CodecModel:
+    from codec.models.onnx_model import onnx_model  # noqa: PLC0415  (one engine is enough)
+
+    return onnx_model(parts)
+
+
+def _on_torch(parts: Parts, device: str) -> CodecModel:
+    from codec.models import torch_model  # noqa: PLC0415  (one engine is enough)
+
+    return torch_model.read_model(parts, torch_model.find_device(device))
 
 
 @lru_cache(maxsize=2)
-def loaded(model: str, device: str) -> CodecModel:
+def loaded(model: str, device: str, engine: str) -> CodecModel:
     """A model by name or folder; the last two asked for are kept."""
-    return load_model(model, device)
+    return load_model(model, device, engine)
 
 
-def network_of(model: Model, device: str) -> CodecModel:
+def network_of(running: Running) -> CodecModel:
     """The model that is meant: one by name or folder is loaded, unless it was just before."""
-    return loaded(fspath(model), device) if isinstance(model, str | PathLike) else model
+    model = running.model
+    if not isinstance(model, str | PathLike):
+        return model
+    return loaded(fspath(model), running.device, running.engine)
 
 
-def matching_network(header: Header, model: Model, device: str) -> CodecModel:
+def matching_network(header: Header, running: Running) -> CodecModel:
     """The model that is meant; ModelMismatchError if it did not write the file of this header."""
-    network = network_of(model, device)
+    network, model = network_of(running), running.model
     if header.fingerprint != network.fingerprint:
         name = f"model {str(model)!r}" if isinstance(model, str | PathLike) else "the model given"
         raise ModelMismatchError(

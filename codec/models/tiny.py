@@ -9,8 +9,9 @@ from torch import nn
 
 from bitstream.prior import StaticPrior
 from codec.models.torch_model import torch_model
-from codec.networks.detail import Detail, DetailConfig
-from codec.networks.pyramid import Level, ModelConfig, Networks
+from codec.networks.config import DetailConfig, Level, ModelConfig
+from codec.networks.detail import Detail
+from codec.networks.pyramid import Networks
 from codec.runtime.model import CodecModel
 
 TINY = ModelConfig(

@@ -13,10 +13,12 @@ from safetensors.torch import save_file
 from bitstream.errors import CodecError
 from bitstream.prior import Prior
 from codec.files import writing
-from codec.models.files import CONFIG, DETAIL, PRIOR, WEIGHTS
+from codec.models.files import CONFIG, DETAIL, GRAPHS, MANIFEST, PRIOR, WEIGHTS
+from codec.models.parts import Parts
 from codec.models.weights import read_state
-from codec.networks.detail import Detail, DetailConfig
-from codec.networks.pyramid import ModelConfig, Networks
+from codec.networks.config import DetailConfig, ModelConfig
+from codec.networks.detail import Detail
+from codec.networks.pyramid import Networks
 from codec.networks.quantizer import ResidualQuantizer
 from codec.novelty import Calibration
 from codec.runtime.codebooks import Codebooks
@@ -38,6 +40,18 @@ def torch_model(
     codebooks = codebooks_of(networks.quantizer)
     return CodecModel(
         networks.config, engine, codebooks, prior, fingerprint, calibration=calibration
+    )
+
+
+def read_model(parts: Parts, device: torch.device) -> CodecModel:
+    """The codec of a folder (errors: see `read_state`)."""
+    return torch_model(
+        read_networks(parts.folder, parts.config),
+        parts.prior,
+        parts.fingerprint,
+        device=device,
+        detail=read_detail(parts.folder, parts.config),
+        calibration=parts.calibration,
     )
 
 
@@ -107,6 +121,7 @@ def save_model(model: CodecModel, folder: Path) -> None:
     """
     engine = torch_engine(model)
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / GRAPHS / MANIFEST).unlink(missing_ok=True)  # graphs of other weights
     with writing(str(folder / CONFIG), force=True) as file:
         file.write(model.config.to_json().encode())
     state = {

@@ -9,7 +9,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from codec.networks.layers import STEM, Block, BlockTransform, Transforms, Up, zeroed
+from codec.networks.config import STEM
+from codec.networks.layers import Block, BlockTransform, Transforms, Up, zeroed
 
 CONDITION = 32  # width of the quality embedding
 

@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from codec.networks.config import DetailConfig
 from codec.networks.decoder import CONDITION, Mean
 from codec.networks.layers import Block, Up, zeroed
-from codec.untrusted import in_range
-
-CELLS = (8, 4, 2)  # pixels a side of a noise cell, coarse to fine; also the number of its plane
-
-
-@dataclass(frozen=True)
-class DetailConfig:
-    """Shape of a detail network."""
-
-    widths: tuple[int, int, int] = (128, 96, 32)  # channels at 1/8, 1/4 and 1/2 of the resolution
-    blocks: tuple[int, int, int] = (2, 2, 1)  # residual blocks there
-    noise: tuple[int, int, int] = (16, 8, 2)  # channels of U there
-
-    def __post_init__(self) -> None:
-        for name, least, most in (("widths", 1, 512), ("blocks", 0, 16), ("noise", 0, 64)):
-            in_range(f"the number of {name}", len(getattr(self, name)), 3, 3)
-            for value in getattr(self, name):
-                in_range(name, value, least, most)
 
 
 class Detail(nn.Module):

@@ -7,7 +7,8 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from codec.networks.layers import STEM, Block, BlockAnalysis, Down, Transforms, zeroed
+from codec.networks.config import STEM
+from codec.networks.layers import Block, BlockAnalysis, Down, Transforms, zeroed
 
 
 class Encoder(nn.Module):

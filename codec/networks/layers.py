@@ -10,8 +10,6 @@ from torch import Tensor, nn
 
 Module = TypeVar("Module", bound=nn.Module)
 
-STEM = 4  # pixels a side of the cells where the convolutional trunks begin and end
-
 
 def channels_last(module: Module) -> Module:
     """The module with its convolutions in the memory format that is fastest for them."""

@@ -3,34 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from codec.networks.config import RANGES, Stage
 from cuda_ext import nearest
 
 ROWS = {"cpu": 1 << 12, "cuda": 1 << 18}  # partial sums searched at once: what a cache, a GPU holds
 GROUP = 16
-RANGES = 8  # ranges of qualities that have code shares of their own
-
-
-def beam(effort: int, level: int) -> int:
-    """Width of the search at an effort 1..9: wide at coarse levels, where there are few vectors.
-
-    >>> [[beam(effort, level) for level in range(3)] for effort in (1, 5, 9)]
-    [[2, 1, 1], [8, 4, 2], [32, 16, 8]]
-    """
-    return max(1, round(2.0 ** ((effort + 1) / 2 - level)))
-
-
-def quality_range(quality: float) -> int:
-    """Range of a quality 0..100 among `RANGES` equal ones.
-
-    >>> quality_range(0), quality_range(50), quality_range(100)
-    (0, 4, 7)
-    """
-    return min(int(quality * RANGES / 100), RANGES - 1)
 
 
 def self_information(shares: Tensor) -> Tensor:
@@ -40,20 +21,6 @@ def self_information(shares: Tensor) -> Tensor:
     [1.0, 2.0, 2.0]
     """
     return -torch.log2(shares)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage of the quantizer: its level (0 = coarsest), cell in pixels, dim and codes.
-
-    An `optional` stage is of a level that low qualities leave out, see `Level.begin`.
-    """
-
-    level: int
-    cell: int
-    dim: int
-    codes: int
-    optional: bool = False
 
 
 class ResidualQuantizer(nn.Module):

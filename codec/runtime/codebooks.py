@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from codec.networks.config import RANGES, Stage
 from codec.runtime.engine import Floats
-
-if TYPE_CHECKING:
-    from codec.networks.quantizer import Stage
-
-RANGES = 8  # ranges of qualities that have code shares of their own
 
 
 class Codebooks:

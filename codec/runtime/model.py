@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from bitstream.header import Header
 from bitstream.prior import Prior
 from codec.images.strips import Bands, Samples
+from codec.networks.config import ModelConfig
 from codec.novelty import LEAST_SIDE, Calibration, code_statistics, error_statistics
 from codec.options import EFFORT, TILE
 from codec.runtime.codebooks import Codebooks
@@ -21,9 +21,6 @@ from codec.runtime.maps import Map
 from codec.runtime.quantize import Coding, Quantization
 from codec.runtime.tiles import Tiles
 from codec.runtime.windows import Window
-
-if TYPE_CHECKING:
-    from codec.networks.pyramid import ModelConfig
 
 
 class CodecModel:

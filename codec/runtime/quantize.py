@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitstream.prior import grid_shape
+from codec.networks.config import beam_width
 from codec.runtime.codebooks import Codebooks
 from codec.runtime.decoder_pass import DecoderPass
 from codec.runtime.encoder_pass import Analysis
@@ -18,15 +19,6 @@ from codec.runtime.tiles import Tiles
 from codec.runtime.windows import Window, part
 
 Indices = list[NDArray[np.int32]]
-
-
-def beam_width(effort: int, level: int) -> int:
-    """Width of the search at an effort 1..9: wide at coarse levels, where there are few vectors.
-
-    >>> [[beam_width(effort, level) for level in range(3)] for effort in (1, 5, 9)]
-    [[2, 1, 1], [8, 4, 2], [32, 16, 8]]
-    """
-    return max(1, round(2.0 ** ((effort + 1) / 2 - level)))
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from codec.networks.detail import CELLS, Detail
+from codec.networks.config import CELLS
+from codec.networks.detail import Detail
 from codec.networks.layers import channels_last
 from codec.networks.pyramid import Networks
+from codec.runtime.cpu import fast_bfloat16
 from codec.runtime.engine import Array, Floats
 
 
@@ -30,7 +32,7 @@ class TorchEngine:
         self.networks = channels_last(networks.to(device)).eval()
         self.detail = channels_last(detail.to(device)).eval() if detail else None
         self.device = device
-        self.bf16 = device.type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        self.bf16 = device.type == "cuda" or fast_bfloat16()
 
     @property
     def noise(self) -> tuple[tuple[int, int], ...]:

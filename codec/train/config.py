@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bitstream.errors import CodecError
-from codec.networks.pyramid import ModelConfig
+from codec.networks.config import ModelConfig
 from codec.options import EFFORT
 from codec.train.data import Source
 from codec.untrusted import in_range, reason

@@ -107,7 +107,7 @@ def test_the_larger_percentile_counts():
 
 def test_energy_is_what_the_codes_left(calibrated, monkeypatch):
     """In whole images and in tiles: means over the cells of ‖e − Σ c‖² and ‖e‖²."""
-    network = load_model(calibrated)
+    network = load_model(calibrated, engine="torch")
     quantizer, seen = network.engine.networks.quantizer, {}
 
     def search(stages, latent, *more):

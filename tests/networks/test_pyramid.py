@@ -5,7 +5,8 @@ import json
 import pytest
 import torch
 
-from codec.networks.pyramid import Level, ModelConfig, Networks
+from codec.networks.config import Level, ModelConfig
+from codec.networks.pyramid import Networks
 
 FOUR = ModelConfig(
     levels=(Level(32, 8, 1, 8), Level(16, 8, 2, 8), Level(8, 8, 1, 8), Level(4, 6, 1, 8, begin=40)),

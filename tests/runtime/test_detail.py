@@ -9,7 +9,7 @@ import codec
 from codec.models.loading import load_model
 from codec.models.tiny import tiny_model
 from codec.models.torch_model import save_model
-from codec.networks.detail import CELLS
+from codec.networks.config import CELLS
 from codec.runtime.noise import draw, noise
 
 
@@ -132,7 +132,7 @@ def test_wrong_arguments(data, model, options, named):
 def test_a_model_keeps_its_detail_network(tmp_path, data):
     model = tiny_model()
     save_model(model, tmp_path)
-    detail, again = model.engine.detail, load_model(tmp_path, device="cpu").engine.detail
+    detail, again = model.engine.detail, load_model(tmp_path, "cpu", "torch").engine.detail
     assert again.config == detail.config
     for name, value in detail.state_dict().items():
         assert torch.equal(value.half(), again.state_dict()[name].half())

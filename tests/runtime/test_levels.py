@@ -7,7 +7,7 @@ import codec
 from codec.models.loading import load_model
 from codec.models.tiny import tiny_model
 from codec.models.torch_model import save_model
-from codec.networks.pyramid import Level, ModelConfig
+from codec.networks.config import Level, ModelConfig
 from codec.runtime.model import CodecModel
 
 FOUR = ModelConfig(

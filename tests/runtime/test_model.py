@@ -12,7 +12,8 @@ from codec.images.strips import Bands
 from codec.models.loading import load_model
 from codec.models.tiny import tiny_model
 from codec.models.torch_model import save_model, torch_engine
-from codec.networks.pyramid import ModelConfig, Networks
+from codec.networks.config import ModelConfig
+from codec.networks.pyramid import Networks
 from codec.runtime.encoder_pass import Analysis
 from codec.runtime.model import CodecModel
 
@@ -29,7 +30,7 @@ def test_a_device_that_is_not_there_gets_a_sentence(
     device: str, sentence: str, model_dir: Path
 ) -> None:
     with pytest.raises(CodecError, match=sentence):
-        load_model(model_dir, device)
+        load_model(model_dir, device, "torch")
 
 
 def noisy(height: int, width: int) -> Bands:

@@ -21,7 +21,7 @@ WHOLE = 1 << 20  # a tile that holds any image here
 
 @pytest.fixture(scope="module")
 def default():
-    return load_model()
+    return load_model(engine="torch")
 
 
 @pytest.fixture(scope="module")

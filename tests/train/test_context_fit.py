@@ -7,7 +7,7 @@ from bitstream.context import ContextPrior
 from bitstream.header import Header
 from bitstream.stream import ideal_bits
 from bitstream.tables import IntArray, Tables
-from codec.networks.quantizer import Stage
+from codec.networks.config import Stage
 from codec.train.codec.context import Fit, Sample
 
 STAGES = [Stage(0, 32, 8, 16), Stage(1, 16, 8, 16), Stage(1, 16, 8, 16), Stage(2, 8, 4, 16)]

@@ -10,7 +10,7 @@ import torch
 from codec.errors import CodecError
 from codec.models.tiny import tiny_model
 from codec.models.torch_model import torch_engine
-from codec.networks.pyramid import Level, ModelConfig
+from codec.networks.config import Level, ModelConfig
 from codec.train.codec.grow import grow
 from codec.train.codec.objective import Objective
 from codec.train.data import Crops, Pool

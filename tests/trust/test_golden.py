@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import cache
 
 import numpy as np
 import pytest
@@ -21,6 +22,11 @@ PIXEL_STEPS = 1.0  # means over areas may differ by so much between machines
 @pytest.fixture(scope="module")
 def priors():
     return {version: Prior.load(PRIOR[version]) for version in VERSIONS}
+
+
+@cache
+def packaged(engine):
+    return codec.load_model("default", "cpu", engine)
 
 
 def indices_of(name, priors):
@@ -83,8 +89,9 @@ def test_header(name):
 
 @pytest.mark.parametrize("realism", ["0", "1"])
 @pytest.mark.parametrize("name", PACKAGED_FILES)
-def test_pixels_of_the_packaged_model(name, realism):
-    model = codec.load_model("default", "cpu")
+@pytest.mark.parametrize("engine", ["onnx", "torch"])
+def test_pixels_of_the_packaged_model(name, realism, engine):
+    model = packaged(engine)
     assert codec.info(DATA / name).model == model.fingerprint.hex(), "run tests/make_packaged.py"
     image = codec.decode(DATA / name, realism=float(realism), model=model)
     expected = PACKAGED_FILES[name]

@@ -41,8 +41,8 @@ export class Engine {
    * @returns {Promise<Record<string, FeatureMap>>}
    */
   async run(name, inputs, window) {
-    const given = Object.entries(inputs).map(([key, value]) => [key, tensorOf(value)]);
     const session = await this.#session(name);
+    const given = session.inputNames.map((key) => [key, tensorOf(inputs[key])]);
     const results = Object.entries(await session.run(Object.fromEntries(given)));
     const maps = results.map(([key, { dims, data }]) => {
       const cell = window.height / dims[2];

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from codec.networks.config import beam_width
 from codec.networks.decoder import Code
 from codec.networks.pyramid import Networks
-from codec.networks.quantizer import beam
 from codec.options import EFFORT
 
 
@@ -38,7 +38,7 @@ def quantising(
             return None
         e = (latents[level] - prediction).permute(0, 2, 3, 1)  # (N, h, w, D)
         biases = [lam * quantizer.prices(stage, quality) for stage in here]
-        codes = quantizer.search(here, e.flatten(0, 2).float(), biases, beam(EFFORT, level))
+        codes = quantizer.search(here, e.flatten(0, 2).float(), biases, beam_width(EFFORT, level))
         found.extend(codes[:, k].view(e.shape[:3]) for k in range(len(here)))
         return quantizer.centroids(here, codes).view(e.shape).permute(0, 3, 1, 2)
 

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from bitstream.context import CLIP, COARSE_PARTS, OWN_PARTS, ContextPrior, StageContext
 from bitstream.prior import QUALITIES
 from bitstream.tables import IntArray, Tables, frequencies_from_counts
+from codec.networks.config import Stage
 from codec.networks.pyramid import Networks
-from codec.networks.quantizer import Stage
 from codec.train.codec.coding import quantising
 from codec.train.data import Crops
 

@@ -10,8 +10,8 @@ from bitstream.context import ContextPrior
 from bitstream.prior import QUALITIES, Prior, StaticPrior
 from bitstream.tables import frequencies_from_counts
 from codec.models.torch_model import torch_model
+from codec.networks.config import quality_range
 from codec.networks.pyramid import Networks
-from codec.networks.quantizer import quality_range
 from codec.runtime.model import CodecModel
 from codec.train.codec.context import Fit, collect
 from codec.train.config import CLUSTERED, TrainConfig

@@ -15,9 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from bitstream.errors import CodecError
-from codec.networks.layers import STEM
-from codec.networks.pyramid import ModelConfig, Networks
-from codec.networks.quantizer import RANGES, beam
+from codec.networks.config import RANGES, STEM, ModelConfig, beam_width
+from codec.networks.pyramid import Networks
 from codec.options import EFFORT
 from codec.train.codec.linear import FINE, GRID, entropy_kmeans, klt
 from codec.train.data import Crops
@@ -218,7 +217,7 @@ class _Remainders:
             self.left.append(e)
             return None
         biases = [self.lam * quantizer.prices(s, self._quality) for s in known]
-        codes = quantizer.search(known, e.flatten(0, 2), biases, beam(EFFORT, level))
+        codes = quantizer.search(known, e.flatten(0, 2), biases, beam_width(EFFORT, level))
         r = quantizer.centroids(known, codes).view(e.shape)
         self.left.append(e - r)
         return r.permute(0, 3, 1, 2)

@@ -15,11 +15,12 @@ from torch.nn.parallel import DistributedDataParallel
 
 from bitstream.errors import CodecError
 from codec.files import naming, writing
+from codec.models.export import export
 from codec.models.loading import load_model
 from codec.models.torch_model import save_model, torch_engine
+from codec.networks.config import RANGES
 from codec.networks.layers import channels_last
 from codec.networks.pyramid import Networks
-from codec.networks.quantizer import RANGES
 from codec.train.checkpoint import Checkpoint, has_checkpoint, lock
 from codec.train.clock import Clock
 from codec.train.codec.export import as_model, context_prior, static_prior
@@ -28,7 +29,6 @@ from codec.train.codec.linear import GRID, initialise
 from codec.train.codec.objective import Objective, Statistics
 from codec.train.config import TrainConfig
 from codec.train.data import Crops
-from codec.train.kernels.convolution import accelerate
 
 GROWTH_BATCHES = 28  # that new axes and codebooks are fitted on
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -68,7 +68,7 @@ class Run:
         """
         config = self.config
         if config.start:
-            small = torch_engine(load_model(config.start, "cpu")).networks
+            small = torch_engine(load_model(config.start, "cpu", "torch")).networks
             if small.config != config.model:
                 small = grow(small, config.model, crops, GROWTH_BATCHES, config.seed)
             self.networks.load_state_dict(small.state_dict())
@@ -83,7 +83,6 @@ class Run:
         """Move to the device; make optimizer, statistics and weight average."""
         for module in (self.objective, self.average):
             channels_last(module.to(self.device))
-        accelerate(self.networks)
         self.average.load_state_dict(self.networks.state_dict())
         self.average.requires_grad_(False)
         self.statistics = Statistics(self.networks, self.config.codebook_decay)
@@ -175,6 +174,7 @@ def train(
     if log and config.contexts and run.step >= config.steps:
         whole = Crops(sources, config.crop, config.batch, seed)
         save_model(as_model(run.average, context_prior(run.average, whole, config)), out / "model")
+        export(out / "model")
     if world > 1:
         torch.distributed.destroy_process_group()
 

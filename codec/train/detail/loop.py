@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from codec.models.export import export
 from codec.models.loading import load_model
 from codec.models.torch_model import save_model, torch_engine
+from codec.networks.config import CELLS, DetailConfig
 from codec.networks.decoder import Mean
-from codec.networks.detail import CELLS, Detail, DetailConfig
+from codec.networks.detail import Detail
 from codec.networks.layers import channels_last
 from codec.runtime.model import CodecModel
 from codec.runtime.noise import draw
@@ -171,7 +173,7 @@ def train_detail(
     sources = [source.load(data) for source in config.sources]
     crops = Crops(sources, config.crop, config.batch, config.seed * 1000)
     out.mkdir(parents=True, exist_ok=True)
-    base = load_model(config.base)
+    base = load_model(config.base, engine="torch")
     torch_engine(base).networks.requires_grad_(False)
     run = Run(config, base, out)
     if checkpoint:
@@ -186,3 +188,4 @@ def train_detail(
             if clock.due():
                 run.save()
         run.save()
+        export(out / "model")

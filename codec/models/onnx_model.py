@@ -1,0 +1,91 @@
+"""Models whose networks run in onnxruntime: read from a folder, without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import safe_open
+
+from bitstream.errors import CodecError
+from codec.models.files import DETAIL, WEIGHTS
+from codec.models.graphs import read_graphs
+from codec.models.parts import Parts
+from codec.networks.config import RANGES, ModelConfig
+from codec.runtime.codebooks import Codebooks
+from codec.runtime.cpu import thread_count
+from codec.runtime.engine import Floats
+from codec.runtime.model import CodecModel
+
+OLDEST = (1, 22)  # the first onnxruntime whose Python takes weights from memory
+
+
+def onnx_model(parts: Parts) -> CodecModel:
+    """The codec of a folder's graphs and weights; its steps use `thread_count` threads.
+
+    Args:
+        parts: what is read of the folder already.
+
+    Raises:
+        CodecError: onnxruntime is missing or too old, or the graphs are not those of the weights.
+        ValueError, SafetensorError: the weights are not valid.
+    """
+    engine_class, folder = _engine_class(), parts.folder
+    graphs = read_graphs(folder, parts.fingerprint, parts.config.levels)
+    files = [file for file in (WEIGHTS, DETAIL) if (folder / file).is_file()]
+    weights = {file: (folder / file).read_bytes() for file in files}
+    return CodecModel(
+        parts.config,
+        engine_class(graphs.files, weights, graphs.noise, thread_count()),
+        read_codebooks(folder / WEIGHTS, parts.config),
+        parts.prior,
+        parts.fingerprint,
+        calibration=parts.calibration,
+        reaches=graphs.reaches,
+    )
+
+
+def _engine_class() -> Any:
+    try:
+        import onnxruntime  # noqa: PLC0415  (not for `info`)
+    except ImportError as error:
+        raise CodecError("onnxruntime cannot be imported: pip install onnxruntime") from error
+    version = tuple(int(part) for part in onnxruntime.__version__.split(".")[:2])
+    if version < OLDEST:
+        raise CodecError(
+            f"onnxruntime {onnxruntime.__version__} is too old: expected "
+            f"{OLDEST[0]}.{OLDEST[1]} or later"
+        )
+    from codec.runtime.onnx_engine import OnnxEngine  # noqa: PLC0415
+
+    return OnnxEngine
+
+
+def read_codebooks(path: Path, config: ModelConfig) -> Codebooks:
+    """The centroids and shares of a model's weights.
+
+    Raises:
+        ValueError: one of them is missing, of another shape or type, or not finite.
+        SafetensorError: the file is not a safetensors file.
+    """
+    stages = config.stages
+    shapes: dict[str, tuple[int, ...]] = {
+        f"quantizer.codebook{n}": (stage.codes, stage.dim) for n, stage in enumerate(stages)
+    }
+    shapes["quantizer.shares"] = (RANGES, len(stages), max(stage.codes for stage in stages))
+    arrays: dict[str, Floats] = {}
+    with safe_open(path, "np") as file:
+        names = set(file.keys())
+        for name, shape in shapes.items():
+            if name not in names:
+                raise ValueError(f"{path.name} lacks {name}")
+            part = file.get_slice(name)
+            given, kind = tuple(part.get_shape()), part.get_dtype()
+            if given != shape or kind not in ("F16", "F32"):
+                raise ValueError(f"{path.name}: {name} is {kind} {given}, expected floats {shape}")
+            arrays[name] = file.get_tensor(name).astype(np.float32)
+            if not np.isfinite(arrays[name]).all():
+                raise ValueError(f"{path.name}: {name} has values that are not finite")
+    shares = arrays.pop("quantizer.shares")
+    return Codebooks(stages, list(arrays.values()), shares)
