@@ -113,3 +113,9 @@ def test_no_circle_of_imports():
 
     for name in FILES:
         follow(name, ())
+
+
+def test_no_two_test_files_share_a_name():
+    """pytest imports them by name, whatever their folder."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
