@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.errors import CodecError
-from codec.evaluation.coded import CodedImage, Samples, coded_images, foreign_files
+from codec.evaluation.image_files import ImageFile, Samples, foreign_files, image_files
 from codec.evaluation.metrics import fidelity
 from codec.evaluation.plan import FOREIGN, OURS, Plan
 from codec.images.load import load
@@ -63,7 +63,7 @@ def measure(plan: Plan, path: Path) -> Record:
     rgb = load(path, ()).rgb
     points = [
         _point(plan, rgb, coded, realism)
-        for coded in coded_images(plan, path, rgb)
+        for coded in image_files(plan, path, rgb)
         for realism in (plan.realisms if plan.codec == OURS else (None,))
     ]
     return {
@@ -76,7 +76,7 @@ def measure(plan: Plan, path: Path) -> Record:
     }
 
 
-def _point(plan: Plan, rgb: Samples, coded: CodedImage, realism: float | None) -> Record:
+def _point(plan: Plan, rgb: Samples, coded: ImageFile, realism: float | None) -> Record:
     """One file at one realism: means over the seeds."""
     seeds = range(plan.samples if realism else 1)
     decodings = [_decoded(plan, rgb, coded, realism or 0.0, seed) for seed in seeds]
@@ -147,7 +147,7 @@ def unpack(features: str, window: str) -> Features:
     return np.frombuffer(base64.b64decode(features), "<f4").reshape(-1, DIMENSIONS)
 
 
-def _decoded(plan: Plan, rgb: Samples, coded: CodedImage, realism: float, seed: int) -> Decoded:
+def _decoded(plan: Plan, rgb: Samples, coded: ImageFile, realism: float, seed: int) -> Decoded:
     """Decode a file, and measure what comes out."""
     start = time.perf_counter()
     decoded = coded.decode(realism, seed)

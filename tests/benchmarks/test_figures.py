@@ -1,5 +1,6 @@
 """The README's table and docs/figures.md are what the committed results give."""
 
+import ast
 import re
 
 from benchmarks import markdown, schema
@@ -38,6 +39,25 @@ def test_what_the_documents_link_to_is_there():
     ]
     assert len(links) >= 20
     assert [link for page, link in links if not (page.parent / link).exists()] == []
+
+
+def names(path):
+    """Functions and classes of a file, methods as Class.method."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        for inner in node.body if isinstance(node, ast.ClassDef) else ():
+            if isinstance(inner, ast.FunctionDef):
+                yield f"{node.name}.{inner.name}"
+
+
+def test_inside_says_where_things_are():
+    text = (schema.ROOT / "docs" / "inside.md").read_text()
+    rows = re.findall(r"^\| [^|]+ \| `([^`]+\.py)` \| `([\w.]+)` \|$", text, re.MULTILINE)
+    assert len(rows) >= 10
+    assert [row for row in rows if row[1] not in names(schema.ROOT / row[0])] == []
+    paths = re.findall(r"`((?:codec|bitstream)/[\w/.]+)`", text)
+    assert [path for path in paths if not (schema.ROOT / path).exists()] == []
 
 
 def test_the_readme_fits_a_screen():

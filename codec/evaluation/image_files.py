@@ -23,7 +23,7 @@ Samples = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class CodedImage(ABC):
+class ImageFile(ABC):
     """One file of an image.
 
     Attributes:
@@ -44,14 +44,14 @@ class CodedImage(ABC):
 
 
 @dataclass(frozen=True)
-class OurImage(CodedImage):
+class OurFile(ImageFile):
     """A file of ours."""
 
     data: bytes
     plan: Plan
 
     def decode(self, realism: float, seed: int) -> Samples:
-        """See `CodedImage.decode`."""
+        """See `ImageFile.decode`."""
         image = codec.decode(
             self.data,
             realism=realism,
@@ -63,29 +63,29 @@ class OurImage(CodedImage):
 
 
 @dataclass(frozen=True)
-class PeerImage(CodedImage):
+class PeerFile(ImageFile):
     """A file of a peer codec that is run here."""
 
     data: bytes
     peer: peers.Peer
 
     def decode(self, realism: float, seed: int) -> Samples:
-        """See `CodedImage.decode`."""
+        """See `ImageFile.decode`."""
         return np.asarray(self.peer.decode(self.data))
 
 
 @dataclass(frozen=True)
-class ForeignImage(CodedImage):
+class ForeignFile(ImageFile):
     """A file of a foreign program, which has also decoded it."""
 
     decoded: Path
 
     def decode(self, realism: float, seed: int) -> Samples:
-        """See `CodedImage.decode`."""
+        """See `ImageFile.decode`."""
         return load(self.decoded, ()).rgb
 
 
-def coded_images(plan: Plan, path: Path, rgb: Samples) -> Iterator[CodedImage]:
+def image_files(plan: Plan, path: Path, rgb: Samples) -> Iterator[ImageFile]:
     """The files of an image, one for every quality or target of a plan.
 
     Args:
@@ -112,13 +112,13 @@ def foreign_files(plan: Plan, path: Path) -> tuple[Path, Path]:
     return _beside(path, Path(plan.decoded or ".")), _beside(path, Path(plan.coded or "."))
 
 
-def _ours(plan: Plan, image: Image.Image) -> Iterator[OurImage]:
+def _ours(plan: Plan, image: Image.Image) -> Iterator[OurFile]:
     settings = [(quality, None) for quality in plan.qualities]
     for quality, target in [(0, target) for target in plan.targets] or settings:
         start = time.perf_counter()
         data = _encode(plan, image, quality, target)
         seconds = time.perf_counter() - start
-        yield OurImage(codec.info(data).quality, target, len(data), seconds, data, plan)
+        yield OurFile(codec.info(data).quality, target, len(data), seconds, data, plan)
 
 
 def _encode(plan: Plan, image: Image.Image, quality: int, target: float | None) -> bytes:
@@ -133,20 +133,20 @@ def _encode(plan: Plan, image: Image.Image, quality: int, target: float | None) 
             return codec.encode(image, quality=0, model=plan.model, device=plan.device)
 
 
-def _peers(plan: Plan, image: Image.Image) -> Iterator[PeerImage]:
+def _peers(plan: Plan, image: Image.Image) -> Iterator[PeerFile]:
     peer = peers.load(plan.codec)
     budgets = [int(target * image.width * image.height / 8) for target in plan.targets]
     within = peer.within(image, budgets)
     for (quality, data, seconds), target in zip(within, plan.targets, strict=True):
-        yield PeerImage(quality, target, len(data), seconds, data, peer)
+        yield PeerFile(quality, target, len(data), seconds, data, peer)
     for quality in plan.qualities:
         data, seconds = peer.timed(image, quality)
-        yield PeerImage(quality, None, len(data), seconds, data, peer)
+        yield PeerFile(quality, None, len(data), seconds, data, peer)
 
 
-def _foreign(plan: Plan, path: Path) -> Iterator[ForeignImage]:
+def _foreign(plan: Plan, path: Path) -> Iterator[ForeignFile]:
     decoded, coded = foreign_files(plan, path)
-    yield ForeignImage(None, None, coded.stat().st_size, None, decoded)
+    yield ForeignFile(None, None, coded.stat().st_size, None, decoded)
 
 
 def _beside(path: Path, folder: Path) -> Path:
