@@ -164,7 +164,7 @@ async function paint() {
 /** Four seeds side by side; one that is chosen becomes the picture's. */
 async function paintSeeds() {
   if (!current) return;
-  const { picture, profile } = current;
+  const { name, picture, profile } = current;
   byId("seeds").hidden = false;
   const buttons = Array.from({ length: SEEDS }, (_, n) => {
     const [button, canvas] = [document.createElement("button"), document.createElement("canvas")];
@@ -178,6 +178,7 @@ async function paintSeeds() {
     const image = await picture.image(realism, BigInt(n + 1));
     await draw(/** @type {HTMLCanvasElement} */ (button.firstChild), image, profile);
   }
+  tell(`Four seeds of ${name} at realism ${realism}.`);
 }
 
 /** @param {string} text */

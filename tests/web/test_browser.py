@@ -1,0 +1,349 @@
+"""The page and the element in Chromium: pixels as in Python, controls, no foreign request.
+
+Needs the npm packages (npm ci --prefix web), the model's graphs and the Chromium of the machine;
+where one of them lacks, the tests are skipped and say so.
+"""
+
+import shutil
+import subprocess
+import threading
+import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from golden import DATA
+from PIL import Image
+
+import codec
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
+NODE = shutil.which("node")
+NEEDED = {
+    "no Node: apt-get install nodejs": NODE,
+    "no npm packages: npm ci --prefix web": (ROOT / "web/node_modules/esbuild").exists(),
+    "no graphs: python -m codec.models.export": (ROOT / "codec/models/default/graphs").exists(),
+    "no Chromium: apt-get install chromium-headless-shell": BROWSER,
+}
+MISSING = [reason for reason, there in NEEDED.items() if not there]
+FILES = ("packaged_rgb_q50", "packaged_rgba_metadata_q40", "packaged_grey_q30")
+PIECES, PAUSE = 8, 0.7  # how a slow server sends a file
+
+pytestmark = pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING))
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Serves a folder; below /slow/ a file comes in pieces."""
+
+    def log_message(self, *_):
+        pass
+
+    def copyfile(self, source, outputfile):
+        data = source.read()
+        slow = "slow" in self.path
+        size = -(-len(data) // PIECES) if slow else len(data)
+        for at in range(0, len(data), size):
+            outputfile.write(data[at : at + size])
+            outputfile.flush()
+            time.sleep(PAUSE if slow else 0)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The address of the built page, with files to show beside it."""
+    folder = tmp_path_factory.mktemp("site") / "dist"
+    model = ROOT / "codec/models/default"
+    subprocess.run([NODE, ROOT / "web/build.js", model, folder], check=True, timeout=120)
+    (folder / "slow").mkdir()
+    for path in DATA.glob("packaged_*.bibc"):
+        shutil.copy(path, folder)
+        shutil.copy(path, folder / "slow")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield folder, f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def visit(browser, site):
+    """Opens a page; errors and requests to elsewhere are in `.said`, its own in `.asked`."""
+
+    def at(path, width=1000, scheme="light", context=None):
+        context = context or browser.new_context(
+            viewport={"width": width, "height": 800}, color_scheme=scheme
+        )
+        page = context.new_page()
+        page.set_default_timeout(120_000)
+        page.said, page.asked = [], []
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.on("console", lambda m: m.type == "error" and page.said.append(m.text))
+
+        def asked(request):
+            own = request.url.startswith((site[1], "data:", "blob:"))
+            (page.asked if own else page.said).append(request.url)
+
+        context.on("request", asked)
+        page.goto(site[1] + path)
+        return page
+
+    return at
+
+
+@pytest.fixture(scope="module")
+def page(visit):
+    opened = visit("index.html")
+    yield opened
+    opened.context.close()
+
+
+@pytest.fixture(scope="module")
+def model():
+    """The packaged model in float32, as in the browser."""
+    loaded = codec.load_model("default", "cpu")
+    if hasattr(loaded.engine, "bf16"):
+        loaded.engine.bf16 = False
+    return loaded
+
+
+def settled(page, text):
+    """Wait until the page's status has this text."""
+    page.wait_for_selector(f"#status:has-text('{text}')")
+
+
+def set_realism(page, value):
+    page.locator("#realism").fill(str(value))
+
+
+def pixels(page, selector):
+    """uint8 (H, W, 4) of a canvas."""
+    width, height, data = page.locator(selector).evaluate(
+        "c => [c.width, c.height, "
+        "Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)]"
+    )
+    return np.array(data, np.uint8).reshape(height, width, 4)
+
+
+def largest_difference(shown, image):
+    """Of the colours where the picture is opaque enough for a canvas to keep them, and of alpha."""
+    expected = np.asarray(image.convert("RGBA")).astype(int)
+    difference = np.abs(expected - shown)
+    return difference[expected[..., 3] == 255].max(), difference[..., 3].max()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_pixels_are_those_of_python(page, model, name):
+    page.set_input_files("#choose", DATA / f"{name}.bibc")
+    page.wait_for_selector("#view:not([hidden])")
+    for realism in (0, 1):
+        set_realism(page, realism)
+        settled(page, f"{name}.bibc, realism {realism},")
+        image = codec.decode(DATA / f"{name}.bibc", realism=realism, model=model)
+        assert largest_difference(pixels(page, "#after"), image) <= (1, 0)
+    assert page.said == []
+
+
+def test_realism_and_seed_by_keyboard(page):
+    page.set_input_files("#choose", DATA / "packaged_seed_q60.bibc")
+    settled(page, "packaged_seed_q60.bibc, realism 1, seed stored.")
+    stored = pixels(page, "#after")
+    slider = page.locator("#realism")
+    slider.focus()
+    slider.press("Home")
+    settled(page, "realism 0,")
+    assert page.locator("#realism-value").inner_text() == "0"
+    assert not np.array_equal(pixels(page, "#after"), stored)
+    slider.press("End")
+    settled(page, "realism 1,")
+    assert np.array_equal(pixels(page, "#after"), stored)
+    page.locator("#seed").fill("7")
+    page.locator("#seed").press("Enter")
+    settled(page, "seed 7.")
+    assert not np.array_equal(pixels(page, "#after"), stored)
+    page.locator("#seed").fill(str(2**64 - 1))  # the seed that the file stores
+    page.locator("#seed").press("Enter")
+    settled(page, f"seed {2**64 - 1}.")
+    assert np.array_equal(pixels(page, "#after"), stored)
+    page.locator("#seed").fill(str(2**64))
+    page.locator("#seed").press("Enter")
+    page.wait_for_selector("#message:has-text('expected stored, random or a number')")
+    page.locator("#seed").fill("stored")
+    page.locator("#seed").press("Enter")
+    page.wait_for_selector("#message", state="hidden")
+    assert page.said == []
+
+
+def test_four_seeds_differ_and_one_can_be_chosen(page):
+    page.locator("#four").click()
+    page.wait_for_selector("#seeds button >> nth=3")
+    settled(page, "Four seeds of")
+    shown = [pixels(page, f"#seeds button:nth-child({n}) canvas") for n in range(1, 5)]
+    assert len({picture.tobytes() for picture in shown}) == 4
+    page.locator("#seeds button").nth(2).press("Enter")
+    settled(page, "seed 3.")
+    assert np.array_equal(pixels(page, "#after"), shown[2])
+    assert page.said == []
+
+
+def test_the_original_beside_it_and_the_line_between(page, tmp_path):
+    original = Image.new("RGB", (256, 192), "red")
+    original.save(tmp_path / "packaged_rgb_q50.png")
+    page.set_input_files(
+        "#choose", [DATA / "packaged_rgb_q50.bibc", tmp_path / "packaged_rgb_q50.png"]
+    )
+    settled(page, "packaged_rgb_q50.bibc, realism")
+    page.wait_for_selector("#before-name:has-text('Original')")
+    assert pixels(page, "#before")[5, 5].tolist() == [255, 0, 0, 255]
+    split = page.locator("#split")
+    split.focus()
+    split.press("ArrowRight")
+    assert split.get_attribute("aria-valuetext") == "51 percent of the left picture"
+    compare = page.locator("#compare")
+    compare.click(position={"x": compare.bounding_box()["width"] / 4, "y": 10})
+    assert split.input_value() == "25"
+
+
+def test_a_saved_png_has_the_pixels(page, tmp_path):
+    shown = pixels(page, "#after")
+    with page.expect_download() as download:
+        page.locator("#save").click()
+    download.value.save_as(tmp_path / "saved.png")
+    assert download.value.suggested_filename == "packaged_rgb_q50.png"
+    with Image.open(tmp_path / "saved.png") as image:
+        assert np.array_equal(np.asarray(image.convert("RGBA")), shown)
+
+
+def test_a_damaged_file_is_one_sentence(page, tmp_path):
+    data = bytearray((DATA / "packaged_rgb_q50.bibc").read_bytes())
+    data[200] ^= 1
+    (tmp_path / "broken.bibc").write_bytes(data)
+    page.set_input_files("#choose", tmp_path / "broken.bibc")
+    page.wait_for_selector("#message:has-text('broken.bibc: ')")
+    said = page.locator("#message").inner_text()
+    assert said.endswith(" of 15: the file is cut or damaged")
+    assert page.said == []
+
+
+def test_every_control_has_a_name(page):
+    unnamed = page.evaluate(
+        "[...document.querySelectorAll('input, button, canvas')].filter(e => e.offsetParent)"
+        ".filter(e => !(e.labels?.length || e.ariaLabel || e.textContent.trim())).map(e => e.id)"
+    )
+    assert unnamed == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone(visit, scheme, tmp_path):
+    phone = visit("index.html", 390, scheme)
+    phone.set_input_files("#choose", DATA / "packaged_rgb_q50.bibc")
+    settled(phone, "realism 1,")
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    phone.screenshot(path=tmp_path / "phone.png", full_page=True)
+    shot = np.asarray(Image.open(tmp_path / "phone.png").convert("L"))
+    assert (np.median(shot) > 128) == (scheme == "light")
+    assert phone.said == []
+    phone.context.close()
+
+
+def element_page(site, body):
+    folder, _ = site
+    head = '<!doctype html><link rel="icon" href="data:,">'
+    script = "<script type=module src=bibc-image.js></script>"
+    (folder / "element.html").write_text(head + script + body)
+
+
+def loaded(page, name):
+    """Wait until an element says that it is loaded, or why it is not."""
+    return page.evaluate(
+        """id => new Promise((resolve) => {
+          const element = document.getElementById(id);
+          element.addEventListener("load", () => resolve("loaded"));
+          element.addEventListener("error", ({ detail }) => resolve(detail));
+          element.setAttribute("src", element.dataset.src);
+        })""",
+        name,
+    )
+
+
+def canvas_of(page, name):
+    return pixels(page, f"#{name} >> canvas")
+
+
+def test_the_element(visit, site, model):
+    element_page(
+        site,
+        """
+        <bibc-image id=mean data-src=packaged_rgb_q50.bibc realism=0 alt="A parrot"></bibc-image>
+        <bibc-image id=detail data-src=packaged_rgb_q50.bibc></bibc-image>
+        <bibc-image id=none data-src=none.bibc><b id=instead>no picture</b></bibc-image>
+        """,
+    )
+    page = visit("element.html")
+    for name, realism in (("mean", 0), ("detail", 1)):
+        assert loaded(page, name) == "loaded"
+        image = codec.decode(DATA / "packaged_rgb_q50.bibc", realism=realism, model=model)
+        assert largest_difference(canvas_of(page, name), image) <= (1, 0)
+    assert page.locator("#mean canvas").get_attribute("aria-label") == "A parrot"
+    assert page.said == []
+    assert "cannot be loaded: the server says 404" in loaded(page, "none")
+    assert page.locator("#instead").is_visible()
+    assert page.said == [
+        "Failed to load resource: the server responded with a status of 404 (File not found)"
+    ]
+    page.context.close()
+
+
+def test_the_element_shows_coarse_pictures_while_bytes_come(visit, site):
+    element_page(site, '<bibc-image id=slow data-src="slow/packaged_rgb_q100.bibc"></bibc-image>')
+    page = visit("element.html")
+    coarse = page.evaluate(
+        """() => new Promise((resolve) => {
+          const stages = [], element = document.getElementById("slow");
+          element.addEventListener("coarse", ({ detail }) => stages.push(detail));
+          element.addEventListener("load", () => resolve(stages));
+          element.setAttribute("src", element.dataset.src);
+        })"""
+    )
+    assert coarse and coarse == sorted(coarse) and coarse[-1] < 15
+    assert page.said == []
+    page.context.close()
+
+
+def test_lazy_pictures_wait(visit, site):
+    element_page(
+        site,
+        """<div style="height: 5000px"></div>
+        <bibc-image id=far src=packaged_odd_q70.bibc loading=lazy realism=0></bibc-image>""",
+    )
+    page = visit("element.html")
+    page.wait_for_timeout(500)
+    assert not [url for url in page.asked if url.endswith("odd_q70.bibc")]
+    page.evaluate("document.getElementById('far').scrollIntoView()")
+    page.wait_for_function(
+        "document.getElementById('far').shadowRoot.querySelector('canvas').width === 77"
+    )
+    assert [url for url in page.asked if url.endswith("odd_q70.bibc")]
+    page.context.close()
+
+
+def test_a_second_visit_loads_no_model(visit, site):
+    element_page(site, "<bibc-image id=one data-src=packaged_odd_q70.bibc></bibc-image>")
+    first = visit("element.html")
+    assert loaded(first, "one") == "loaded"
+    assert [url for url in first.asked if "/model-" in url]
+    second = visit("element.html", context=first.context)
+    assert loaded(second, "one") == "loaded"
+    assert not [url for url in second.asked if "/model-" in url]
+    first.context.close()
