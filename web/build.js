@@ -12,6 +12,8 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { build } from "esbuild";
 
+import { compileContexts } from "./wasm/compile.js";
+
 const HERE = import.meta.dirname;
 const [model = join(HERE, "../codec/models/default"), target = join(HERE, "dist")] = process.argv.slice(2);
 const GRAPHS = ["embed", "update_0", "update_1", "update_2", "synthesize", "render", "detail"];
@@ -34,6 +36,17 @@ function forDecoding(data) {
   return data;
 }
 
+function readRuntime() {
+  const folder = dirname(createRequire(import.meta.url).resolve("onnxruntime-web/wasm"));
+  return readFileSync(join(folder, "ort-wasm-simd-threaded.wasm"));
+}
+
+function buildContexts() {
+  const data = compileContexts();
+  if (!data) console.warn("no clang with wasm-ld: contexts stay JavaScript, which is slower");
+  return data;
+}
+
 if (!existsSync(join(model, "graphs", "graphs.json"))) {
   console.error(`${model} has no graphs: python -m codec.models.export ${model} writes them`);
   process.exit(1);
@@ -43,6 +56,9 @@ const packed = FILES.map((name) => {
   const data = readFileSync(join(model, name));
   return [name, gzipSync(name === "weights.safetensors" ? forDecoding(data) : data, { level: 9 })];
 });
+packed.push(["onnxruntime.wasm", gzipSync(readRuntime(), { level: 9 })]);
+const contexts = buildContexts();
+if (contexts) packed.push(["contexts.wasm", gzipSync(contexts, { level: 9 })]);
 const hash = createHash("sha256");
 for (const [, data] of packed) hash.update(data);
 const folder = `model-${hash.digest("hex").slice(0, 12)}/`;
@@ -57,11 +73,11 @@ await build({
   minify: true,
   format: "esm",
   target: "es2022",
-  define: { MODEL_FOLDER: JSON.stringify(folder) },
+  define: {
+    MODEL_FOLDER: JSON.stringify(folder),
+    CONTEXTS_FILE: JSON.stringify(contexts ? "contexts.wasm" : ""),
+  },
   logLevel: "warning",
 });
-const runtime = dirname(createRequire(import.meta.url).resolve("onnxruntime-web/wasm"));
-const wasm = readFileSync(join(runtime, "ort-wasm-simd-threaded.wasm"));
-writeFileSync(join(target, folder, "onnxruntime.wasm.gz"), gzipSync(wasm, { level: 9 }));
 cpSync(join(HERE, "index.html"), join(target, "index.html"));
 cpSync(join(HERE, "src/page.css"), join(target, "page.css"));

@@ -20,7 +20,10 @@ export class Decoder {
     this.#worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
     this.#worker.onmessage = ({ data }) => this.#answered(data);
     this.#worker.onerror = (event) => this.#failed(event.message);
-    this.#call("begin", { folder: new URL(model, document.baseURI).href });
+    this.#call("begin", {
+      folder: new URL(model, document.baseURI).href,
+      contexts: CONTEXTS_FILE,
+    });
   }
 
   /**

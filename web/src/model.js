@@ -1,5 +1,7 @@
 /** A model's files: what its networks look like, its prior, its codebooks, its graphs. */
 
+import { compiled } from "./compiled.js";
+import { ContextPrior } from "./context.js";
 import { CodecError, ModelMismatchError } from "./errors.js";
 import { loadPrior } from "./prior.js";
 import { readSafetensors } from "./safetensors.js";
@@ -37,8 +39,9 @@ export class Model {
   /**
    * Load what decoding to indices takes: the prior, and what the files say of the model.
    * @param {ReadFile} readFile
+   * @param {string} [contexts] file of the compiled contexts; without it they are JavaScript
    */
-  static async load(readFile) {
+  static async load(readFile, contexts) {
     const [config, manifest, prior] = await Promise.all(
       ["config.json", "graphs/graphs.json", "prior.safetensors"].map(readFile),
     );
@@ -47,7 +50,10 @@ export class Model {
     if (about.schema !== 1) {
       throw new CodecError(`the model's graphs are of schema ${about.schema}, expected 1`);
     }
-    return new Model(readFile, levels, loadPrior(prior, "prior.safetensors"), about);
+    const plain = loadPrior(prior, "prior.safetensors");
+    const compiles = contexts && plain instanceof ContextPrior;
+    const best = compiles ? await compiled(plain, await readFile(contexts)) : plain;
+    return new Model(readFile, levels, best, about);
   }
 
   /** Load what decoding to pixels takes: the weights. */

@@ -24,6 +24,8 @@ import { decodeIndices } from "./stream.js";
  * @property {string} seed stored, 0 if none is
  */
 
+const LIMITS = { maxPixels: 2 ** 25 }; // a page takes about 50 bytes a pixel
+
 /** @type {Promise<Model>} */
 let model;
 /** @type {Promise<Engine>} */
@@ -32,10 +34,14 @@ let engine;
 const pictures = new Map();
 
 const requests = {
-  /** @param {{ folder: string }} where the model and onnxruntime's wasm file are */
-  begin({ folder }) {
+  /**
+   * Fetch the model.
+   * @param {{ folder: string, contexts: string }} request address of its folder; file of the compiled
+   *   contexts, "" if there is none
+   */
+  begin({ folder, contexts }) {
     const readFile = filesAt(folder);
-    model = Model.load(readFile);
+    model = Model.load(readFile, contexts);
     engine = begin(model, readFile("onnxruntime.wasm"));
     for (const promise of [model, engine]) promise.catch(() => {}); // said when a file is opened
   },
@@ -46,7 +52,7 @@ const requests = {
    * @returns {Promise<About>}
    */
   async open({ id, data, partial }) {
-    const file = parse(data);
+    const file = parse(data, LIMITS);
     const known = await model;
     known.check(file.header);
     /** @type {number[]} */
