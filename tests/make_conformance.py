@@ -8,18 +8,21 @@ tests/data/README.md says what the index holds; `trust/test_conformance.py` chec
 import json
 import re
 import sys
+from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 from bitstream_samples import static_prior
 from golden import CONFORMANCE, DATA, INDEX, PRIOR, VERSIONS, hash_of, version_of
 
-from bitstream import Prior, decode_indices, parse
-from bitstream.alpha import unpack_alpha
+from bitstream import Prior, decode_indices, metadata, parse
+from bitstream.alpha import alpha_plane, pack_filtered
+from bitstream.container import write
 from bitstream.errors import CodecError
 
 sys.path.insert(0, str(Path(__file__).parent / "trust" / "attacks"))
 
-from attack_files import ATTACKS, Kit
+from attack_files import ATTACKS, SIZE, Kit
 
 STATIC = "static_prior.safetensors"
 MOST_BYTES = 2000  # of a file that is kept to be refused
@@ -40,8 +43,8 @@ def outcome(data, prior, *, partial=False):
     try:
         file = parse(data)
         indices = decode_indices(file.payload, prior, file.header, allow_partial=partial)
-        if "alph" in file.chunks:
-            unpack_alpha(file.chunks["alph"], file.header.height, file.header.width)
+        alpha_plane(file.chunks, file.header.height, file.header.width)
+        metadata.unpack(file.chunks)
     except CodecError as error:
         return {"refused": type(error).__name__, "sentence": str(error)}
     return {"stages": len(indices), "indices_sha256": hash_of(indices)}
@@ -60,7 +63,28 @@ def described(name, prior_name, prior):
         "chunks": {kind: len(data) for kind, data in file.chunks.items()},
         "seed": str(file.seed),  # up to 2**64 - 1: more than a JSON reader's double may hold
     }
+    alpha = alpha_plane(file.chunks, header.height, header.width)
+    if alpha is not None:
+        about["alpha_sha256"] = sha256(alpha.tobytes()).hexdigest()
+    found = metadata.unpack(file.chunks)
+    about["metadata_sha256"] = {kind: sha256(data).hexdigest() for kind, data in found.items()}
     return about | outcome((DATA / name).read_bytes(), prior)
+
+
+def static_files(kit):
+    """Write files of the small static prior, for what the golden files do not have."""
+    rows, columns = np.mgrid[0 : SIZE[1], 0 : SIZE[0]]
+    soft = np.clip(255 - 6 * np.hypot(rows - 20, columns - 30), 0, 255).astype(np.uint8)
+    some = {"exif": b"Exif" * 40, "xmp_": b"<x/>" * 30, "iccp": bytes(range(256))}
+    chunks = {
+        "static.bibc": {},
+        "static_packed_metadata.bibc": metadata.pack(some),
+        "static_soft_alpha.bibc": {"Alpl": pack_filtered(soft)},
+        "static_grey_three_channels.bibc": {"gry3": b""},
+    }
+    for name, some_chunks in chunks.items():
+        (DATA / name).write_bytes(write(kit.file.header, kit.file.payload, some_chunks))
+    return list(chunks)
 
 
 def partial(priors):
@@ -96,14 +120,14 @@ def main():
     priors = {version: Prior.load(PRIOR[version]) for version in VERSIONS}
     kit = Kit(static_prior(2, (32, 16, 16, 8), symbols=16), b"tiny")
     kit.prior.save(DATA / STATIC)
-    (DATA / "static.bibc").write_bytes(kit.data)
     files = {
         name: described(name, PRIOR[version].name, priors[version])
         for version in VERSIONS
         for name in json.loads(INDEX[version].read_text())
     }
+    files |= {name: described(name, STATIC, kit.prior) for name in static_files(kit)}
     index = {
-        "files": files | {"static.bibc": described("static.bibc", STATIC, kit.prior)},
+        "files": files,
         "partial": list(partial(priors)),
         "refused": dict(refused(kit)),
     }

@@ -5,7 +5,7 @@
  * write to (dist).
  */
 
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { createRequire } from "node:module";
@@ -16,11 +16,7 @@ import { compileContexts } from "./wasm/compile.js";
 
 const HERE = import.meta.dirname;
 const [model = join(HERE, "../codec/models/default"), target = join(HERE, "dist")] = process.argv.slice(2);
-const GRAPHS = ["embed", "update_0", "update_1", "update_2", "synthesize", "render", "detail"];
-const FILES = [
-  ...["config.json", "prior.safetensors", "weights.safetensors", "detail.safetensors"],
-  ...["graphs/graphs.json", ...GRAPHS.map((name) => `graphs/${name}.onnx`)],
-];
+const FOR_DECODING = /^(embed|update_\d+|extend_\d+|synthesize|render|detail)\.onnx$|^graphs\.json$/;
 
 /**
  * The weights without those of the encoder, which no decoder reads: zeros, which gzip takes away. All
@@ -52,7 +48,10 @@ if (!existsSync(join(model, "graphs", "graphs.json"))) {
   process.exit(1);
 }
 rmSync(target, { recursive: true, force: true });
-const packed = FILES.map((name) => {
+const graphs = readdirSync(join(model, "graphs")).filter((name) => FOR_DECODING.test(name));
+const names = ["config.json", "prior.safetensors", "weights.safetensors", "detail.safetensors"];
+const files = [...names, ...graphs.map((name) => `graphs/${name}`)];
+const packed = files.filter((name) => existsSync(join(model, name))).map((name) => {
   const data = readFileSync(join(model, name));
   return [name, gzipSync(name === "weights.safetensors" ? forDecoding(data) : data, { level: 9 })];
 });

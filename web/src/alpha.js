@@ -1,52 +1,52 @@
-/** The alpha plane of an image, without loss: the data of an `alph` chunk (FORMAT.md 3). */
+/** The alpha plane of an image, without loss: the chunks `alph` and `Alpl` (FORMAT.md 3). */
 
 import { BitstreamError } from "./errors.js";
-import { through } from "./streams.js";
+import { LzmaError, unpackLzma } from "./lzma.js";
+import { inflateExactly } from "./streams.js";
+
+const DICTIONARY = 2 ** 22;
+const ALONG_ROWS = 1;
+
+/** How each filter of `Alpl` is undone: running sums along rows (1) or columns (0). */
+const FILTERS = [[], [ALONG_ROWS], [0], [0, ALONG_ROWS], [ALONG_ROWS, ALONG_ROWS]];
 
 /**
- * Unpack an `alph` chunk; never holds much more than the plane.
- * @param {Uint8Array} data
+ * The alpha plane that a file's chunks hold; never takes much more memory than the plane.
+ * @param {Map<string, Uint8Array>} chunks
  * @param {number} height
  * @param {number} width
- * @returns {Promise<Uint8Array>} height × width, rows from the top
+ * @returns {Promise<Uint8Array | null>} height × width, rows from the top; null if there is none
  */
-export async function unpackAlpha(data, height, width) {
-  const plane = new Uint8Array(height * width);
-  let filled = 0;
-  const reader = through(data, new DecompressionStream("deflate")).getReader();
+export async function alphaPlane(chunks, height, width) {
+  const [zlib, lzma] = [chunks.get("alph"), chunks.get("Alpl")];
+  if (!zlib && !lzma) return null;
+  const filter = zlib ? FILTERS[1] : FILTERS[lzma?.[0] ?? FILTERS.length];
+  if (!filter) throw new BitstreamError("alpha chunk: its filter is unknown: the file is damaged");
+  const size = height * width;
   try {
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      if (filled + part.value.length > plane.length) filled = Infinity;
-      if (filled > plane.length) break;
-      plane.set(part.value, filled);
-      filled += part.value.length;
-    }
+    const plane = zlib
+      ? await inflateExactly(zlib, size)
+      : unpackLzma(/** @type {Uint8Array} */ (lzma).subarray(1), size, DICTIONARY);
+    if (plane) return unfiltered(plane, filter, width);
   } catch (error) {
-    const reason = /** @type {Error} */ (error).message;
-    throw new BitstreamError(`alpha chunk: damaged (${reason})`);
-  } finally {
-    reader.cancel().catch(() => {}); // a stream that failed says so once more
+    if (!(error instanceof TypeError || error instanceof LzmaError)) throw error;
+    throw new BitstreamError(`alpha chunk: damaged (${error.message})`);
   }
-  if (filled !== plane.length || adler32(plane) !== lastWord(data)) {
-    throw new BitstreamError(`alpha chunk: does not hold ${width}x${height} bytes exactly`);
-  }
-  for (let at = 0; at < plane.length; at++) {
-    if (at % width) plane[at] += plane[at - 1]; // modulo 256
+  throw new BitstreamError(`alpha chunk: does not hold ${width}x${height} bytes exactly`);
+}
+
+/**
+ * @param {Uint8Array} plane is changed, modulo 256
+ * @param {number[]} filter
+ * @param {number} width
+ */
+function unfiltered(plane, filter, width) {
+  for (const axis of filter) {
+    for (let at = 1; at < plane.length; at++) {
+      if (axis === ALONG_ROWS ? at % width : at >= width) {
+        plane[at] += plane[axis === ALONG_ROWS ? at - 1 : at - width];
+      }
+    }
   }
   return plane;
-}
-
-/** @param {Uint8Array} data zlib's: an Adler-32 stands at the end, behind which nothing may be */
-function lastWord(data) {
-  return data.subarray(-4).reduce((word, byte) => word * 256 + byte, 0);
-}
-
-/** @param {Uint8Array} bytes */
-function adler32(bytes) {
-  let [sum, sums] = [1, 0];
-  for (const byte of bytes) {
-    sum = (sum + byte) % 65521;
-    sums = (sums + sum) % 65521;
-  }
-  return sums * 65536 + sum;
 }

@@ -7,6 +7,7 @@
 import { crc32 } from "./checksums.js";
 import { BitstreamError, Checksum, LimitExceeded, UnsupportedVersion } from "./errors.js";
 import { Reader, quoted, readHeader } from "./header.js";
+import { packedSizes } from "./metadata.js";
 
 /** @typedef {import("./header.js").Header} Header */
 
@@ -37,6 +38,7 @@ export const DEFAULT_LIMITS = Object.freeze({
 
 /** @type {Map<string, number>} */
 const FIXED_SIZES = new Map([["grey", 0], ["gry3", 0], ["seed", 8]]);
+const EXCLUSIVE = [["grey", "gry3"], ["alph", "Alpl"]];
 const TYPE = /^[A-Za-z][A-Za-z0-9_]{3}$/;
 
 /**
@@ -118,11 +120,7 @@ function readChunks(reader, maxBytes) {
     }
     const length = reader.varint(`the length of chunk ${kind}`);
     total += length;
-    if (maxBytes && total > maxBytes) {
-      throw new LimitExceeded(
-        `the chunks up to ${kind} have ${total} bytes; the limit is ${maxBytes} bytes`,
-      );
-    }
+    checkTotal(kind, total, maxBytes);
     const data = reader.take(length, `chunk ${kind}`);
     const crc = crc32(reader.data.subarray(start, reader.at));
     const check = reader.take(4, `chunk ${kind}`);
@@ -132,10 +130,45 @@ function readChunks(reader, maxBytes) {
     checkChunk(kind, data, start, chunks.has(kind));
     chunks.set(kind, data);
   }
-  if (chunks.has("grey") && chunks.has("gry3")) {
-    throw new BitstreamError("the chunks grey and gry3 exclude each other: the file is damaged");
-  }
+  checkTogether(chunks, total, maxBytes);
   return chunks;
+}
+
+/**
+ * @param {string} kind
+ * @param {number} total
+ * @param {number} maxBytes
+ */
+function checkTotal(kind, total, maxBytes) {
+  if (maxBytes && total > maxBytes) {
+    throw new LimitExceeded(
+      `the chunks up to ${kind} have ${total} bytes; the limit is ${maxBytes} bytes`,
+    );
+  }
+}
+
+/**
+ * Refuse what may not stand beside each other; nothing is unpacked.
+ * @param {Map<string, Uint8Array>} chunks
+ * @param {number} total
+ * @param {number} maxBytes
+ */
+function checkTogether(chunks, total, maxBytes) {
+  const packed = chunks.get("meta");
+  if (packed) {
+    const sizes = packedSizes(packed);
+    for (const size of sizes.values()) total += size;
+    checkTotal("meta", total, maxBytes);
+    const twice = Array.from(sizes.keys()).find((kind) => chunks.has(kind));
+    if (twice) {
+      throw new BitstreamError(`chunk ${twice} is there, and in chunk meta a second time`);
+    }
+  }
+  for (const [one, other] of EXCLUSIVE) {
+    if (chunks.has(one) && chunks.has(other)) {
+      throw new BitstreamError(`the chunks ${one} and ${other} exclude each other`);
+    }
+  }
 }
 
 /**
@@ -146,7 +179,7 @@ function readChunks(reader, maxBytes) {
  */
 function checkChunk(kind, data, start, again) {
   if (again) throw new BitstreamError(`chunk ${kind} at byte ${start} occurs a second time`);
-  if (kind[0] < "a") {
+  if (kind[0] < "a" && kind !== "Alpl") {
     throw new UnsupportedVersion(`the file needs chunk ${kind}, which this reader does not know`);
   }
   const size = FIXED_SIZES.get(kind) ?? data.length;

@@ -17,9 +17,9 @@ const TILE = 512; // pixels a side of what the networks see at once
 
 /** A file's picture: the conditional mean g, and the residual r of a seed. */
 export class Picture {
-  /** The linear image and the features of the finest level, which g and r start from. */
+  /** Of each level, coarse to fine: what g and r start from. */
   #latents = /** @type {FeatureMap[]} */ ([]);
-  #features = /** @type {FeatureMap | null} */ (null);
+  #features = /** @type {FeatureMap[]} */ ([]);
   #embedding = /** @type {any} */ (null);
   /** What is made: g, and r of one seed. */
   #mean = /** @type {FeatureMap | null} */ (null);
@@ -55,34 +55,31 @@ export class Picture {
     return this.#displayed(realism);
   }
 
-  /** The levels, coarse to fine: latents, and the features that the finest one leaves. */
+  /** The levels, coarse to fine. */
   async #descend() {
     const { header } = this.file;
     const condition = this.model.condition(header.quality, this.indices.length);
     this.#embedding = await this.engine.embed(condition);
-    for (const [level, { cell, dim }] of this.model.levels.entries()) {
-      const name = `update_${level}`;
+    for (const [level, { cell, dim, begin = 0 }] of this.model.levels.entries()) {
+      const coded = !begin || this.indices.length > this.model.firstStage(level);
+      const step = coded ? "update" : "extend";
       const latent = new FeatureMap(this.whole, cell, dim);
       let features = /** @type {FeatureMap | null} */ (null);
-      for (const [tile, window] of this.#windows(`update ${level}`)) {
-        const inputs = { ...this.#known(window), remainder: this.#remainder(level, window) };
-        const results = await this.engine.run(name, inputs, window);
+      for (const [tile, window] of this.#windows(`${step} ${level}`)) {
+        const inputs = {
+          embedding: this.#embedding,
+          features: this.#features.at(-1)?.part(window),
+          remainder: coded ? this.#remainder(level, window) : undefined,
+          ...this.#latentsOf(window),
+        };
+        const results = await this.engine.run(`${step}_${level}`, inputs, window);
         features ??= new FeatureMap(this.whole, cell, results.finer_features.channels);
         features.copy(results.finer_features, tile);
         latent.copy(results.latent, tile);
       }
-      this.#features = features;
+      this.#features.push(/** @type {FeatureMap} */ (features));
       this.#latents.push(latent);
     }
-  }
-
-  /**
-   * What the steps of a level take of the coarser ones.
-   * @param {Window} window
-   */
-  #known(window) {
-    const features = this.#features ? { features: this.#features.part(window) } : {};
-    return { embedding: this.#embedding, ...features, ...this.#latentsOf(window) };
   }
 
   /** @param {Window} window */
@@ -104,12 +101,15 @@ export class Picture {
       const { pixels } = await this.engine.run("synthesize", this.#latentsOf(wider), wider);
       const given = {
         embedding: this.#embedding,
-        features: /** @type {FeatureMap} */ (this.#features).part(window),
+        pixels: pixels.part(window),
+        features: this.#features.at(-1)?.part(window),
+        coarser_features: this.#features.at(-2)?.part(window),
       };
-      const rendered = await this.engine.run("render", { ...given, pixels: pixels.part(window) }, window);
+      const rendered = await this.engine.run("render", given, window);
       mean.copy(rendered.mean, tile);
       if (!residual) continue;
-      const inputs = { ...given, ...rendered, ...this.#noise(/** @type {bigint} */ (seed), window) };
+      const noise = this.#noise(/** @type {bigint} */ (seed), window);
+      const inputs = { embedding: this.#embedding, ...rendered, ...noise };
       residual.copy((await this.engine.run("detail", inputs, window)).residual, tile);
     }
     this.#mean = mean;
@@ -134,7 +134,7 @@ export class Picture {
    */
   #remainder(level, window) {
     const { cell, dim, stages } = this.model.levels[level];
-    const first = this.model.levels.slice(0, level).reduce((sum, { stages }) => sum + stages, 0);
+    const first = this.model.firstStage(level);
     const map = new FeatureMap(window, cell, dim);
     const [top, left] = [window.top / cell, window.left / cell];
     const columns = Math.ceil(this.file.header.width / cell);

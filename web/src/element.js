@@ -29,8 +29,6 @@ export class BibcImage extends HTMLElement {
   #shown = 0; // number of the picture on the way: what an earlier one still does is not shown
   /** @type {import("./client.js").OpenPicture | null} */
   #picture = null;
-  /** @type {Uint8Array | null} */
-  #profile = null;
   /** @type {IntersectionObserver | null} */
   #observer = null;
   #whole = false; // all bytes of the file are there
@@ -98,7 +96,6 @@ export class BibcImage extends HTMLElement {
         return;
       }
       this.#picture = picture;
-      this.#profile = parse(data).chunks.get("iccp") ?? null;
       await this.#repaint(number);
       if (number === this.#shown) this.dispatchEvent(new Event("load"));
     } catch (error) {
@@ -207,7 +204,7 @@ export class BibcImage extends HTMLElement {
     const seed = seedOf(this.getAttribute("seed") ?? "stored");
     const image = await this.#picture?.image(realism, seed);
     if (!image || number !== this.#shown) return;
-    await draw(this.#canvas, image, this.#profile);
+    await draw(this.#canvas, image, this.#picture?.about.profile ?? null);
     this.#showFallback(false);
   }
 

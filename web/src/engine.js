@@ -36,7 +36,8 @@ export class Engine {
   /**
    * Run a step.
    * @param {string} name of the graph
-   * @param {Record<string, ort.Tensor | FeatureMap>} inputs maps of one window
+   * @param {Record<string, ort.Tensor | FeatureMap | undefined>} inputs maps of one window, those that
+   *   the graph lists among them
    * @param {Window} window of the results
    * @returns {Promise<Record<string, FeatureMap>>}
    */
@@ -68,9 +69,9 @@ export class Engine {
   }
 }
 
-/** @param {ort.Tensor | FeatureMap} value */
+/** @param {ort.Tensor | FeatureMap | undefined} value */
 function tensorOf(value) {
-  if (!(value instanceof FeatureMap)) return value;
+  if (!(value instanceof FeatureMap)) return value; // onnxruntime says which input lacks
   const { values, channels, rows, columns } = value;
   return new ort.Tensor("float32", values, [1, channels, rows, columns]);
 }

@@ -7,21 +7,20 @@ import { loadPrior } from "./prior.js";
 import { readSafetensors } from "./safetensors.js";
 
 /** @typedef {(name: string) => Promise<Uint8Array>} ReadFile reads a file of the model's folder */
-/** @typedef {{ cell: number, dim: number, stages: number, codes: number }} Level */
-/** @typedef {{ cell: number, channels: number }} NoiseScale */
+/** @typedef {{ cell: number, dim: number, stages: number, codes: number, begin?: number }} Level */
+/** @typedef {{ fingerprint: string, reaches: Record<string, number>, noise: [number, number][] }} Manifest */
 
 const WEIGHTS = "weights.safetensors";
 const DETAIL = "detail.safetensors";
-const NOISE_CELLS = [8, 4, 2]; // pixels a side of a noise cell, coarse to fine
 
 export class Model {
   /**
    * @param {ReadFile} readFile
    * @param {Level[]} levels coarse to fine
    * @param {import("./prior.js").Prior} prior
-   * @param {{ fingerprint: string, reaches: Record<string, number> }} manifest of the graphs
+   * @param {Manifest} manifest of the graphs
    */
-  constructor(readFile, levels, prior, { fingerprint, reaches }) {
+  constructor(readFile, levels, prior, { fingerprint, reaches, noise }) {
     this.readFile = readFile;
     this.levels = levels;
     this.prior = prior;
@@ -30,8 +29,8 @@ export class Model {
     this.reaches = reaches;
     /** @type {Float32Array[]} per stage the centroids [K, D] */
     this.codebooks = [];
-    /** @type {NoiseScale[]} none if the model synthesizes no detail */
-    this.noise = [];
+    /** The scales of the noise, coarse to fine; none if the model synthesizes no detail. */
+    this.noise = noise.map(([cell, channels]) => ({ cell, channels }));
     /** The files that the graphs' weights are in. @type {Map<string, Uint8Array>} */
     this.weights = new Map();
   }
@@ -59,14 +58,19 @@ export class Model {
   /** Load what decoding to pixels takes: the weights. */
   async loadWeights() {
     if (this.weights.size) return;
-    const [weights, detail] = await Promise.all([WEIGHTS, DETAIL].map(this.readFile));
-    const { tensors } = readSafetensors(weights, WEIGHTS);
+    const names = this.noise.length ? [WEIGHTS, DETAIL] : [WEIGHTS];
+    const files = await Promise.all(names.map(this.readFile));
+    const { tensors } = readSafetensors(files[0], WEIGHTS);
     this.codebooks = this.prior.cells.map((_, stage) => floats(tensors, `quantizer.codebook${stage}`));
-    const { tensors: ofDetail } = readSafetensors(detail, DETAIL);
-    this.noise = NOISE_CELLS.map((cell, scale) => {
-      return { cell, channels: floats(ofDetail, `amplitudes.${scale}`).length };
-    });
-    this.weights.set(WEIGHTS, weights).set(DETAIL, detail);
+    names.forEach((name, n) => this.weights.set(name, files[n]));
+  }
+
+  /**
+   * Number of a level's first stage.
+   * @param {number} level
+   */
+  firstStage(level) {
+    return this.levels.slice(0, level).reduce((sum, { stages }) => sum + stages, 0);
   }
 
   /**

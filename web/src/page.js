@@ -2,12 +2,11 @@
 
 import { draw } from "./canvas.js";
 import { Decoder, seedOf } from "./client.js";
-import { parse } from "./container.js";
 import { factsOf } from "./facts.js";
 import { pngOf } from "./png.js";
 
 /** @typedef {import("./client.js").OpenPicture} OpenPicture */
-/** @typedef {{ name: string, picture: OpenPicture, profile: Uint8Array | null }} Opened */
+/** @typedef {{ name: string, picture: OpenPicture }} Opened */
 
 const SEEDS = 4;
 const decoder = new Decoder();
@@ -77,7 +76,7 @@ async function open(file) {
   tell(`Opening ${file.name}.`);
   const data = new Uint8Array(await file.arrayBuffer());
   const picture = await decoder.open(data);
-  opened.push({ name: file.name, picture, profile: parse(data).chunks.get("iccp") ?? null });
+  opened.push({ name: file.name, picture });
   return opened[opened.length - 1];
 }
 
@@ -141,7 +140,7 @@ async function paintBefore(file) {
     [byId("before").width, byId("before").height] = [width, height];
     byId("before").getContext("2d").drawImage(original, 0, 0, width, height);
   } else {
-    await draw(byId("before"), await file.picture.image(0), file.profile);
+    await draw(byId("before"), await file.picture.image(0), file.picture.about.profile);
   }
   byId("before-name").textContent = name;
   byId("before").ariaLabel = `${file.name}: ${name}`;
@@ -150,11 +149,11 @@ async function paintBefore(file) {
 /** The right picture, with the realism and the seed that are set. */
 async function paint() {
   if (!current) return;
-  const { name, picture, profile } = current;
+  const { name, picture } = current;
   const realism = Number(byId("realism").value);
   const seed = seedOf(byId("seed").value.trim());
   tell(`Decoding ${name}.`);
-  await draw(byId("after"), await picture.image(realism, seed), profile);
+  await draw(byId("after"), await picture.image(realism, seed), picture.about.profile);
   byId("after-name").textContent = `Realism ${realism}`;
   byId("after").ariaLabel = `${name} at realism ${realism}, seed ${seed ?? "stored"}`;
   tell(`${name}, realism ${realism}, seed ${seed ?? "stored"}.`);
@@ -164,7 +163,7 @@ async function paint() {
 /** Four seeds side by side; one that is chosen becomes the picture's. */
 async function paintSeeds() {
   if (!current) return;
-  const { name, picture, profile } = current;
+  const { name, picture } = current;
   byId("seeds").hidden = false;
   const buttons = Array.from({ length: SEEDS }, (_, n) => {
     const [button, canvas] = [document.createElement("button"), document.createElement("canvas")];
@@ -176,7 +175,7 @@ async function paintSeeds() {
   const realism = Number(byId("realism").value);
   for (const [n, button] of buttons.entries()) {
     const image = await picture.image(realism, BigInt(n + 1));
-    await draw(/** @type {HTMLCanvasElement} */ (button.firstChild), image, profile);
+    await draw(/** @type {HTMLCanvasElement} */ (button.firstChild), image, picture.about.profile);
   }
   tell(`Four seeds of ${name} at realism ${realism}.`);
 }
@@ -189,11 +188,11 @@ function setSeed(text) {
 
 async function save() {
   if (!current) return;
-  const { name, picture, profile } = current;
+  const { name, picture } = current;
   const seed = seedOf(byId("seed").value.trim());
   const image = await picture.image(Number(byId("realism").value), seed);
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(await pngOf(image, profile));
+  link.href = URL.createObjectURL(await pngOf(image, picture.about.profile));
   link.download = `${stem(name)}.png`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);

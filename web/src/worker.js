@@ -1,11 +1,12 @@
 /** Decodes in a thread of its own, one request after the other. */
 
-import { unpackAlpha } from "./alpha.js";
+import { alphaPlane } from "./alpha.js";
 import { parse, storedSeed } from "./container.js";
 import { Picture } from "./decode.js";
 import { Engine } from "./engine.js";
 import { filesAt } from "./files.js";
 import { Model } from "./model.js";
+import { unpackMetadata } from "./metadata.js";
 import { decodeIndices } from "./stream.js";
 
 /**
@@ -22,6 +23,7 @@ import { decodeIndices } from "./stream.js";
  * @property {number[]} stageBytes how many bytes of the image data each stage takes, about
  * @property {Record<string, number>} chunks bytes of each
  * @property {string} seed stored, 0 if none is
+ * @property {Uint8Array | null} profile ICC of the pixels; null is sRGB
  */
 
 const LIMITS = { maxPixels: 2 ** 25 }; // a page takes about 50 bytes a pixel
@@ -62,10 +64,10 @@ const requests = {
       onStage: (bytes) => ends.push(bytes),
     });
     const { width, height } = file.header;
-    const alpha = file.chunks.get("alph");
-    const plane = alpha ? await unpackAlpha(alpha, height, width) : null;
+    const profile = (await unpackMetadata(file.chunks)).get("iccp")?.slice() ?? null;
+    const plane = await alphaPlane(file.chunks, height, width);
     pictures.set(id, new Picture(await engine, file, indices, plane));
-    return about(file, data.length, indices.length, ends);
+    return { ...about(file, data.length, indices.length, ends), profile };
   },
 
   /**
@@ -98,7 +100,6 @@ async function begin(model, runtime) {
  * @param {number} bytes
  * @param {number} stages
  * @param {number[]} ends
- * @returns {About}
  */
 function about(file, bytes, stages, ends) {
   const { width, height, quality, fingerprint, major, minor, stages: written } = file.header;

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 
-import { decodeIndices, loadPrior, parse, unpackAlpha } from "../src/index.js";
+import { decodeIndices, loadPrior, parse, alphaPlane, unpackMetadata } from "../src/index.js";
 
 const DATA = new URL("../../tests/data/", import.meta.url);
 
@@ -29,7 +29,7 @@ export function priorOf(name) {
 }
 
 /**
- * The indices of a file, its alpha checked too.
+ * The indices of a file, its alpha and metadata checked too.
  * @param {Uint8Array} data
  * @param {import("../src/prior.js").Prior} prior
  * @param {{ allowPartial?: boolean }} [options]
@@ -37,9 +37,14 @@ export function priorOf(name) {
 export async function decode(data, prior, options) {
   const file = parse(data);
   const indices = decodeIndices(file, prior, options);
-  const alpha = file.chunks.get("alph");
-  if (alpha) await unpackAlpha(alpha, file.header.height, file.header.width);
+  await alphaPlane(file.chunks, file.header.height, file.header.width);
+  await unpackMetadata(file.chunks);
   return indices;
+}
+
+/** @param {Uint8Array} data */
+export function sha256(data) {
+  return createHash("sha256").update(data).digest("hex");
 }
 
 /**

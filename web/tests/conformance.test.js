@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { parse, storedSeed } from "../src/index.js";
-import { decode, files, hashOf, partial, priorOf, read, refused } from "./conformance.js";
+import { alphaPlane, parse, storedSeed, unpackMetadata } from "../src/index.js";
+import { decode, files, hashOf, partial, priorOf, read, refused, sha256 } from "./conformance.js";
 
 for (const [name, expected] of Object.entries(files)) {
   test(`${name} decodes to its indices`, async () => {
@@ -14,6 +14,10 @@ for (const [name, expected] of Object.entries(files)) {
     const sizes = Array.from(chunks, ([kind, bytes]) => [kind, bytes.length]);
     assert.deepEqual(Object.fromEntries(sizes), expected.chunks);
     assert.equal(String(storedSeed(parse(data))), expected.seed);
+    const alpha = await alphaPlane(chunks, header.height, header.width);
+    assert.equal(alpha ? sha256(alpha) : undefined, expected.alpha_sha256);
+    const metadata = Array.from(await unpackMetadata(chunks), ([kind, bytes]) => [kind, sha256(bytes)]);
+    assert.deepEqual(Object.fromEntries(metadata), expected.metadata_sha256);
     const indices = await decode(data, priorOf(expected.prior));
     assert.equal(indices.length, expected.stages);
     assert.equal(hashOf(indices), expected.indices_sha256);
