@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from bitstream import container, stream
 from bitstream.header import Header, major_of
 from codec import novelty
+from codec.errors import RateTargetError
 from codec.files import MAX_CODED_BYTES
-from codec.images.chunks import optional_chunks
+from codec.images.chunks import optional_chunks, sizes_text
 from codec.images.load import load
 from codec.images.sources import ImageSource
 from codec.images.strips import Bands
@@ -125,13 +126,18 @@ def encode_image(image: ImageSource, options: EncodeOptions, running: Running) -
         coding = network.quantize(analysis, int(options.quality), effort=options.effort)
         del analysis  # 3 bytes a pixel, which the entropy coder can use
         return builder.build(coding)
-    return best_within(
-        lambda quality, finer: builder.build(
-            network.quantize(analysis, quality, finer, options.effort)
-        ),
-        min(budget, MAX_CODED_BYTES),
-        container.metadata_bytes(chunks),
-    )
+    try:
+        return best_within(
+            lambda quality, finer: builder.build(
+                network.quantize(analysis, quality, finer, options.effort)
+            ),
+            min(budget, MAX_CODED_BYTES),
+        )
+    except RateTargetError as error:
+        metadata = container.metadata_bytes(chunks)
+        advice = ": leave metadata out with --strip" if metadata else ""
+        text = f"{error}, {sizes_text(error.smallest, metadata)}{advice}"
+        raise RateTargetError(text, error.smallest) from None
 
 
 def refuse_beyond_limits(width: int, height: int, chunks: dict[str, bytes]) -> None:

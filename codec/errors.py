@@ -49,7 +49,15 @@ class UnusualImageWarning(CodecWarning):
 
 
 class RateTargetError(CodecError):
-    """No quality of this model gives a file within the target."""
+    """No quality of this model gives a file within the target.
+
+    Attributes:
+        smallest: bytes of the smallest file.
+    """
+
+    def __init__(self, message: str, smallest: int = 0) -> None:
+        super().__init__(message)
+        self.smallest = smallest
 
 
 def sentence(error: Exception) -> str:

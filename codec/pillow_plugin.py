@@ -65,9 +65,13 @@ class BibcImageFile(ImageFile.ImageFile):
             raise Image.DecompressionBombError(str(error)) from error
         except BitstreamError as error:
             raise SyntaxError(str(error)) from error
+        try:
+            metadata = picture_metadata(file)
+        except BitstreamError as error:  # the file is ours, so no other format is tried
+            raise OSError(str(error)) from error
         self._size = file.header.width, file.header.height
         self._mode = picture_mode(file)
-        self.info.update(to_info(picture_metadata(file)))
+        self.info.update(to_info(metadata))
         self.tile = []
 
     def draft(

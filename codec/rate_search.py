@@ -5,7 +5,6 @@ from collections.abc import Callable, Sized
 from typing import TypeVar
 
 from codec.errors import RateTargetError
-from codec.images.chunks import sizes_text
 
 BEST = 100  # the highest quality
 GROWTH = 0.03  # of a file's logarithm per quality, where nothing better is known
@@ -16,16 +15,13 @@ FINE_TRIALS = 5
 File = TypeVar("File", bound=Sized)
 
 
-def best_within(
-    file_at: Callable[[int, float], File], budget: int, metadata_bytes: int = 0
-) -> File:
+def best_within(file_at: Callable[[int, float], File], budget: int) -> File:
     """Search for the quality, then for λ between two qualities; sizes are taken to grow with both.
 
     Args:
         file_at: the whole file at a quality 0..100, with λ taken from quality + the second
             argument. Anything that has a length in bytes will do.
         budget: the most bytes.
-        metadata_bytes: of every file, which no quality changes; for the error.
 
     Returns:
         The file of the highest quality that is within the budget, or a larger one, of the same
@@ -38,7 +34,7 @@ def best_within(
         >>> len(best_within(lambda quality, finer: bytes(100 + int(50 * (quality + finer))), 333))
         325
     """
-    quality, best = _best_quality(file_at, budget, metadata_bytes)
+    quality, best = _best_quality(file_at, budget)
     below, above = 0.0, FINEST
     for trial in range(FINE_TRIALS):
         if len(best) >= FULL * budget:
@@ -54,9 +50,7 @@ def best_within(
     return best
 
 
-def _best_quality(
-    file_at: Callable[[int, float], File], budget: int, metadata_bytes: int
-) -> tuple[int, File]:
+def _best_quality(file_at: Callable[[int, float], File], budget: int) -> tuple[int, File]:
     """The highest quality whose file is within the budget, and the largest such file found.
 
     A secant search on the logarithm of the size, every fourth trial in the middle.
@@ -84,9 +78,9 @@ def _best_quality(
             guess = (low + high) / 2
         trial = min(max(math.floor(guess), low + 1), high - 1)
     if best is None:
-        advice = ": leave metadata out with --strip" if metadata_bytes else ""
         raise RateTargetError(
             f"the target of {budget} bytes is out of reach: at quality 0 this image takes "
-            f"{size[0]}, {sizes_text(size[0], metadata_bytes)}{advice}"
+            f"{size[0]}",
+            size[0],
         )
     return low, best

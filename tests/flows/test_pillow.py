@@ -7,6 +7,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 import codec
 import codec.pillow_plugin as plugin
+from bitstream import container
 from codec.options import DecodeLimits
 
 
@@ -135,3 +136,96 @@ def test_animation_saves_the_frame_at_hand(photo, model_dir):
         frames.seek(1)
         frames.save(buffer, "BIBC")
         assert buffer.getvalue() == codec.encode(frames.copy(), model=model_dir)
+
+
+def with_damage(coded):
+    """The file with one bit flipped in its image data, in its middle, and without its end."""
+    flipped = bytearray(coded)
+    flipped[len(coded) // 2] ^= 0x55
+    return [bytes(flipped), coded[: len(coded) * 3 // 4], coded[:-1]]
+
+
+def test_verify_compares_every_checksum(coded, monkeypatch):
+    """GrandComicsDatabase/gcd-django#213: upload forms rely on it."""
+    import codec.runtime.model as runtime
+
+    def never(*_, **__):
+        raise AssertionError("a network was run")
+
+    monkeypatch.setattr(runtime.CodecModel, "strips", never)
+    image = Image.open(BytesIO(coded))
+    image.verify()
+    for damaged in with_damage(coded):
+        image = Image.open(BytesIO(damaged))
+        with pytest.raises(OSError, match="cut or damaged|ran out|whole number"):
+            image.verify()
+
+
+def test_verify_unpacks_alpha_and_metadata(photo):
+    image = photo.copy()
+    image.putalpha(photo.convert("L"))
+    image.info["xmp"] = b"<x/>" * 100
+    buffer = BytesIO()
+    image.save(buffer, "BIBC")
+    file = container.parse(buffer.getvalue())
+    Image.open(buffer).verify()
+    for kind, content in (("meta", b"\1exif\1junk"), ("alph", b"junk")):
+        chunks = {**file.chunks, kind: content}
+        chunks.pop("Alpl" if kind == "alph" else "", None)
+        damaged = container.write(file.header, file.payload, chunks)
+        with pytest.raises((OSError, SyntaxError), match="damaged"):
+            Image.open(BytesIO(damaged)).verify()
+
+
+def test_an_image_can_be_loaded_after_verify(coded):
+    image = Image.open(BytesIO(coded))
+    image.verify()
+    assert image.copy().size == (75, 50)
+
+
+def test_realism_and_seed_are_chosen_before_the_pixels_are_loaded(coded, model_dir):
+    mean = codec.decode(coded, model=model_dir, realism=0)
+    image = Image.open(BytesIO(coded))
+    image.draft(realism=0.0)
+    assert image.tobytes() == mean.tobytes()
+    assert image.info["realism"] == 0
+    plugin.register(model=model_dir, realism=0.5, seed=7)
+    image = Image.open(BytesIO(coded))
+    image.load()
+    assert (image.info["realism"], image.info["seed"]) == (0.5, 7)
+    image = Image.open(BytesIO(coded))
+    image.draft("RGB", (10, 10), seed=9)
+    assert image.copy().info["seed"] == 9
+    for wrong in ({"realism": 2}, {"seed": -1}):
+        with pytest.raises(ValueError, match="expected"):
+            plugin.register(**wrong)
+        with pytest.raises(ValueError, match="expected"):
+            Image.open(BytesIO(coded)).draft(**wrong)
+
+
+def test_lossless_is_refused(photo, tmp_path):
+    with pytest.raises(ValueError, match="never lossless"):
+        photo.save(tmp_path / "a.bibc", lossless=True)
+    assert not (tmp_path / "a.bibc").exists()
+    photo.save(tmp_path / "a.bibc", lossless=False)
+
+
+def test_errors_name_the_file_or_the_image(tmp_path):
+    with pytest.raises(OSError, match=r"cannot write the image as BIBC: image: images of mode F"):
+        Image.new("F", (3, 3)).save(BytesIO(), "BIBC")
+    with pytest.raises(OSError, match=r"cannot write '.*f\.bibc' as BIBC"):
+        Image.new("F", (3, 3)).save(tmp_path / "f.bibc")
+
+
+def test_an_orientation_that_the_caller_gives_is_applied(photo):
+    """As a viewer of a JPEG file that was saved with it would."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    buffer = BytesIO()
+    photo.save(buffer, "BIBC", exif=exif)
+    assert Image.open(buffer).size == (50, 75)
+    jpeg = BytesIO()
+    photo.save(jpeg, "JPEG", exif=exif)
+    opened, again = Image.open(jpeg), BytesIO()
+    opened.save(again, "BIBC", exif=opened.getexif())
+    assert Image.open(again).size == (50, 75)
