@@ -10,17 +10,18 @@ from torch import Tensor, nn
 from codec.lagrangian import squared_error
 from codec.networks.config import beam_width, quality_range
 from codec.networks.pyramid import Networks
+from codec.train.kernels.search import search
 
 START = 4.0  # uses of each code that the running means begin with
 
 
 @dataclass
 class Used:
-    """What a stage did in a step: what the other stages left to it (n, D), and its codes (n,)."""
+    """What a stage did in a step: how often each code was used, and for what in sum."""
 
     stage: int
-    target: Tensor
-    index: Tensor
+    count: Tensor  # (K,) float32
+    total: Tensor  # (K, D): sums of what the other stages left to the vectors that use a code
 
 
 @dataclass
@@ -67,17 +68,18 @@ class Objective(nn.Module):
                 e = (y - prediction).permute(0, 2, 3, 1)
                 n, h, w, d = e.shape
                 flat = e.reshape(-1, d).float().contiguous()
-                rest = flat
+                r = torch.zeros_like(e)
                 if here:
-                    codes = quantizer.search(
-                        here, flat, [lam * bits[s] for s in here], beam_width(self.effort, level)
-                    )
-                    for k, s in enumerate(here):
-                        rest = rest - quantizer.codebook(s)[codes[:, k]]
-                    for k, s in enumerate(here):
-                        spent += bits[s][codes[:, k]].sum()
-                        used.append(Used(s, rest + quantizer.codebook(s)[codes[:, k]], codes[:, k]))
-                r = e - rest.view(n, h, w, d)
+                    biases = [lam * bits[s] for s in here]
+                    codes = search(quantizer, here, flat, biases, beam_width(self.effort, level))
+                    r = quantizer.centroids(here, codes).view(n, h, w, d)
+                    rest = flat - r.view(-1, d)
+                    for s, index in zip(here, codes.unbind(1), strict=True):
+                        book = quantizer.codebook(s)
+                        count = torch.bincount(index, minlength=len(book)).float()
+                        total = (count[:, None] * book).index_add_(0, index, rest)
+                        used.append(Used(s, count, total))
+                        spent += count @ bits[s]
                 kept = ((r * e).sum(3) / e.square().sum(3).clamp_min(1e-9)).clamp_(0, 1)
                 r = r.permute(0, 3, 1, 2)
                 kept = kept[:, None]
@@ -111,9 +113,7 @@ class Statistics:
         """Fold a step's usage into the codebooks and the shares of the step's quality range."""
         shares = self.quantizer.shares[quality_range(quality)]  # (S, K)
         for u in used:
-            stage = self.quantizer.stages[u.stage]
-            count = torch.bincount(u.index, minlength=stage.codes).float()
-            total = torch.zeros_like(self.sums[u.stage]).index_add_(0, u.index, u.target)
+            stage, count, total = self.quantizer.stages[u.stage], u.count, u.total
             if torch.distributed.is_initialized():
                 torch.distributed.all_reduce(count)
                 torch.distributed.all_reduce(total)
