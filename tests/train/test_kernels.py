@@ -1,10 +1,14 @@
 """The C of training steps does what torch does; it is compiled here, as CI has a compiler."""
 
+import copy
+
 import pytest
 import torch
 
+from codec.networks.layers import channels_last
 from codec.networks.quantizer import ResidualQuantizer, Stage
 from codec.train.kernels.build import library
+from codec.train.kernels.convolution import accelerate
 from codec.train.kernels.search import search
 
 
@@ -52,3 +56,58 @@ def test_without_a_compiler_torch_searches(monkeypatch):
         monkeypatch.undo()
         library.cache_clear()
     assert torch.equal(found, quantizer.search(range(2), latent, [torch.zeros(64)] * 2, 2))
+
+
+def gradients(convolution, x, slope):
+    """Output of a convolution under autocast, and the gradients of input, weight and bias."""
+    x = x.clone().requires_grad_()
+    convolution.zero_grad()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = convolution(x)
+    y.backward(slope.to(y.dtype))
+    return [y, x.grad, convolution.weight.grad, convolution.bias.grad]
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [(64, 64), (64, 128), (192, 64)])
+@pytest.mark.parametrize("size", [(2, 2), (10, 16), (22, 6)])
+def test_a_convolution_and_its_gradients_are_as_near_as_direct_ones(inputs, outputs, size):
+    if not fast():
+        pytest.skip("this processor has no bfloat16 products of AVX-512, or it has AMX")
+    torch.manual_seed(0)
+    direct = channels_last(torch.nn.Conv2d(inputs, outputs, 3, padding=1))
+    quick = copy.deepcopy(direct)
+    assert accelerate(quick) == 1
+    x, slope = torch.randn(3, inputs, *size), torch.randn(3, outputs, *size)
+    exact = copy.deepcopy(direct).double()
+    x64 = x.double().requires_grad_()
+    y = exact(x64)
+    y.backward(slope.double())
+    expected = [y, x64.grad, exact.weight.grad, exact.bias.grad]
+    for kind, limit in ((direct, 0.004), (quick, 0.007)):
+        for found, right in zip(gradients(kind, x, slope), expected, strict=True):
+            assert (found.double() - right).norm() < limit * right.norm()
+
+
+def test_what_does_not_fit_is_left_to_torch():
+    layers = torch.nn.Sequential(
+        torch.nn.Conv2d(64, 64, 1),
+        torch.nn.Conv2d(64, 48, 3, padding=1),
+        torch.nn.Conv2d(64, 64, 3, padding=1, stride=2),
+        torch.nn.Conv2d(64, 64, 3, padding=1, groups=2),
+        torch.nn.Conv2d(64, 64, 3, padding=1, bias=False),
+        torch.nn.Conv2d(64, 64, 3),
+    )
+    assert accelerate(layers) == 0
+    one = torch.nn.Conv2d(64, 64, 3, padding=1)
+    odd, single = torch.randn(1, 64, 5, 5), torch.randn(1, 64, 4, 4)
+    expected = one(odd), one(single)
+    assert accelerate(one) == int(fast())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert one(odd).shape == odd.shape
+    assert torch.equal(one(single), expected[1])  # float32 is not rounded
+    assert one.state_dict().keys() == {"weight", "bias"}
+
+
+def fast():
+    known = torch.cpu.get_capabilities()
+    return known["avx512_bf16"] and not known["amx_tile"]

@@ -19,7 +19,7 @@ from bitstream.errors import CodecError
 from codec.models.loading import load_model
 from codec.networks.config import Stage
 from codec.networks.quantizer import ResidualQuantizer, least
-from codec.train.codec.linear import entropy_kmeans
+from codec.train.codec.linear import GRID, entropy_kmeans
 from codec.train.codec.loop import Log, schedule, train
 from codec.train.config import TrainConfig, configured, load_config
 from codec.train.data import Crops, Pool, Source, load_images
@@ -133,7 +133,9 @@ def test_a_linear_start_of_too_few_or_flat_blocks_is_refused() -> None:
     for rows, sentence in ((3, "starts from 15 vectors: expected 16"), (9, "have no detail")):
         groups = [torch.zeros(rows, 4)] * 5
         with pytest.raises(CodecError, match=sentence):
-            entropy_kmeans(groups, codes=16, zero=False, rounds=1, generator=generator)
+            entropy_kmeans(
+                groups, lambdas=GRID, codes=16, zero=False, rounds=1, generator=generator
+            )
 
 
 def test_schedule_visits_all_qualities_and_prefixes() -> None:

@@ -8,8 +8,10 @@ import shlex
 import subprocess
 import tempfile
 import warnings
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -40,6 +42,12 @@ def library(name: str) -> ctypes.CDLL | None:
             return None
 
 
-def address(tensor: Tensor) -> ctypes.c_void_p:
-    """Where a tensor's numbers begin, for C."""
-    return ctypes.c_void_p(tensor.data_ptr())
+def call(function: Any, sizes: Sequence[int], *tensors: Tensor | None) -> None:
+    """Call C with sizes (int) and the addresses of tensors, which are contiguous; None is null.
+
+    Raises:
+        MemoryError: there was not enough memory.
+    """
+    places = (ctypes.c_void_p(None if t is None else t.data_ptr()) for t in tensors)
+    if function(*(ctypes.c_int(size) for size in sizes), *places):
+        raise MemoryError("no memory for a training step")

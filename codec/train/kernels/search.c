@@ -94,17 +94,17 @@ typedef struct {
 } beam;
 
 /* Codes [n][stages] of n vectors [n][dim]; panels and offsets per stage, see `score`; -1: no memory. */
-int bibc_search(const float *latent, int64_t n, int dim, int stages, int codes, int width,
-                const float *panels, const float *books, const float *offsets, int64_t *out) {
+int bibc_search(int n, int dim, int stages, int codes, int width, const float *latent, const float *panels,
+                const float *books, const float *offsets, int64_t *out) {
     const size_t rows = (size_t)BLOCK * width;
     float *rest = malloc(rows * dim * sizeof *rest), *next = malloc(rows * dim * sizeof *next);
     float *scores = malloc(rows * codes * sizeof *scores), *cost = malloc(rows * sizeof *cost);
     beam *beams = malloc(2 * BLOCK * sizeof *beams);
     const int whole = rest && next && scores && cost && beams;
-    for (int64_t first = 0; whole && first < n; first += BLOCK) {
-        const int here = n - first < BLOCK ? (int)(n - first) : BLOCK;
+    for (int first = 0; whole && first < n; first += BLOCK) {
+        const int here = n - first < BLOCK ? n - first : BLOCK;
         beam *old = beams, *new = beams + BLOCK;
-        memcpy(rest, latent + first * dim, (size_t)here * dim * sizeof *rest);
+        memcpy(rest, latent + (size_t)first * dim, (size_t)here * dim * sizeof *rest);
         memset(cost, 0, here * sizeof *cost);
         int parts = 1;
         for (int i = 0; i < here; i++) {
@@ -140,7 +140,7 @@ int bibc_search(const float *latent, int64_t n, int dim, int stages, int codes, 
         }
         for (int i = 0; i < here; i++) {
             for (int s = 0; s < stages; s++) {
-                out[(first + i) * stages + s] = old[i].codes[0][s];
+                out[(size_t)(first + i) * stages + s] = old[i].codes[0][s];
             }
         }
     }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from codec.networks.quantizer import ResidualQuantizer
-from codec.train.kernels.build import address, library
+from codec.train.kernels.build import call, library
 
 COLUMNS, MOST_WIDTH, MOST_STAGES = 64, 32, 64  # as in search.c
 
@@ -43,12 +42,6 @@ def search(
     offsets = books.square().sum(2) + torch.stack(list(biases))
     latent = latent.contiguous()
     found = torch.empty((len(latent), count), dtype=torch.int64)
-    failed = compiled.bibc_search(
-        address(latent),
-        ctypes.c_int64(len(latent)),
-        *(ctypes.c_int(number) for number in (dim, count, codes, width)),
-        *(address(tensor) for tensor in (panels, books, offsets, found)),
-    )
-    if failed:
-        raise MemoryError("no memory for the search of codes")
+    sizes = (len(latent), dim, count, codes, width)
+    call(compiled.bibc_search, sizes, latent, panels, books, offsets, found)
     return found
