@@ -29,7 +29,7 @@ from codec.evaluation import measure as evaluation
 from codec.evaluation.measure import Record, unmeasured
 from codec.evaluation.metrics.import_torchvision import import_torchvision
 from codec.evaluation.plan import FOREIGN
-from codec.evaluation.summary import NOTES, summarise
+from codec.evaluation.summary import NOTES, summarize
 
 CHECKPOINT = "checkpoint.pt"
 LATENTS = 128, 192  # N and M, as CompressAI has them for its lower rates
@@ -170,7 +170,7 @@ def result(
     name: str, description: str, records: list[Record], plan: Plan, works: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """A result such as `bibcodec eval` writes."""
-    summary = summarise(records)
+    summary = summarize(records)
     return {
         "name": name,
         "description": description,

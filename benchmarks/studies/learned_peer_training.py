@@ -67,7 +67,7 @@ class Settings:
 
 
 class Training:
-    """A network with its optimisers, in the folder of a run.
+    """A network with its optimizers, in the folder of a run.
 
     Args:
         settings: of the run.
@@ -90,7 +90,7 @@ class Training:
         self._resume()
 
     def _take_up(self, run: Path) -> dict[str, Any]:
-        """Load another run's network and optimisers: what that run was, and its work."""
+        """Load another run's network and optimizers: what that run was, and its work."""
         checkpoint = torch.load(run / CHECKPOINT, weights_only=True)
         for name, part in self.state.items():
             part.load_state_dict(checkpoint[name])

@@ -47,7 +47,7 @@ class Settings:
 
 
 def remainders(model: CodecModel, images: list[Tensor], quality: int) -> list[Tensor]:
-    """What each level quantises: (n, D) a level."""
+    """What each level quantizes: (n, D) a level."""
     networks = torch_engine(model).networks
     quantizer = networks.quantizer
     lam = model.config.lagrange(quality)
@@ -68,7 +68,7 @@ def remainders(model: CodecModel, images: list[Tensor], quality: int) -> list[Te
 
 
 def scalar(e: Tensor, bits: float) -> float:
-    """Squared error a cell of scalar quantisation at so many bits a cell."""
+    """Squared error a cell of scalar quantization at so many bits a cell."""
     _, axes = torch.linalg.eigh(e.T @ e)
     u = e @ axes
     low, high, error = 0.01, 200.0, 0.0

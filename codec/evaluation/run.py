@@ -31,7 +31,7 @@ from codec.evaluation.measure import (
 )
 from codec.evaluation.plan import FOREIGN, OURS, Plan, check
 from codec.evaluation.provenance import Provenance, versions
-from codec.evaluation.summary import NOTES, summarise
+from codec.evaluation.summary import NOTES, summarize
 from codec.files import refuse_overwrite, writing
 from codec.images.load import FORMATS, suffixes
 
@@ -201,7 +201,7 @@ def result(
         name: of the result; by default the codec's, and of a foreign one its folder's.
     """
     header = codec_description(plan)
-    summary = summarise(records)
+    summary = summarize(records)
     usual = Path(plan.decoded or "").name if plan.codec == FOREIGN else plan.codec
     measured = [path for path in images if path.name not in errors]
     meta = asdict(Provenance.of(measured)) | {

@@ -91,7 +91,7 @@ class Summary:
         return {"results": figures.results, "ci95": figures.ci95, "images": self.images}
 
 
-def summarise(records: Sequence[Record]) -> Summary:
+def summarize(records: Sequence[Record]) -> Summary:
     """Means, distances and intervals of the records of `codec.evaluation.measure.measure`.
 
     Args:
