@@ -17,6 +17,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from io import BytesIO
@@ -66,31 +67,8 @@ class Peer:
         """
         if not self.growing:
             return self._within_any(image, budgets)
-        files: dict[int, tuple[bytes, float]] = {}  # by index in `qualities`
-
-        def size(index: int) -> int:
-            if index not in files:
-                files[index] = self.timed(image, self.qualities[index])
-            return len(files[index][0])
-
-        found = []
-        for budget in budgets:
-            size(0)
-            low = max((i for i in files if size(i) <= budget), default=0)
-            above = [i for i in files if size(i) > budget]
-            high = min(above, default=len(self.qualities)) if size(0) <= budget else 1
-            for step in itertools.count():
-                if high - low < 2:
-                    break
-                middle = (low + high) // 2
-                if step % 2 and high in files:  # sizes are roughly exponential in the quality
-                    share = math.log(budget / size(low)) / math.log(size(high) / size(low))
-                    middle = min(max(low + round(share * (high - low)), low + 1), high - 1)
-                low, high = (middle, high) if size(middle) <= budget else (low, middle)
-            if size(low) > budget:
-                low = min(range(min(NEIGHBOURS, len(self.qualities))), key=size)
-            found.append((self.qualities[low], *files[low]))
-        return found
+        files = _Files(self, image)
+        return [files.within(budget) for budget in budgets]
 
     def _within_any(self, image: Image.Image, budgets: Sequence[int]) -> list[Found]:
         """`within` by looking at every quality; of files of one size the higher quality's."""
@@ -107,6 +85,46 @@ class Peer:
         """The file of a quality, and the seconds that coding it took."""
         start = time.perf_counter()
         return self.encode(image, quality), time.perf_counter() - start
+
+
+class _Files:
+    """The files that a peer has made of an image, by index of the quality.
+
+    Args:
+        peer: whose sizes grow with the quality.
+        image: in RGB.
+    """
+
+    def __init__(self, peer: Peer, image: Image.Image) -> None:
+        self._peer, self._image = peer, image
+        self._made: dict[int, tuple[bytes, float]] = {}
+
+    def size(self, index: int) -> int:
+        """Bytes of a file, which is made if it is not there."""
+        if index not in self._made:
+            self._made[index] = self._peer.timed(self._image, self._peer.qualities[index])
+        return len(self._made[index][0])
+
+    def within(self, budget: int) -> Found:
+        """The largest file within a budget of bytes, or the smallest file."""
+        qualities = self._peer.qualities
+        self.size(0)
+        low = max((i for i in self._made if self.size(i) <= budget), default=0)
+        above = [i for i in self._made if self.size(i) > budget]
+        high = min(above, default=len(qualities)) if self.size(0) <= budget else 1
+        for step in itertools.count():
+            if high - low < 2:
+                break
+            middle = (low + high) // 2
+            if step % 2 and high in self._made:  # sizes are roughly exponential in the quality
+                share = math.log(budget / self.size(low)) / math.log(
+                    self.size(high) / self.size(low)
+                )
+                middle = min(max(low + round(share * (high - low)), low + 1), high - 1)
+            low, high = (middle, high) if self.size(middle) <= budget else (low, middle)
+        if self.size(low) > budget:
+            low = min(range(min(NEIGHBOURS, len(qualities))), key=self.size)
+        return qualities[low], *self._made[low]
 
 
 def load(name: str) -> Peer:
@@ -128,13 +146,15 @@ def load(name: str) -> Peer:
 
 def pillow(file_format: str, **options: object) -> Encode:
     """Pillow's encoder of a format, with these keywords."""
+    return partial(_save, file_format, options)
 
-    def encode(image: Image.Image, quality: int) -> bytes:
-        file = BytesIO()
-        image.save(file, file_format, quality=quality, **options)
-        return file.getvalue()
 
-    return encode
+def _save(
+    file_format: str, options: Mapping[str, object], image: Image.Image, quality: int
+) -> bytes:
+    file = BytesIO()
+    image.save(file, file_format, quality=quality, **options)
+    return file.getvalue()
 
 
 def opened(data: bytes) -> Image.Image:
@@ -181,20 +201,26 @@ def _jxl() -> Peer:
     _need("imagecodecs", "jxl")
     import imagecodecs  # noqa: PLC0415
 
-    def encode(image: Image.Image, quality: int) -> bytes:
-        distance = (100 - quality) / 4
-        return bytes(imagecodecs.jpegxl_encode(np.asarray(image), distance=distance, effort=7))
-
-    def decode(data: bytes) -> Image.Image:
-        return Image.fromarray(np.asarray(imagecodecs.jpegxl_decode(data))[..., :3])
-
     described = (
         f"{imagecodecs.jpegxl_version()} by imagecodecs, effort 7; "
         "quality q is distance (100 - q) / 4"
     )
     # 25 is the format's largest distance; from 20 on libjxl codes half the resolution by default,
     # in more bytes than at 19.75
-    return Peer("jxl", described, encode, decode, range(100), growing=False)
+    return Peer("jxl", described, _jxl_encode, _jxl_decode, range(100), growing=False)
+
+
+def _jxl_encode(image: Image.Image, quality: int) -> bytes:
+    import imagecodecs  # noqa: PLC0415
+
+    distance = (100 - quality) / 4
+    return bytes(imagecodecs.jpegxl_encode(np.asarray(image), distance=distance, effort=7))
+
+
+def _jxl_decode(data: bytes) -> Image.Image:
+    import imagecodecs  # noqa: PLC0415
+
+    return Image.fromarray(np.asarray(imagecodecs.jpegxl_decode(data))[..., :3])
 
 
 def _heic() -> Peer:
@@ -212,15 +238,14 @@ def _mozjpeg() -> Peer:
     about = _run([program, "-version"], b"", stderr=True) if program else b""
     if program is None or b"mozjpeg" not in about.lower():
         raise CodecError("the codec mozjpeg needs MozJPEG's program cjpeg on the PATH: install it")
-    cjpeg = program
-
-    def encode(image: Image.Image, quality: int) -> bytes:
-        ppm = BytesIO()
-        image.save(ppm, "PPM")
-        return _run([cjpeg, "-quality", str(quality)], ppm.getvalue())
-
     described = about.decode(errors="replace").splitlines()[0] + ", cjpeg's defaults"
-    return Peer("mozjpeg", described, encode, opened, range(1, 101))
+    return Peer("mozjpeg", described, partial(_cjpeg, program), opened, range(1, 101))
+
+
+def _cjpeg(program: str, image: Image.Image, quality: int) -> bytes:
+    ppm = BytesIO()
+    image.save(ppm, "PPM")
+    return _run([program, "-quality", str(quality)], ppm.getvalue())
 
 
 _PEERS: Mapping[str, Callable[[], Peer]] = {
