@@ -89,7 +89,8 @@ def comparison() -> list[str]:
     ours = codecs["bibcodec"]
     points: list[tuple[str, dict[str, Any], float | None]]
     points = [("bibcodec, realism 0", ours, 0.0), ("bibcodec, realism 1", ours, 1.0)]
-    points += [(rdp.NAMES[name], codecs[name], None) for name in ("avif", "heic", "jxl")]
+    peers = [name for name in ("avif", "avif-psnr", "heic", "jxl") if name in codecs]
+    points += [(rdp.NAMES[name], codecs[name], None) for name in peers]
     shown = {"bpp": 3, "psnr-rgb": 1, "lpips": 2, "frechet-256": 0}
     rows = []
     for name, one, realism in points:
