@@ -49,6 +49,7 @@ SECTIONS = (
         ("quality.noise",),
         ("noise.jpg", "A photograph, and the standard deviation over seeds"),
     ),
+    Section("Repeated saves", ("quality.generations",)),
     Section("A learned peer", ("studies.learned_peer",)),
     Section("Time and memory", ("cost.speed", "cost.scale", "cost.folders")),
     Section("Unusual images", ("quality.novelty",)),
