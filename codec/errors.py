@@ -60,12 +60,19 @@ class RateTargetError(CodecError):
         self.smallest = smallest
 
 
+# Packages of the optional features that are imported without further ado.
+EXTRAS = {"onnx": "torch", "ray": "ray", "tensorboard": "train", "torch": "torch"}
+
+
 def sentence(error: Exception) -> str:
     """What to tell a user about an error, in one line."""
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     elif isinstance(error, CodecError):
         text = str(error)
+    elif isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+        extra = f"pip install 'bibcodec[{EXTRAS[error.name]}]'"
+        text = f"this needs the package {error.name}, which is not installed: {extra}"
     elif isinstance(error, MemoryError) or "can't allocate memory" in str(error):
         text = "not enough memory for an image of this size"
     else:

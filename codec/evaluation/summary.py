@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codec.evaluation.measure import WINDOWS, Features, Record, unpack
-from codec.evaluation.metrics.fid import SIZE as FID_SIDE
+from codec.evaluation.metrics import FID_SIDE
 from codec.evaluation.metrics.fidelity import METRICS
 
 REPEATS = 1000  # of the bootstrap for means

@@ -50,4 +50,4 @@ def choose_engine(folder: Path, device: str, engine: str) -> str:
 
 def torch_is_installed() -> bool:
     """Whether torch can be imported; it is not."""
-    return "torch" in sys.modules or importlib.util.find_spec("torch") is not None
+    return bool(sys.modules.get("torch")) or importlib.util.find_spec("torch") is not None

@@ -46,5 +46,5 @@ def thread_count() -> int:
 def limit_threads(threads: int) -> None:
     """Use so many CPU threads in this process from now on; models that are loaded keep theirs."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(threads)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(threads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -38,7 +39,8 @@ class OnnxEngine:
     ) -> None:
         self._graphs, self._weights = graphs, weights
         self._noise, self._threads = noise, threads
-        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+        # By process: threads of a session do not survive a fork.
+        self._sessions: dict[tuple[int, str], onnxruntime.InferenceSession] = {}
         self._lock = threading.Lock()  # around loading, never around running
 
     @property
@@ -127,10 +129,12 @@ class OnnxEngine:
         return list(session.run(None, {key: np.ascontiguousarray(inputs[key]) for key in wanted}))
 
     def _session(self, name: str) -> onnxruntime.InferenceSession:
-        with self._lock:
-            if name not in self._sessions:
-                self._sessions[name] = self._load(name)
-            return self._sessions[name]
+        key = os.getpid(), name
+        if key not in self._sessions:
+            with self._lock:
+                if key not in self._sessions:
+                    self._sessions[key] = self._load(name)
+        return self._sessions[key]
 
     def _load(self, name: str) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()

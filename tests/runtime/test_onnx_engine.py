@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import multiprocessing
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -282,3 +284,31 @@ def test_a_weight_that_is_not_finite_is_refused(engines, tmp_path):
     save_file(arrays, tmp_path / "weights.safetensors")
     with pytest.raises(ValueError, match="quantizer.codebook1 has values that are not finite"):
         onnx_model.read_codebooks(tmp_path / "weights.safetensors", engines[1].config)
+
+
+def decoded_size(model, data, results):
+    results.put(codec.decode(data, model=model).size)
+
+
+def test_a_model_with_threads_survives_a_fork(engines, scene):
+    model = load_model(engines[2], "cpu", "onnx")
+    model.engine._threads = 3
+    data = codec.encode(scene[:200, :300], model=model)
+    context = multiprocessing.get_context("fork")
+    results = context.Queue()
+    child = context.Process(target=decoded_size, args=(model, data, results))
+    child.start()
+    try:
+        assert results.get(timeout=120) == (300, 200)
+    finally:
+        child.kill()
+        child.join()
+
+
+def test_threads_share_a_model(engines, scene):
+    model = load_model(engines[2], "cpu", "onnx")
+    data = codec.encode(scene[:200, :300], model=engines[1])
+    expected = np.asarray(codec.decode(data, model=engines[1]))
+    with ThreadPoolExecutor(4) as pool:
+        images = list(pool.map(lambda _: np.asarray(codec.decode(data, model=model)), range(8)))
+    assert all(np.array_equal(image, expected) for image in images)

@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 
 from codec.errors import CodecError
+from codec.evaluation.metrics import FID_SIDE as SIZE
 from codec.evaluation.metrics import weights
 from codec.evaluation.metrics.import_torchvision import import_torchvision
 
-SIZE = 256  # pixels a side of a window
 DIMENSIONS = 2048
 BATCH = 8  # windows
 FILE = "pytorch-fid's pt_inception-2015-12-05-6726825d.pth"
