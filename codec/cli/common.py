@@ -37,7 +37,12 @@ class Strip(StrEnum):
 
 Stripped = Annotated[list[Strip] | None, typer.Option("--strip", help="Metadata to leave out.")]
 Coded = Annotated[str, typer.Argument(metavar="FILE", help="A .bibc file; - is standard input.")]
-Output = Annotated[str | None, typer.Option("-o", "--output", metavar="OUT")]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "-o", "--output", metavar="OUT", help="File or folder of the result; - is standard output."
+    ),
+]
 Model = Annotated[str, typer.Option("-m", "--model", help="Name or folder of a model.")]
 On = Annotated[Device, typer.Option("--device", help="Where the networks run.")]
 
@@ -56,27 +61,34 @@ EngineOption = Annotated[
 ]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", min=1, max=1024, metavar="N", help="CPU threads (default all)."),
+    typer.Option(
+        "--threads", min=1, max=1024, metavar="N", help="CPU threads to use (default: all)."
+    ),
 ]
 Force = Annotated[bool, typer.Option("-f", "--force", help="Replace OUT if it exists.")]
 MaxPixels = Annotated[
-    int, typer.Option("--max-pixels", min=1, metavar="N", help="Refuse larger images.")
+    int, typer.Option("--max-pixels", min=1, metavar="N", help="Refuse images with more pixels.")
 ]
 MaxSide = Annotated[
     int, typer.Option("--max-side", min=1, metavar="N", help="Refuse images with a longer side.")
 ]
 MaxChunkBytes = Annotated[
     int,
-    typer.Option("--max-chunk-bytes", min=1, metavar="N", help="Refuse more metadata and alpha."),
+    typer.Option(
+        "--max-chunk-bytes", min=1, metavar="N", help="Refuse files with more metadata and alpha."
+    ),
 ]
 MaxStages = Annotated[
-    int, typer.Option("--max-stages", min=1, metavar="N", help="Refuse files of more stages.")
+    int, typer.Option("--max-stages", min=1, metavar="N", help="Refuse files with more stages.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No summary line, no progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print no summary line and no progress.")]
 Tile = Annotated[
     int,
     typer.Option(
-        "--tile", min=LEAST_TILE, metavar="N", help="Pixels a side in memory at once (same result)."
+        "--tile",
+        min=LEAST_TILE,
+        metavar="N",
+        help="Pixels a side of a tile; less needs less memory and gives the same result.",
     ),
 ]
 Jobs = Annotated[
@@ -87,19 +99,22 @@ Jobs = Annotated[
         min=1,
         max=1024,
         metavar="N",
-        help="Of a folder: processes (default: one a core).",
+        help="For a folder: number of processes (default: one per core).",
     ),
 ]
 Shards = Annotated[
-    str, typer.Option("--shard", metavar="I/N", help="Of a folder: the I-th of N parts.")
+    str, typer.Option("--shard", metavar="I/N", help="For a folder: code only part I of N.")
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Of a folder: go on with a run that was stopped.")
+    bool, typer.Option("--resume", help="For a folder: continue a run that was stopped.")
 ]
 Verbose = Annotated[
     int,
     typer.Option(
-        "-v", count=True, show_default=False, help="Show warnings; -vv: and tracebacks of errors."
+        "-v",
+        count=True,
+        show_default=False,
+        help="Show warnings; -vv also shows tracebacks of errors.",
     ),
 ]
 

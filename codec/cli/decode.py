@@ -52,22 +52,35 @@ def decode(
     file_format: Annotated[
         str | None,
         typer.Option(
-            "--format", metavar="F", help="png, jpeg, tiff, ... (default: OUT's suffix, or png)"
+            "--format",
+            metavar="F",
+            help="png, jpeg, tiff, ... (default: by the suffix of OUT, or png).",
         ),
     ] = None,
     realism: Annotated[
         float,
         typer.Option(
-            "--realism", min=0, max=1, metavar="0..1", help="Synthesised detail; 0: the mean."
+            "--realism",
+            min=0,
+            max=1,
+            metavar="0..1",
+            help="How much detail is synthesized; 0 is the mean.",
         ),
     ] = 1.0,
     seed: Annotated[
         str,
-        typer.Option("--seed", metavar="N", help="Of the detail: stored, random or a number."),
+        typer.Option(
+            "--seed", metavar="N", help="Seed of the detail: stored, random, or a number."
+        ),
     ] = "stored",
     samples: Annotated[
         int,
-        typer.Option("--samples", min=1, metavar="K", help="K images of K seeds: OUT-1, ..."),
+        typer.Option(
+            "--samples",
+            min=1,
+            metavar="K",
+            help="Decode K images with K seeds, to OUT-1, OUT-2, ...",
+        ),
     ] = 1,
     model: Model = "default",
     max_pixels: MaxPixels = DEFAULT_LIMITS.max_pixels,
@@ -89,9 +102,10 @@ def decode(
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Decode a file, or all in a folder; OUT is FILE with the suffix .png (or the format's).
+    """Decode a file, or every file of a folder.
 
-    A folder needs the folder OUT, as in `encode`.
+    Without -o the result is FILE with the suffix .png, or that of the format. For a folder give the
+    folder OUT, as for `encode`.
     """
     options: dict[str, Any] = {
         "realism": realism,

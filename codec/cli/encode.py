@@ -46,29 +46,48 @@ def encode(
     output: Output = None,
     quality: Annotated[
         int | None,
-        typer.Option("-q", "--quality", min=0, max=100, help="Larger is better (default 50)."),
+        typer.Option(
+            "-q",
+            "--quality",
+            min=0,
+            max=100,
+            help="Quality of the picture; larger is better (default 50).",
+        ),
     ] = None,
     target_bpp: Annotated[
         float | None,
-        typer.Option("--target-bpp", metavar="F", help="The best quality within F bits a pixel."),
+        typer.Option(
+            "--target-bpp", metavar="F", help="Use the highest quality within F bits per pixel."
+        ),
     ] = None,
     target_size: Annotated[
         int | None,
-        typer.Option("--target-size", metavar="B", help="The best quality within B bytes."),
+        typer.Option("--target-size", metavar="B", help="Use the highest quality within B bytes."),
     ] = None,
     model: Model = "default",
     seed: Annotated[
-        int, typer.Option("--seed", min=0, max=2**64 - 1, help="Stored in the file.")
+        int,
+        typer.Option(
+            "--seed", min=0, max=2**64 - 1, help="Seed of the detail; the file stores it."
+        ),
     ] = 0,
     effort: Annotated[
-        int, typer.Option("-e", "--effort", min=1, max=9, help="Width of the encoder's search.")
+        int,
+        typer.Option(
+            "-e",
+            "--effort",
+            min=1,
+            max=9,
+            help="Width of the search for codes; larger is slower and better.",
+        ),
     ] = EFFORT,
     strip: Stripped = None,
     keep_thumbnail: Annotated[
         bool, typer.Option("--keep-thumbnail", help="Keep the thumbnail in EXIF, turned upright.")
     ] = False,
     allow_truncated: Annotated[
-        bool, typer.Option("--allow-truncated", help="Take what a cut-off image file holds.")
+        bool,
+        typer.Option("--allow-truncated", help="Encode what an image file that is cut off holds."),
     ] = False,
     device: On = Device.AUTO,
     engine: EngineOption = Engine.AUTO,
@@ -81,10 +100,11 @@ def encode(
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Encode an image, or all in a folder; OUT is IN with the suffix .bibc unless given.
+    """Encode an image, or every image of a folder.
 
-    A folder needs the folder OUT, which gets the same tree and manifest.jsonl. Files that cannot be
-    encoded are named and left out, and the exit code is 1.
+    Without -o the result is IN with the suffix .bibc. For a folder give the folder OUT, which gets
+    the same tree and manifest.jsonl. Files that cannot be encoded are named and left out, and the
+    exit code is then 1.
     """
     if sum(option is not None for option in (quality, target_bpp, target_size)) > 1:
         raise typer.BadParameter("give one of --quality, --target-bpp and --target-size")

@@ -31,7 +31,10 @@ def info(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     novelty: Annotated[
-        bool, typer.Option("--novelty", help="How unusual to the model (percentile), too.")
+        bool,
+        typer.Option(
+            "--novelty", help="Also print the novelty: how unusual the image is, a percentile."
+        ),
     ] = False,
     model: Model = "default",
     verbose: Verbose = 0,

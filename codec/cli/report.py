@@ -23,7 +23,9 @@ from codec.files import refuse_overwrite, writing
 def report(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="JSON...", help="What `eval` wrote; files of published curves."),
+        typer.Argument(
+            metavar="JSON...", help="Result files of `eval`, and files of published curves."
+        ),
     ],
     *,
     output: Annotated[
@@ -31,17 +33,21 @@ def report(
     ] = "report.html",
     images: Annotated[
         Path | None,
-        typer.Option("--images", metavar="DIR", help="Photos to code and to show, three at most."),
+        typer.Option(
+            "--images", metavar="DIR", help="Folder of photos to code and show, three at most."
+        ),
     ] = None,
     anchor: Annotated[
         str | None,
         typer.Option("--anchor", metavar="NAME", help="Codec that BD-rates compare with."),
     ] = None,
     png: Annotated[
-        str | None, typer.Option("--png", metavar="OUT", help="The curves as a figure, too.")
+        str | None,
+        typer.Option("--png", metavar="OUT", help="Also draw the curves as a PNG figure."),
     ] = None,
     svg: Annotated[
-        str | None, typer.Option("--svg", metavar="OUT", help="The curves as a figure, too.")
+        str | None,
+        typer.Option("--svg", metavar="OUT", help="Also draw the curves as an SVG figure."),
     ] = None,
     model: Model = "default",
     device: On = Device.AUTO,

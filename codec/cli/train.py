@@ -14,17 +14,23 @@ def train(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the run.")],
     objective: Annotated[
         str,
-        typer.Option("--objective", metavar="NAME", help="codec, detail, or vae, aae, gc-ae, ..."),
+        typer.Option(
+            "--objective",
+            metavar="NAME",
+            help="What is trained: codec, detail, or vae, aae, gc-ae, ...",
+        ),
     ] = "codec",
-    config: Annotated[Path | None, typer.Option("--config", help="TOML file.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from OUT's checkpoint.")] = False,
+    config: Annotated[Path | None, typer.Option("--config", help="TOML file of settings.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue from the checkpoint in OUT.")
+    ] = False,
     overrides: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="K=V", help="Change one value of the config."),
+        typer.Option("--set", metavar="K=V", help="Change one setting."),
     ] = None,
     verbose: Verbose = 0,
 ) -> None:
-    """Train a model; the codec also on several processes, under torchrun."""
+    """Train a model. Under torchrun the codec trains on several processes."""
     with one_sentence(verbose):
         from codec.train.dispatch import run  # noqa: PLC0415
 
