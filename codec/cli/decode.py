@@ -104,8 +104,8 @@ def decode(
 ) -> None:
     """Decode a file, or every file of a folder.
 
-    Without -o the result is FILE with the suffix .png, or that of the format. For a folder give the
-    folder OUT, as for `encode`.
+    Without -o the result is FILE with the suffix .png, or that of --format.
+    For a folder give the folder OUT, as for `encode`.
     """
     options: dict[str, Any] = {
         "realism": realism,

@@ -102,9 +102,9 @@ def encode(
 ) -> None:
     """Encode an image, or every image of a folder.
 
-    Without -o the result is IN with the suffix .bibc. For a folder give the folder OUT, which gets
-    the same tree and manifest.jsonl. Files that cannot be encoded are named and left out, and the
-    exit code is then 1.
+    Without -o the result is IN with the suffix .bibc.
+    For a folder give the folder OUT: it gets the same tree and manifest.jsonl.
+    Files that cannot be encoded are named and left out; the exit code is then 1.
     """
     if sum(option is not None for option in (quality, target_bpp, target_size)) > 1:
         raise typer.BadParameter("give one of --quality, --target-bpp and --target-size")
