@@ -92,18 +92,19 @@ def comparison() -> list[str]:
     points = [("bibcodec, realism 0", ours, 0.0), ("bibcodec, realism 1", ours, 1.0)]
     peers = [name for name in ("avif", "avif-psnr", "heic", "jxl") if name in codecs]
     points += [(rdp.NAMES[name], codecs[name], None) for name in peers]
+    images = ours["meta"]["images"]
     shown = {"bpp": 3, "psnr-rgb": 1, "lpips": 2, "frechet-256": 0}
     rows = []
     for name, one, realism in points:
         over = round(rdp.at(one, "over-target", TARGET, realism))
         values = {key: rdp.at(one, key, TARGET, realism) for key in shown}
         cells = [number(values[key], digits) for key, digits in shown.items()]
-        rows.append([f"{name} ({over} of 24 larger)" if over else name, *cells])
+        rows.append([f"{name} ({over} of {images} larger)" if over else name, *cells])
     heads = ["", "bits per pixel", "PSNR, dB (more is better)", "LPIPS (less)", "Fréchet (less)"]
     return [
         *table(heads, rows),
         *paragraph(
-            f"The table is of the {ours['meta']['images']} Kodak photographs at {TARGET:g} bits",
+            f"The table is of the {images} Kodak photographs at {TARGET:g} bits",
             "per pixel or less. PSNR compares pixels. LPIPS and the Fréchet distance say how much",
             'the result looks like a photograph. "Larger" counts the images for which even the',
             "smallest file of that codec is above the rate.",
