@@ -198,8 +198,8 @@ def of_seed(run: Run, images_of: Set, seed: int) -> dict[str, Any]:
     label = None if images.label is None else images.label[: images.train]
     rows = []
     for name, beta, sigma in images_of.runs():
-        config = replace(images_of.config, seed=seed, sigma=sigma)
-        trained = train_family(OBJECTIVES[name], train, label, config, beta)
+        config = replace(images_of.config, seed=seed, sigma=sigma, beta=beta)
+        trained = train_family(OBJECTIVES[name], train, label, config)
         torch.manual_seed(seed)
         rows.append(figures_of(trained.family, images, images_of.fit_steps))
         run.say(f"seed {seed}: {name} {beta} {sigma}")

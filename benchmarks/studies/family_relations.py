@@ -85,8 +85,8 @@ def aae(seed: int) -> Figures:
     x = pictures(seed)
     torch.manual_seed(seed)
     config = replace(TINY, seed=seed)
-    plain = train_family(find("aae"), x, config=replace(config, critic_steps=0), beta=1e3)
-    trained = train_family(find("aae"), x, config=replace(config, steps=600), beta=0.03)
+    plain = train_family(find("aae"), x, config=replace(config, critic_steps=0, beta=1e3))
+    trained = train_family(find("aae"), x, config=replace(config, steps=600, beta=0.03))
     found = information(trained.family, x)
     return found | {"B without B in the loss": information(plain.family, x)["B"]}
 
@@ -96,8 +96,8 @@ def beta(seed: int) -> Figures:
     x = pictures(seed)
     found = {}
     for value in (0.03, 0.3, 3.0):
-        config = replace(TINY, latent=4, seed=seed)
-        family = train_family(find("beta-vae"), x, config=config, beta=value).family
+        config = replace(TINY, latent=4, beta=value, seed=seed)
+        family = train_family(find("beta-vae"), x, config=config).family
         torch.manual_seed(seed)
         with torch.no_grad():
             shown = family.draw(x)
@@ -117,7 +117,7 @@ def perception(seed: int) -> Figures:
     found = {}
     for name in ("shannon-ae", "gc-ae"):
         objective = replace(find(name), data="mmd")
-        family = train_family(objective, x, config=replace(config, seed=seed), beta=1e3).family
+        family = train_family(objective, x, config=replace(config, beta=1e3, seed=seed)).family
         torch.manual_seed(seed)
         with torch.no_grad():
             shown = family.draw(x)
@@ -148,8 +148,8 @@ def gan(seed: int) -> Figures:
     x = pictures(seed)
     found = {}
     for value in (0.0, 0.001, 0.1):
-        config = replace(TINY, latent=4, steps=600, seed=seed)
-        family = train_family(find("gan"), x, config=config, beta=value).family
+        config = replace(TINY, latent=4, steps=600, beta=value, seed=seed)
+        family = train_family(find("gan"), x, config=config).family
         torch.manual_seed(seed)
         with torch.no_grad():
             made = family.draw(x).generated

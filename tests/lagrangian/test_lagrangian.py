@@ -388,7 +388,7 @@ def test_gan_without_term_c_is_the_original_one(digits):
     config = FamilyConfig(latent=2, width=16, steps=30)
     original = replace(find("gan"), parts=find("gan").parts[:1])
     assert str(original) == "D"
-    without = train_family(find("gan"), digits[0], config=config, beta=0.0).history[-1]
+    without = train_family(find("gan"), digits[0], config=replace(config, beta=0.0)).history[-1]
     expected = train_family(original, digits[0], config=config).history[-1]
     assert {key: without[key] for key in expected} == expected
 
@@ -472,8 +472,8 @@ def test_a_bounds_the_information_and_beta_trades_it_for_distortion(digits):
     x, _ = digits
     rates, errors = [], []
     for beta in (0.05, 0.3, 3.0):
-        config = FamilyConfig(latent=4, width=64, steps=300)
-        family = train_family(find("beta-vae"), x, config=config, beta=beta).family
+        config = FamilyConfig(latent=4, width=64, steps=300, beta=beta)
+        family = train_family(find("beta-vae"), x, config=config).family
         with torch.no_grad():
             shown = family.draw(x)
             rates.append(ConditionalDivergence().value(shown).item())

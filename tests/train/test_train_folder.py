@@ -63,12 +63,25 @@ def test_classes_are_the_folders(photographs, tmp_path):
     assert last["S"] > -0.4
 
 
+def test_beta_of_the_command_line_is_used(photographs, tmp_path):
+    """0 makes the original GAN of the paper's one; without it the objective's own β is written."""
+    weights = []
+    for beta, more in ((0.001, []), (0.001, ["beta=0.001"]), (0, ["beta=0"])):
+        out = tmp_path / str(len(weights))
+        assert train(photographs, out, "gan", *more).exit_code == 0
+        assert json.loads((out / "config.json").read_text())["beta"] == beta
+        weights.append((out / "model.safetensors").read_bytes())
+    assert weights[0] == weights[1] != weights[2]
+
+
 @pytest.mark.parametrize(
     ("name", "more", "sentence"),
     [
         ("vqvae", [], "unknown objective 'vqvae': expected one of codec, detail, supervised-ib"),
         ("vae", ["stepz=3"], "unknown training setting 'stepz'"),
         ("gc-ae", ["latent=5"], "groups is 4, expected a divisor of latent = 5"),
+        ("beta-vae", ["beta=-1"], "beta is -1, expected a number in 0..1000000"),
+        ("beta-vae", ['beta="high"'], "beta is 'high', expected a number in 0..1000000"),
         ("vae", ["side=64"], "no training image has both sides >= 64 pixels"),
     ],
 )

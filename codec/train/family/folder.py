@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,9 +43,9 @@ def train_folder(name: str, config: FamilyConfig, data: Path, out: Path) -> None
     x, label = classes(data, config) if supervised else (crops(data, config), None)
     trained = train_family(objective, x, label, config)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "config.json").write_text(
-        json.dumps({"objective": name, "loss": str(objective), **asdict(config)}, indent=1) + "\n"
-    )
+    used = replace(config, beta=objective.beta if config.beta is None else config.beta)
+    settings = {"objective": name, "loss": str(objective), **asdict(used)}
+    (out / "config.json").write_text(json.dumps(settings, indent=1) + "\n")
     lines = [json.dumps(entry) + "\n" for entry in trained.history]
     (out / "log.jsonl").write_text("".join(lines))
     save_file(trained.family.state_dict(), out / "model.safetensors")

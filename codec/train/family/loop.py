@@ -51,6 +51,7 @@ class FamilyConfig:
     codes: int = 16  # K, centroids a group
     sigma: float = 0.2  # spread of p(x|z), in units of x
     likelihood: str = "gaussian"  # or laplace, with b = σ/√2: the same variance
+    beta: float | None = None  # β; None is the objective's own
     input_noise: float = 0.1  # σ of the encoder f(x + ε), in units of x
     steps: int = 2000
     batch: int = 128
@@ -61,6 +62,9 @@ class FamilyConfig:
     def __post_init__(self) -> None:
         check_numbers(self)
         in_range("batch", self.batch, 2, 2**16)  # a quantised code is normalised over the batch
+        given = 1.0 if self.beta is None else self.beta
+        if type(given) not in (int, float) or not 0 <= given <= 10**6:
+            raise ValueError(f"beta is {self.beta!r:.40}, expected a number in 0..1000000")
         if self.likelihood not in LIKELIHOODS:
             raise ValueError(
                 f"likelihood is {self.likelihood!r:.40}, expected one of {LIKELIHOODS}"
@@ -181,7 +185,6 @@ def train_family(
     x: Tensor,
     label: Tensor | None = None,
     config: FamilyConfig | None = None,
-    beta: float | None = None,
 ) -> Trained:
     """Train any objective: critics descend their losses, then the model the declared sum.
 
@@ -190,7 +193,6 @@ def train_family(
         x: (N, ...) float32, the data.
         label: (N,) int64 from 0, for a supervised objective.
         config: settings, the defaults if None.
-        beta: β, the declared one if None.
 
     Raises:
         CodecError: the objective needs labels and there are none, or a loss stops being finite.
@@ -215,7 +217,7 @@ def train_family(
         betas = (0.5, 0.9)  # as is usual with critics that move
         adam = torch.optim.Adam(model, config.rate, betas)
         critic_adam = torch.optim.Adam(critics or [torch.zeros(0)], config.rate, betas)
-        coefficients = {str(k): v for k, v in objective.coefficients(beta).items()}
+        coefficients = {str(k): v for k, v in objective.coefficients(config.beta).items()}
 
         def draw() -> Draw:
             pick = torch.randint(len(x), (config.batch,), generator=generator)
