@@ -3,8 +3,8 @@
 The encoder's search takes each code's length from its share (static). Here a level's codes are
 first searched so, then once more with −log2 p of the table that the context prior gives each place;
 or stage by stage in coding order (greedy). Real files are compared at equal PSNR (realism 0) with
-the files of static tables. context_search_training.py goes on with a codec's training with the
-second search in it.
+the files of static tables. The rows "fine-tuned" of the committed result are of a model whose
+training went on with the second search in it; the script of that training is in its commit.
 """
 
 import time
@@ -45,12 +45,10 @@ class Inputs:
     Attributes:
         photographs: folder of images.
         model: name or folder of a model.
-        fine_tuned: model that context_search_training.py made.
     """
 
     photographs: Photographs
     model: Model = PACKAGED
-    fine_tuned: Model | None = None
 
 
 class Lengths:
@@ -127,10 +125,7 @@ class Search:
 
 
 class ContextualQuantizer(ResidualQuantizer):
-    """The quantizer with another search.
-
-    It takes the quality from `prices`, which whoever searches asks first.
-    """
+    """The quantizer with another search; whoever searches sets the quality first."""
 
     how: Search
     lengths: Lengths
@@ -151,11 +146,6 @@ class ContextualQuantizer(ResidualQuantizer):
         quantizer.grids = [(-(-height // level.cell), -(-width // level.cell)) for level in levels]
         made: ContextualQuantizer = quantizer
         return made
-
-    def prices(self, stage: int, quality: float) -> Tensor:
-        """See `ResidualQuantizer.prices`."""
-        self.quality = quality
-        return super().prices(stage, quality)
 
     @torch.no_grad()
     def search(
@@ -245,6 +235,8 @@ def curve(
             networks.quantizer = plain
             networks.quantizer = ContextualQuantizer.of(networks, how, lengths, *image.shape[:2])
         for number, quality in enumerate(QUALITIES):
+            if isinstance(networks.quantizer, ContextualQuantizer):
+                networks.quantizer.quality = quality
             sizes, error = code(model, image, quality, priors)
             bpp[:, number] += np.array(sizes) * 8 / image[..., 0].size / len(images)
             psnr[number] += 10 * np.log10(255**2 / error) / len(images)
@@ -265,10 +257,6 @@ def measure(run: Run, inputs: Inputs, settings: Nothing) -> dict[str, Any]:
         "joint, then one contextual sweep": (model, Search(sweeps=1)),
         "joint, then two contextual sweeps by colours": (model, Search(sweeps=2, colours=True)),
     }
-    if inputs.fine_tuned:
-        tuned = inputs.fine_tuned.load()
-        tried["fine-tuned, static prices"] = (tuned, None)
-        tried["fine-tuned, one contextual sweep"] = (tuned, Search(sweeps=1))
     rows: dict[str, Any] = {}
     anchor: tuple[list[float], list[float]] | None = None
     for name, (network, how) in tried.items():
