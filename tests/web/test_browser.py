@@ -7,7 +7,6 @@ where one of them lacks, the tests are skipped and say so.
 import shutil
 import subprocess
 import threading
-import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,25 +30,27 @@ NEEDED = {
 }
 MISSING = [reason for reason, there in NEEDED.items() if not there]
 FILES = ("packaged_rgb_q50", "packaged_rgba_metadata_q40", "packaged_grey_q30")
-PIECES, PAUSE = 8, 0.7  # how a slow server sends a file
+HELD = "/held/"  # below it the second half of a file waits for `Handler.released`
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING))
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Serves a folder; below /slow/ a file comes in pieces."""
+    """Serves a folder."""
+
+    released = threading.Event()
 
     def log_message(self, *_):
         pass
 
     def copyfile(self, source, outputfile):
         data = source.read()
-        slow = "slow" in self.path
-        size = -(-len(data) // PIECES) if slow else len(data)
-        for at in range(0, len(data), size):
-            outputfile.write(data[at : at + size])
-            outputfile.flush()
-            time.sleep(PAUSE if slow else 0)
+        first = len(data) // 2 if self.path.startswith(HELD) else len(data)
+        outputfile.write(data[:first])
+        outputfile.flush()
+        if first < len(data):
+            assert self.released.wait(200)
+            outputfile.write(data[first:])
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +59,10 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site") / "dist"
     model = ROOT / "codec/models/default"
     subprocess.run([NODE, ROOT / "web/build.js", model, folder], check=True, timeout=120)
-    (folder / "slow").mkdir()
+    (folder / "held").mkdir()
     for path in DATA.glob("packaged_*.bibc"):
         shutil.copy(path, folder)
-        shutil.copy(path, folder / "slow")
+        shutil.copy(path, folder / "held")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield folder, f"http://127.0.0.1:{server.server_port}/"
@@ -111,11 +112,8 @@ def page(visit):
 
 @pytest.fixture(scope="module")
 def model():
-    """The packaged model in float32, as in the browser."""
-    loaded = codec.load_model("default", "cpu")
-    if hasattr(loaded.engine, "bf16"):
-        loaded.engine.bf16 = False
-    return loaded
+    """The packaged model in onnxruntime, as in the browser."""
+    return codec.load_model("default", "cpu", engine="onnx")
 
 
 def settled(page, text):
@@ -306,17 +304,22 @@ def test_the_element(visit, site, model):
 
 
 def test_the_element_shows_coarse_pictures_while_bytes_come(visit, site):
-    element_page(site, '<bibc-image id=slow data-src="slow/packaged_rgb_q100.bibc"></bibc-image>')
+    element_page(site, '<bibc-image id=held data-src="held/packaged_rgb_q100.bibc"></bibc-image>')
     page = visit("element.html")
-    coarse = page.evaluate(
+    stages = page.evaluate(
         """() => new Promise((resolve) => {
-          const stages = [], element = document.getElementById("slow");
-          element.addEventListener("coarse", ({ detail }) => stages.push(detail));
-          element.addEventListener("load", () => resolve(stages));
+          const element = document.getElementById("held");
+          element.addEventListener("coarse", ({ detail }) => resolve(detail));
           element.setAttribute("src", element.dataset.src);
         })"""
     )
-    assert coarse and coarse == sorted(coarse) and coarse[-1] < 15
+    assert 0 < stages < 15
+    coarse = canvas_of(page, "held")
+    assert coarse.shape == (192, 256, 4)
+    page.evaluate("void (held.finished = new Promise((go) => held.addEventListener('load', go)))")
+    Handler.released.set()
+    page.evaluate("held.finished.then(() => null)")
+    assert not np.array_equal(canvas_of(page, "held"), coarse)
     assert page.said == []
     page.context.close()
 

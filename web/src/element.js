@@ -19,7 +19,8 @@ const MARGIN = "400px"; // lazy pictures begin to load this far below what is se
 
 /**
  * A picture of a .bibc file. Events: `coarse` with the number of stages in `detail` while bytes come,
- * `load`, and `error` with the sentence in `detail`.
+ * `load` once it is whole, `paint` at this and every later change, and `error` with the sentence in
+ * `detail`.
  */
 export class BibcImage extends HTMLElement {
   static observedAttributes = ["src", "alt", "realism", "seed"];
@@ -206,6 +207,7 @@ export class BibcImage extends HTMLElement {
     if (!image || number !== this.#shown) return;
     await draw(this.#canvas, image, this.#picture?.about.profile ?? null);
     this.#showFallback(false);
+    this.dispatchEvent(new Event("paint"));
   }
 
   /** @param {boolean} shown */

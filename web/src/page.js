@@ -54,6 +54,15 @@ function tell(text) {
   byId("status").textContent = text;
 }
 
+/**
+ * Paint because somebody asked for it: what was complained of before is settled.
+ * @param {() => Promise<void>} task
+ */
+function act(task) {
+  byId("message").hidden = true;
+  painting.run(task);
+}
+
 /** @param {Iterable<File>} files */
 async function take(files) {
   byId("message").hidden = true;
@@ -157,7 +166,6 @@ async function paint() {
   byId("after-name").textContent = `Realism ${realism}`;
   byId("after").ariaLabel = `${name} at realism ${realism}, seed ${seed ?? "stored"}`;
   tell(`${name}, realism ${realism}, seed ${seed ?? "stored"}.`);
-  byId("message").hidden = true;
 }
 
 /** Four seeds side by side; one that is chosen becomes the picture's. */
@@ -183,7 +191,7 @@ async function paintSeeds() {
 /** @param {string} text */
 function setSeed(text) {
   byId("seed").value = text;
-  painting.run(paint);
+  act(paint);
 }
 
 async function save() {
@@ -215,11 +223,11 @@ function point(event) {
 byId("choose").addEventListener("change", () => take(byId("choose").files));
 byId("realism").addEventListener("input", () => {
   byId("realism-value").textContent = byId("realism").value;
-  painting.run(paint);
+  act(paint);
 });
-byId("seed").addEventListener("change", () => painting.run(paint));
+byId("seed").addEventListener("change", () => act(paint));
 byId("another").addEventListener("click", () => setSeed(String(seedOf("random"))));
-byId("four").addEventListener("click", () => painting.run(paintSeeds));
+byId("four").addEventListener("click", () => act(paintSeeds));
 byId("save").addEventListener("click", () => save().catch(complain));
 byId("split").addEventListener("input", setSplit);
 for (const kind of ["pointerdown", "pointermove"]) byId("compare").addEventListener(kind, point);

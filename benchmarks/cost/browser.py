@@ -1,0 +1,271 @@
+"""What does a .bibc picture cost in a web page, beside the native decoder?"""
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from PIL import Image
+
+import codec
+from benchmarks import schema
+from benchmarks.harness import Benchmark, Run
+from benchmarks.inputs import Photographs
+from bitstream import container, stream
+
+WEB = schema.ROOT / "web"
+MODEL = schema.ROOT / "codec" / "models" / "default"
+NAMES = ("chromium-headless-shell", "chromium", "google-chrome")
+TICKS = os.sysconf("SC_CLK_TCK")
+PICTURES = 30
+LONG_TASKS = """new PerformanceObserver((list) => {
+  window.longest = Math.max(window.longest ?? 0, ...list.getEntries().map((e) => e.duration));
+}).observe({ type: "longtask", buffered: true })"""
+HEAD = """<!doctype html><link rel="icon" href="data:,">
+<script type="module" src="bibc-image.js"></script>"""
+ALL_SHOWN = """() => Promise.all([...document.querySelectorAll("bibc-image")].map((element) =>
+  new Promise((done) => {
+    element.addEventListener("load", done);
+    element.setAttribute("src", element.dataset.src);
+  }))).then(() => null)"""
+CONTEXTS = """
+import { readFileSync } from "node:fs";
+import { compiled } from "WEB/src/compiled.js";
+import { decodeIndices, loadPrior, parse } from "WEB/src/index.js";
+import { compileContexts } from "WEB/wasm/compile.js";
+const [path, model, turns] = process.argv.slice(2);
+const plain = loadPrior(new Uint8Array(readFileSync(`${model}/prior.safetensors`)));
+const wasm = await compiled(plain, compileContexts());
+const file = parse(new Uint8Array(readFileSync(path)));
+const costs = { javascript: [], wasm: [] };
+for (let turn = 0; turn < turns; turn++) {
+  for (const [name, prior] of [["javascript", plain], ["wasm", wasm]]) {
+    const before = process.cpuUsage();
+    decodeIndices(file, prior);
+    const { user, system } = process.cpuUsage(before);
+    costs[name].push((user + system) / 1e6);
+  }
+}
+console.log(JSON.stringify(costs));
+"""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is measured.
+
+    Attributes:
+        photographs: folder of images; the first one is decoded in turns, all are shown together.
+    """
+
+    photographs: Photographs
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How it is measured.
+
+    Attributes:
+        turns: how often each thing is done; the medians count, without the first.
+        quality: of the files.
+    """
+
+    turns: int = 5
+    quality: int = 50
+
+
+def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
+    """Seconds of processor time, bytes, and memory; one thread."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+
+    browser = next(filter(None, map(shutil.which, NAMES)))
+    model = codec.load_model("default", "cpu", engine="onnx")
+    with tempfile.TemporaryDirectory() as name:
+        site = Path(name) / "dist"
+        subprocess.run(["node", WEB / "build.js", MODEL, site], check=True)  # noqa: S607
+        sizes = build_sizes(site)
+        for number, path in enumerate(inputs.photographs.paths[:PICTURES]):
+            with Image.open(path) as image:
+                data = codec.encode(image, model=model, quality=settings.quality)
+            (site / f"{number}.bibc").write_bytes(data)
+        file = (site / "0.bibc").read_bytes()
+        contexts = context_seconds(site / "0.bibc", file, model, settings.turns)
+        run.say(contexts)
+        with serving(site) as address, sync_playwright() as playwright:
+            opened = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+            page = opened.new_page()
+            page.set_default_timeout(300_000)
+            (site / "one.html").write_text(HEAD + "<bibc-image id=one></bibc-image>")
+            page.goto(address + "one.html")
+            decoding = decode_seconds(page, file, model, settings.turns)
+            run.say(decoding)
+            many = many_pictures(opened, address, site)
+            version = opened.version
+            opened.close()
+    return {
+        "browser": f"Chromium {version}, headless, one thread",
+        "sizes": sizes,
+        "entropy_decoding_seconds": contexts,
+        "decode_seconds": decoding,
+        "page_of_pictures": many,
+    }
+
+
+def build_sizes(site: Path) -> dict[str, int]:
+    """Bytes of a first visit, as they travel when the server gzips text."""
+    packed = {p.name: p.stat().st_size for p in site.rglob("*.gz")}
+    scripts = {p.name: len(gzip.compress(p.read_bytes())) for p in site.glob("*.js")}
+    plain = sum(p.stat().st_size for p in site.glob("*.js"))
+    runtime = packed.pop("onnxruntime.wasm.gz")
+    first = sum(packed.values()) + runtime + scripts["bibc-image.js"] + scripts["worker.js"]
+    return {
+        "model": sum(packed.values()),
+        "onnxruntime": runtime,
+        "first_visit": first,
+        "javascript": plain,
+        "javascript_gzipped": sum(scripts.values()),
+    }
+
+
+def context_seconds(path: Path, file: bytes, model: Any, turns: int) -> dict[str, float]:
+    """Medians of decoding a file to its indices: C, wasm in Node, plain JavaScript in Node."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "contexts.mjs"
+        script.write_text(CONTEXTS.replace("WEB", str(WEB)))
+        command = ["node", str(script), str(path), str(MODEL), str(2 * turns)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    costs = {name: median(times[1:]) for name, times in json.loads(done.stdout).items()}
+    parsed = container.parse(file)
+    native = partial(stream.decode_indices, parsed.payload, model.prior, parsed.header)
+    times = [processor_seconds(native, time.process_time) for _ in range(2 * turns)]
+    return {"native": round(median(times[1:]), 5)} | {k: round(v, 5) for k, v in costs.items()}
+
+
+def decode_seconds(page: Any, file: bytes, model: Any, turns: int) -> dict[str, Any]:
+    """Medians of decoding and painting in the page, and of the native decoder to an image."""
+    page.evaluate(LONG_TASKS)
+    times: dict[str, list[float]] = {}
+    for turn in range(turns):
+        work: dict[str, Callable[[], Any]] = {}
+        for realism in (0, 1):
+            work[f"browser_{realism}"] = partial(show, page, realism, turn)
+            work[f"native_{realism}"] = partial(codec.decode, file, realism=realism, model=model)
+        work["browser_slider"] = partial(slide, page, 0.5 + turn / 100)
+        for name, call in work.items():
+            clock = time.process_time if name.startswith("native") else browser_clock
+            times.setdefault(name, []).append(processor_seconds(call, clock))
+    found: dict[str, Any] = {name: round(median(t[1:]), 3) for name, t in times.items()}
+    for realism in (0, 1):
+        found[f"ratio_{realism}"] = round(
+            found[f"browser_{realism}"] / found[f"native_{realism}"], 2
+        )
+    found["slider_share"] = round(found["browser_slider"] / found["browser_1"], 3)
+    found["longest_main_thread_task_ms"] = page.evaluate("window.longest ?? 0")
+    return found
+
+
+def show(page: Any, realism: int, turn: int) -> None:
+    """Load the file anew and wait until it is shown."""
+    page.evaluate(
+        """([realism, turn]) => new Promise((resolve) => {
+          one.setAttribute("realism", realism);
+          one.addEventListener("load", () => resolve(null), { once: true });
+          one.setAttribute("src", `0.bibc?${realism}${turn}`);
+        })""",
+        [realism, turn],
+    )
+
+
+def slide(page: Any, realism: float) -> None:
+    """Another realism of what is shown; done once the worker answers and two frames were drawn."""
+    page.evaluate(
+        """(realism) => new Promise((resolve) => {
+          one.addEventListener("paint", () => resolve(null), { once: true });
+          one.setAttribute("realism", realism);
+        })""",
+        realism,
+    )
+
+
+def many_pictures(browser: Any, address: str, site: Path) -> dict[str, Any]:
+    """All photographs on one page: seconds, and the most memory of the page's process."""
+    count = len(list(site.glob("*.bibc")))
+    sizes = (f"width: {120 + 20 * n}px" for n in range(count))
+    body = "".join(
+        f'<bibc-image data-src="{n}.bibc" style="{size}"></bibc-image>'
+        for n, size in enumerate(sizes)
+    )
+    (site / "many.html").write_text(HEAD + body)
+    page = browser.new_page()
+    page.set_default_timeout(600_000)
+    page.goto(address + "many.html")
+    before = browser_clock()
+    page.evaluate(ALL_SHOWN)
+    return {
+        "pictures": count,
+        "processor_seconds": round(browser_clock() - before, 1),
+        "most_megabytes": round(max(memory for _, memory in renderers())),
+    }
+
+
+def processor_seconds(call: Callable[[], Any], clock: Callable[[], float]) -> float:
+    """What a call takes by a clock of processor time."""
+    before = clock()
+    call()
+    return clock() - before
+
+
+def renderers() -> Iterator[tuple[float, float]]:
+    """Seconds and most megabytes of each process of our browser that shows pages."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if b"--type=renderer" not in (folder / "cmdline").read_bytes() or not ours(folder):
+                continue
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            peak = (folder / "status").read_text().split("VmHWM:")[1].split()[0]
+        except (OSError, IndexError):  # it has ended
+            continue
+        yield (int(fields[11]) + int(fields[12])) / TICKS, int(peak) / 1024
+
+
+def ours(folder: Path) -> bool:
+    """Whether a process descends from this one."""
+    parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    return parent == os.getpid() or (parent > 1 and ours(folder.parent / str(parent)))
+
+
+def browser_clock() -> float:
+    """Seconds that the pages' processes have taken."""
+    return sum(seconds for seconds, _ in renderers())
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """The address of a folder."""
+    handler = partial(Quiet, directory=str(folder))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves without a log."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+BENCHMARK = Benchmark(Inputs, Settings, measure, "browser.json")
