@@ -29,7 +29,7 @@ from codec.train.codec.linear import GRID, initialise
 from codec.train.codec.objective import Objective, Statistics
 from codec.train.config import TrainConfig
 from codec.train.data import Crops
-from codec.train.kernels.convolution import accelerate
+from codec.train.kernels import blocks, convolution
 
 GROWTH_BATCHES = 28  # that new axes and codebooks are fitted on
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -84,7 +84,8 @@ class Run:
         """Move to the device; make optimizer, statistics and weight average."""
         for module in (self.objective, self.average):
             channels_last(module.to(self.device))
-        accelerate(self.networks)
+        convolution.accelerate(self.networks)
+        blocks.accelerate(self.networks)
         self.average.load_state_dict(self.networks.state_dict())
         self.average.requires_grad_(False)
         self.statistics = Statistics(self.networks, self.config.codebook_decay)

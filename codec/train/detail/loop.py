@@ -26,6 +26,7 @@ from codec.train.codec.loop import GOLDEN, Log
 from codec.train.config import check_numbers
 from codec.train.data import Crops, Source
 from codec.train.detail.losses import Judge, Weights
+from codec.train.kernels import convolution
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class Run:
         self.average.load_state_dict(self.detail.state_dict())
         self.average.requires_grad_(False)
         self.judge = channels_last(Judge(config.weights).to(self.device))
+        for module in (self.detail, self.judge, torch_engine(model).networks):
+            convolution.accelerate(module)
         self.optimizer = torch.optim.Adam(
             self.detail.parameters(), lr=config.rate, betas=(0.5, 0.99), fused=True
         )

@@ -42,12 +42,12 @@ def library(name: str) -> ctypes.CDLL | None:
             return None
 
 
-def call(function: Any, sizes: Sequence[int], *tensors: Tensor | None) -> None:
-    """Call C with sizes (int) and the addresses of tensors, which are contiguous; None is null.
+def call(function: Any, sizes: Sequence[int], *places: Tensor | int | None) -> None:
+    """Call C with sizes (int) and addresses: of a tensor's first number, or known; None is null.
 
     Raises:
         MemoryError: there was not enough memory.
     """
-    places = (ctypes.c_void_p(None if t is None else t.data_ptr()) for t in tensors)
-    if function(*(ctypes.c_int(size) for size in sizes), *places):
+    addresses = (p.data_ptr() if isinstance(p, Tensor) else p for p in places)
+    if function(*map(ctypes.c_int, sizes), *map(ctypes.c_void_p, addresses)):
         raise MemoryError("no memory for a training step")

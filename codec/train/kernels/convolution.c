@@ -1,6 +1,6 @@
 /* 3x3 convolutions by Winograd's F(2x2, 3x3) in bfloat16: 16 products where 36 stand in the sums.
 
-   Maps are [N][H][W][C], their sides even; C is a multiple of 64. Winograd: Y = A'((G w G') . (B' d B))A
+   Maps are [N][H][W][C]; C is a multiple of 16. Winograd: Y = A'((G w G') . (B' d B))A
    over tiles d of 4x4 pixels that step by 2. Products are of bfloat16, sums of float32. */
 
 #include <immintrin.h>
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LANES = 16, POINTS = 16, TILES = 48 /* that are transformed at once */, ROWS = 6, PANEL = 4 };
+enum { LANES = 16, POINTS = 16, TILES = 48 /* that are transformed at once */ };
 
 typedef uint16_t bf16;
 typedef __m512 vec;
@@ -29,11 +29,11 @@ typedef struct {
     int count, height, width, channels;
 } shape;
 
-static inline int tiles_of(const shape *s) { return s->count * (s->height / 2) * (s->width / 2); }
+static inline int tiles_of(const shape *s) { return s->count * ((s->height + 1) / 2) * ((s->width + 1) / 2); }
 
 /* Where tile t is: image, row and column of its output. */
 static inline void place_of(const shape *s, int t, int *image, int *y, int *x) {
-    const int columns = s->width / 2, rows = s->height / 2;
+    const int columns = (s->width + 1) / 2, rows = (s->height + 1) / 2;
     *x = t % columns * 2;
     *y = t / columns % rows * 2;
     *image = t / (columns * rows);
@@ -61,32 +61,56 @@ static inline void input_tile(const bf16 *map, const shape *s, int t, int c, vec
     }
 }
 
-/* out[rows][columns] = in[rows][inner] . w, where w is [inner / 2][columns][2]; ROWS rows and PANEL * LANES columns. */
-static inline void product(const bf16 *in, int stride, const bf16 *w, int columns, int inner, float *out) {
-    vec sum[ROWS][PANEL];
-    for (int r = 0; r < ROWS; r++) {
-        for (int j = 0; j < PANEL; j++) {
-            sum[r][j] = _mm512_setzero_ps();
-        }
+/* Sums of products of pairs: sum[r][j] += the pair at `left`, r steps on, times PANEL * LANES pairs at `right`. */
+#define MULTIPLY(ROWS, PANEL, left, step, right)                             \
+    do {                                                                     \
+        __m512bh b_[PANEL];                                                  \
+        for (int j = 0; j < PANEL; j++) {                                    \
+            b_[j] = (__m512bh)_mm512_loadu_si512((right) + 2 * LANES * j);   \
+        }                                                                    \
+        for (int r = 0; r < ROWS; r++) {                                     \
+            int32_t pair;                                                    \
+            memcpy(&pair, (left) + (size_t)r * (step), 4);                   \
+            const __m512bh a_ = (__m512bh)_mm512_set1_epi32(pair);           \
+            for (int j = 0; j < PANEL; j++) {                                \
+                sum[r][j] = _mm512_dpbf16_ps(sum[r][j], a_, b_[j]);          \
+            }                                                                \
+        }                                                                    \
+    } while (0)
+
+/* out[ROWS][PANEL * LANES] = in[ROWS][inner] . w, where w is [inner / 2][columns][2]. */
+#define PRODUCT(NAME, ROWS, PANEL)                                                                              \
+    static void NAME(const bf16 *in, const bf16 *w, int columns, int inner, float *out) {                        \
+        vec sum[ROWS][PANEL];                                                                                    \
+        memset(sum, 0, sizeof sum);                                                                              \
+        for (int k = 0; k < inner; k += 2) {                                                                     \
+            MULTIPLY(ROWS, PANEL, in + k, inner, w + (size_t)k * columns);                                       \
+        }                                                                                                        \
+        for (int r = 0; r < ROWS; r++) {                                                                         \
+            for (int j = 0; j < PANEL; j++) {                                                                    \
+                _mm512_storeu_ps(out + (size_t)r * columns + LANES * j, sum[r][j]);                              \
+            }                                                                                                    \
+        }                                                                                                        \
     }
-    for (int k = 0; k < inner; k += 2) {
-        const bf16 *at = w + (size_t)k * columns;
-        __m512bh b[PANEL];
-        for (int j = 0; j < PANEL; j++) {
-            b[j] = (__m512bh)_mm512_loadu_si512(at + 2 * LANES * j);
-        }
-        for (int r = 0; r < ROWS; r++) {
-            int32_t pair;
-            memcpy(&pair, in + (size_t)r * stride + k, 4);
-            const __m512bh a = (__m512bh)_mm512_set1_epi32(pair);
-            for (int j = 0; j < PANEL; j++) {
-                sum[r][j] = _mm512_dpbf16_ps(sum[r][j], a, b[j]);
-            }
-        }
-    }
-    for (int r = 0; r < ROWS; r++) {
-        for (int j = 0; j < PANEL; j++) {
-            _mm512_storeu_ps(out + (size_t)r * columns + LANES * j, sum[r][j]);
+
+PRODUCT(product4, 6, 4)
+PRODUCT(product3, 8, 3)
+PRODUCT(product2, 12, 2)
+PRODUCT(product1, 24, 1)
+
+/* How many vectors of so many are multiplied at once, and with how many rows: most registers are sums. */
+static int panel_of(int vectors) { return vectors % 4 == 0 ? 4 : vectors < 3 ? vectors : 3; }
+static int rows_of(int panel) { return 24 / panel; }
+
+/* out[rows][columns] = in[rows][inner] . w; rows are rounded up to a divisor of TILES. */
+static void multiply(const bf16 *in, const bf16 *w, int rows, int columns, int inner, float *out) {
+    for (int c = 0, panel; c < columns; c += panel * LANES) {
+        panel = panel_of((columns - c) / LANES);
+        for (int r = 0; r < rows; r += rows_of(panel)) {
+            (panel == 4   ? product4
+             : panel == 3 ? product3
+             : panel == 2 ? product2
+                          : product1)(in + (size_t)r * inner, w + 2 * c, columns, inner, out + (size_t)r * columns + c);
         }
     }
 }
@@ -111,13 +135,8 @@ int bibc_convolve(int count, int height, int width, int channels, int outputs, c
             }
         }
         for (int p = 0; p < POINTS; p++) {
-            for (int o = 0; o < outputs; o += PANEL * LANES) {
-                for (int t = 0; t < here; t += ROWS) {
-                    product(v + ((size_t)p * TILES + t) * channels, channels,
-                            w + ((size_t)p * channels * outputs) + 2 * o, outputs, channels,
-                            m + ((size_t)p * TILES + t) * outputs + o);
-                }
-            }
+            multiply(v + (size_t)p * TILES * channels, w + (size_t)p * channels * outputs, here, outputs, channels,
+                     m + (size_t)p * TILES * outputs);
         }
         for (int t = 0; t < here; t++) {
             int image, y, x;
@@ -134,10 +153,12 @@ int bibc_convolve(int count, int height, int width, int channels, int outputs, c
                     a[1][j] = q[1] - q[2] - q[3];
                 }
                 const vec b = bias ? _mm512_loadu_ps(bias + c) : _mm512_setzero_ps();
-                for (int i = 0; i < 2; i++) {
+                for (int i = 0; i < 2 && y + i < height; i++) {
                     bf16 *row = to + (size_t)i * width * outputs + c;
                     store(row, a[i][0] + a[i][1] + a[i][2] + b);
-                    store(row + outputs, a[i][1] - a[i][2] - a[i][3] + b);
+                    if (x + 1 < width) {
+                        store(row + outputs, a[i][1] - a[i][2] - a[i][3] + b);
+                    }
                 }
             }
         }
@@ -201,7 +222,7 @@ int bibc_weights(int outputs, int inputs, const float *w, bf16 *forward, bf16 *b
     return 0;
 }
 
-enum { BATCH = 192 /* tiles that a sum of the weights' gradient takes at once */, SIDE = 4 };
+enum { BATCH = 192 /* tiles that a sum of the weights' gradient takes at once */ };
 
 /* d[16] = A y A' of the 2x2 outputs of tile t, 16 channels from c on. */
 static inline void output_tile(const bf16 *map, const shape *s, int t, int c, vec d[POINTS]) {
@@ -209,7 +230,10 @@ static inline void output_tile(const bf16 *map, const shape *s, int t, int c, ve
     place_of(s, t, &image, &y, &x);
     const bf16 *at = map + (((size_t)image * s->height + y) * s->width + x) * s->channels + c;
     const bf16 *below = at + (size_t)s->width * s->channels;
-    const vec g[2][2] = {{load(at), load(at + s->channels)}, {load(below), load(below + s->channels)}};
+    const vec zero = _mm512_setzero_ps();
+    const int right = x + 1 < s->width, low = y + 1 < s->height;
+    const vec g[2][2] = {{load(at), right ? load(at + s->channels) : zero},
+                         {low ? load(below) : zero, low && right ? load(below + s->channels) : zero}};
     vec h[4][2];
     for (int j = 0; j < 2; j++) {
         h[0][j] = g[0][j];
@@ -225,34 +249,29 @@ static inline void output_tile(const bf16 *map, const shape *s, int t, int c, ve
     }
 }
 
-/* Adds to sum[SIDE][PANEL * LANES], in rows of `columns`, the products over pairs of tiles. */
-static inline void outer(const bf16 *left, int rows, const bf16 *right, int columns, int pairs, float *sum) {
-    vec s[SIDE][PANEL];
-    for (int r = 0; r < SIDE; r++) {
-        for (int j = 0; j < PANEL; j++) {
-            s[r][j] = _mm512_load_ps(sum + (size_t)r * columns + LANES * j);
-        }
+/* Adds to out[ROWS][PANEL * LANES], in rows of `columns`, the products over pairs of tiles. */
+#define OUTER(NAME, ROWS, PANEL)                                                                                \
+    static void NAME(const bf16 *left, int rows, const bf16 *right, int columns, int pairs, float *out) {        \
+        vec sum[ROWS][PANEL];                                                                                    \
+        for (int r = 0; r < ROWS; r++) {                                                                         \
+            for (int j = 0; j < PANEL; j++) {                                                                    \
+                sum[r][j] = _mm512_loadu_ps(out + (size_t)r * columns + LANES * j);                              \
+            }                                                                                                    \
+        }                                                                                                        \
+        for (int k = 0; k < pairs; k++) {                                                                        \
+            MULTIPLY(ROWS, PANEL, left + (size_t)k * rows * 2, 2, right + (size_t)k * columns * 2);              \
+        }                                                                                                        \
+        for (int r = 0; r < ROWS; r++) {                                                                         \
+            for (int j = 0; j < PANEL; j++) {                                                                    \
+                _mm512_storeu_ps(out + (size_t)r * columns + LANES * j, sum[r][j]);                              \
+            }                                                                                                    \
+        }                                                                                                        \
     }
-    for (int k = 0; k < pairs; k++) {
-        __m512bh b[PANEL];
-        for (int j = 0; j < PANEL; j++) {
-            b[j] = (__m512bh)_mm512_load_si512(right + ((size_t)k * columns + LANES * j) * 2);
-        }
-        for (int r = 0; r < SIDE; r++) {
-            int32_t pair;
-            memcpy(&pair, left + ((size_t)k * rows + r) * 2, 4);
-            const __m512bh a = (__m512bh)_mm512_set1_epi32(pair);
-            for (int j = 0; j < PANEL; j++) {
-                s[r][j] = _mm512_dpbf16_ps(s[r][j], a, b[j]);
-            }
-        }
-    }
-    for (int r = 0; r < SIDE; r++) {
-        for (int j = 0; j < PANEL; j++) {
-            _mm512_store_ps(sum + (size_t)r * columns + LANES * j, s[r][j]);
-        }
-    }
-}
+
+OUTER(outer4, 4, 4)
+OUTER(outer3, 8, 3)
+OUTER(outer2, 8, 2)
+OUTER(outer1, 16, 1)
 
 /* The gradients of the weights, [outputs][3][3][inputs] float32, and of the bias, of inputs and of dY. */
 int bibc_gradient(int count, int height, int width, int inputs, int outputs, const bf16 *in, const bf16 *slope,
@@ -299,9 +318,14 @@ int bibc_gradient(int count, int height, int width, int inputs, int outputs, con
         /* rows: outputs, columns: inputs, so that the gradient has the weights' order */
         for (int p = 0; p < POINTS; p++) {
             const bf16 *vp = v + (size_t)p * BATCH * inputs, *mp = m + (size_t)p * BATCH * outputs;
-            for (int i = 0; i < inputs; i += PANEL * LANES) {
-                for (int o = 0; o < outputs; o += SIDE) {
-                    outer(mp + 2 * o, outputs, vp + 2 * i, inputs, pairs, u + p * point + (size_t)o * inputs + i);
+            for (int i = 0, panel; i < inputs; i += panel * LANES) {
+                panel = panel_of((inputs - i) / LANES);
+                for (int o = 0; o < outputs; o += panel == 4 ? 4 : panel == 1 ? 16 : 8) {
+                    (panel == 4   ? outer4
+                     : panel == 3 ? outer3
+                     : panel == 2 ? outer2
+                                  : outer1)(mp + 2 * o, outputs, vp + 2 * i, inputs, pairs,
+                                            u + p * point + (size_t)o * inputs + i);
                 }
             }
         }

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from codec.train.kernels.build import call, library
 
-CHANNELS = 64  # that inputs and outputs are multiples of
+CHANNELS = 16  # that inputs and outputs are multiples of
 
 
 def accelerate(networks: nn.Module) -> int:
@@ -47,8 +47,7 @@ def _fits(module: nn.Conv2d) -> bool:
 
 def _convolve(convolution: nn.Conv2d, x: Tensor) -> Tensor:
     """What the convolution's own `forward` computes, of x (N, C, H, W)."""
-    even = x.shape[2] % 2 == x.shape[3] % 2 == 0
-    if not (even and torch.is_autocast_enabled("cpu")):
+    if not torch.is_autocast_enabled("cpu"):
         return nn.Conv2d.forward(convolution, x)
     found: Tensor = _Winograd.apply(x, convolution.weight, convolution.bias)
     return found
@@ -70,13 +69,17 @@ class _Winograd(torch.autograd.Function):
         return found
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
         x, back = ctx.saved_tensors
         slope = _map(slope)
         compiled: Any = library("convolution")
         outputs, inputs = ctx.shape[:2]
-        at_x = _like(slope, inputs)
-        call(compiled.bibc_convolve, _sizes(slope, inputs), slope, back, None, at_x)
+        at_x = None
+        if ctx.needs_input_grad[0]:
+            at_x = _like(slope, inputs)
+            call(compiled.bibc_convolve, _sizes(slope, inputs), slope, back, None, at_x)
+        if not ctx.needs_input_grad[1]:
+            return at_x, None, None
         weight = torch.empty(ctx.shape, memory_format=torch.channels_last)
         bias = torch.empty(outputs)
         call(compiled.bibc_gradient, _sizes(x, outputs), x, slope, weight, bias)
