@@ -6,6 +6,7 @@ bytes only), palettes are looked up, CMYK and colours that a file describes with
 become sRGB. All else stays as it was.
 """
 
+import errno
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ FORMATS = (
 )
 _WITH_COMPANIONS = ("MPO", "HEIF")  # a phone's photo and further pictures
 _OPENING = Lock()  # filters of warnings are the whole process's
+_OF_OFFSETS = (None, errno.EINVAL, errno.EOVERFLOW)  # errors of Pillow, or of where it seeks
 _CUT = (
     "damaged image: the file ends before its picture does, as after a broken download: get it "
     "again, or take what it holds with --allow-truncated (allow_truncated=True)"
@@ -164,7 +166,7 @@ def _sentences(name: str) -> Iterator[None]:
     except (CodecError, MemoryError):
         raise
     except Exception as error:  # on damage, Pillow raises nearly anything
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and error.errno not in _OF_OFFSETS:
             raise
         if "closed" in str(error):
             raise ValueError(f"{name}: the Pillow image is closed: pass an open one") from None

@@ -76,10 +76,11 @@ def scale_of(image: Image.Image, name: str) -> Scale:
             f"{name}: signed {bits}-bit samples have no faithful 8-bit form: "
             f"store them as unsigned ones first"
         )
-    if tags.get(_PLANAR) == 2 and bits > 8 and len(tags.get(_BITS, ())) > 1:
+    by_pillow = any(tile[0] == "raw" for tile in image.tile)  # and not by libtiff
+    if by_pillow and tags.get(_PLANAR) == 2 and bits > 8 and len(tags.get(_BITS, ())) > 1:
         raise UnsupportedImageError(
-            f"{name}: {bits}-bit samples in separate planes cannot be read: "
-            "save it with interleaved samples (PlanarConfiguration 1) first"
+            f"{name}: {bits}-bit samples in separate planes, not compressed, cannot be read: "
+            "save them interleaved (PlanarConfiguration 1) first"
         )
     if image.mode.startswith("I;16"):
         return Scale(2**bits - 1, inverted=photometric == 0)
