@@ -108,8 +108,8 @@ def differences(mine: Reading, theirs: Reading) -> list[str]:
             said.append(f"colour differs by {apart[visible][:, :3].max()}")
     if mine.icc != theirs.icc:
         said.append("ICC taken out" if not mine.icc else "another ICC profile")
-    lost = {key for key, value in tags(theirs.exif).items() if tags(mine.exif).get(key) != value}
-    if lost:
+    kept = tags(mine.exif)
+    if lost := [key for key, value in tags(theirs.exif).items() if kept.get(key) != value]:
         said.append(f"{len(lost)} EXIF entries lost or changed")
     if theirs.xmp and not mine.xmp:
         said.append("XMP lost")
