@@ -1,6 +1,6 @@
 """How images of a folder are read here, beside Pillow with exif_transpose (and pillow-heif).
 
-    python tests/trust/survey.py FOLDER
+    PYTHONPATH=. python tests/trust/survey.py FOLDER
 
 Prints a table of counts and, below it, a line for every file that is read differently: refused by
 one of the two, another size, other pixels, other metadata. A difference is not a fault: TIFF files
@@ -17,8 +17,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
-
-sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
 
 from codec.errors import CodecError, LeftOutWarning
 from codec.images.load import load, suffixes
@@ -67,9 +65,10 @@ def of_pillow(path: Path) -> Reading:
             found = read(image)
             upright = ImageOps.exif_transpose(image)
             if upright.mode.startswith("I"):
-                wide = np.asarray(upright).astype(np.int64)
-                upright = Image.fromarray(((wide * 255 + 32767) // 65535).clip(0, 255).astype("u1"))
-            return Reading("", np.asarray(upright.convert("RGBA")), found.icc, found.exif, found.xmp)
+                wide = (np.asarray(upright).astype(np.int64) * 255 + 32767) // 65535
+                upright = Image.fromarray(wide.clip(0, 255).astype(np.uint8))
+            rgba = np.asarray(upright.convert("RGBA"))
+            return Reading("", rgba, found.icc, found.exif, found.xmp)
         except Exception as error:  # on damage, Pillow raises nearly anything
             return Reading(refused=str(error) or type(error).__name__)
 
@@ -163,7 +162,7 @@ def main() -> None:
     if not folder.is_dir():
         sys.exit(f"{folder}: no such folder")
     try:
-        import pillow_heif  # noqa: PLC0415
+        import pillow_heif
 
         pillow_heif.register_heif_opener()
     except ImportError:
