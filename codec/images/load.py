@@ -7,6 +7,7 @@ become sRGB. All else stays as it was.
 """
 
 import errno
+import os
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from bitstream.header import MAGIC
 from codec.errors import CodecError, LeftOutWarning, UnsupportedImageError
 from codec.images import heif, jpeg, png_chunks, tiff, xmp
 from codec.images.declared import Declared, declared
@@ -38,6 +40,9 @@ FORMATS = (
 _WITH_COMPANIONS = ("MPO", "HEIF")  # a phone's photo and further pictures
 _OPENING = Lock()  # filters of warnings are the whole process's
 _OF_OFFSETS = (None, errno.EINVAL, errno.EOVERFLOW)  # errors of Pillow, or of where it seeks
+os.register_at_fork(
+    before=_OPENING.acquire, after_in_parent=_OPENING.release, after_in_child=_OPENING.release
+)
 _CUT = (
     "damaged image: the file ends before its picture does, as after a broken download: get it "
     "again, or take what it holds with --allow-truncated (allow_truncated=True)"
@@ -175,6 +180,10 @@ def _sentences(name: str) -> Iterator[None]:
 
 def _from_file(file: BinaryIO, name: str, keep: Collection[str]) -> Picture:
     head = file.read(32)
+    if head.startswith(MAGIC):
+        raise UnsupportedImageError(
+            f"{name}: is coded already: make an image of it with bibcodec decode (codec.decode)"
+        )
     notes: list[str] = []
     strict = not ImageFile.LOAD_TRUNCATED_IMAGES
     if head.startswith(png_chunks.SIGNATURE):

@@ -1,5 +1,6 @@
 """Pillow's switch for truncated files, which is the whole process's, for one thread at a time."""
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from threading import Condition
@@ -12,6 +13,16 @@ class _Switch:
 
     def __init__(self) -> None:
         self._condition, self._strict = Condition(), 0
+        os.register_at_fork(
+            before=self._condition.acquire,
+            after_in_parent=self._condition.release,
+            after_in_child=self._begin_in_child,
+        )
+
+    def _begin_in_child(self) -> None:
+        """In a forked child there is no other thread that reads."""
+        self._strict = 0
+        self._condition.release()
 
     @contextmanager
     def strictly(self) -> Iterator[None]:

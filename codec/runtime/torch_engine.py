@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from codec.errors import CodecError
 from codec.networks.config import CELLS
 from codec.networks.detail import Detail
 from codec.networks.layers import channels_last
@@ -32,6 +35,7 @@ class TorchEngine:
         self.networks = channels_last(networks.to(device)).eval()
         self.detail = channels_last(detail.to(device)).eval() if detail else None
         self.device = device
+        self._process = os.getpid()
         self.bf16 = device.type == "cuda" or fast_bfloat16()
 
     @property
@@ -43,7 +47,17 @@ class TorchEngine:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """No gradients, and one conversion of the weights to bfloat16 for all steps inside."""
+        """No gradients, and one conversion of the weights to bfloat16 for all steps inside.
+
+        Raises:
+            CodecError: this process was forked from one that has the model on a GPU.
+        """
+        if self.device.type == "cuda" and os.getpid() != self._process:
+            raise CodecError(
+                "the model is on the GPU of the process that this one was forked from: start "
+                "processes by spawn or forkserver, or load the model after the fork"
+            )
+        _forks_run_on_one_thread()
         autocast = torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
         with torch.inference_mode(), autocast:
             yield
@@ -147,3 +161,16 @@ def _array(tensor: Tensor) -> Array:
     if tensor.dtype == torch.bfloat16:
         tensor = tensor.view(torch.int16)
     return tensor.cpu().numpy()
+
+
+@cache
+def _forks_run_on_one_thread() -> None:
+    """From now on, a forked child uses one thread: it would wait for those of its parent for ever.
+
+    OpenMP's threads do not survive a fork, and their pool does not notice.
+    """
+    os.register_at_fork(after_in_child=_use_one_thread)
+
+
+def _use_one_thread() -> None:
+    torch.set_num_threads(1)
