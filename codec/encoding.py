@@ -92,7 +92,12 @@ def encode(
     options = EncodeOptions(
         quality, target_bpp, target_size, seed, effort, tuple(keep), allow_truncated
     )
-    coded = encode_image(image, options, Running(model, device, tile, engine))
+    return encode_image(image, options, Running(model, device, tile, engine))
+
+
+def encode_image(image: ImageSource, options: EncodeOptions, running: Running) -> bytes:
+    """Encode an image; `encode` describes what the options mean, what is warned of and raised."""
+    coded = _coded(image, options, running)
     novelty.warn_if_unusual(coded.novelty)
     return coded.data
 
@@ -108,8 +113,7 @@ class CodedImage:
         return len(self.data)
 
 
-def encode_image(image: ImageSource, options: EncodeOptions, running: Running) -> CodedImage:
-    """Encode an image; `encode` describes what the options mean and what is raised."""
+def _coded(image: ImageSource, options: EncodeOptions, running: Running) -> CodedImage:
     # This takes 7 bytes a pixel for a moment.
     picture = load(image, options.keep, allow_truncated=options.allow_truncated)
     strips = Bands(picture.bands)

@@ -56,6 +56,19 @@ def read_coded(source: CodedSource) -> bytes:
     return b"".join(pieces)
 
 
+def printable(name: str) -> str:
+    r"""A name of a file as it can be shown: what moves or colours a terminal becomes its number.
+
+    Example:
+        >>> printable("a\nb\x1b.jpg")
+        'a\\nb\\x1b.jpg'
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode()
+        for c in name
+    )
+
+
 @contextmanager
 def naming(path: str) -> Iterator[None]:
     """Errors of the operating system in the block name this file, the one that the user knows."""
@@ -122,11 +135,22 @@ def writing(path: str, force: bool) -> Iterator[BinaryIO]:
                 _place(temporary, target, path)
 
 
+def shortened(name: str) -> str:
+    """What of a file's name is in that of its temporary file; a name has 255 bytes at most."""
+    return os.fsdecode(os.fsencode(name)[:200])
+
+
+def keep_times(source: str | PathLike[str], target: str | PathLike[str]) -> None:
+    """Give a file the times of access and modification of another one."""
+    status = os.stat(source)
+    with naming(os.fspath(target)):
+        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
 @contextmanager
 def _temporary(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """A new file beside `target`, which is gone at the end unless it was renamed."""
-    name = os.fsdecode(os.fsencode(target.name)[:200])  # a name has 255 bytes at most
-    temporary = target.with_name(f".{name}.{secrets.token_hex(4)}.tmp")
+    temporary = target.with_name(f".{shortened(target.name)}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
             yield temporary, file

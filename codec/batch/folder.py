@@ -1,4 +1,4 @@
-"""Folders of files, coded by several processes: a mirrored tree with a manifest, restartable.
+"""Many files, coded by several processes, with a manifest; a run that was stopped can go on.
 
 A run that was stopped in any way, resumed, ends with the files of one that was not.
 """
@@ -6,117 +6,33 @@ A run that was stopped in any way, resumed, ends with the files of one that was 
 import hashlib
 import os
 import re
-import signal
-import threading
 import time
 import warnings
-import zlib
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
-from io import BytesIO
-from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
-from typing import Any, Self
 
-import codec
-from codec.batch.manifest import Manifest, Record
+from codec.batch.manifest import Manifest, Record, fingerprint
+from codec.batch.names import Job
+from codec.batch.tasks import Task
 from codec.errors import CodecError, CodecWarning, sentence
-from codec.files import writing
-from codec.options import DecodeOptions, Running
-from codec.runtime.cpu import limit_threads
-
-Options = Mapping[str, Any]
-Work = Callable[[Path, Options], tuple[bytes, float]]
+from codec.files import keep_times, shortened, writing
+from codec.options import Running
+from codec.processes import Processes
 
 AHEAD = 4  # files handed out at once, per process
-TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}\.tmp")  # what `codec.files.writing` names them
-# Options that may change when a run goes on.
-OF_THE_MACHINE = ("device", "engine", "tile", "limits")
+TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}\.tmp", re.S)  # what `codec.files.writing` names them
 
 
-@dataclass(frozen=True)
-class Job:
-    """One file: where it is, where its result goes, and its name within the folder."""
-
-    name: str
-    source: Path
-    target: Path
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One of several runs that share a folder, each on a machine of its own.
-
-    >>> shards = [Shard(number, 3) for number in (1, 2, 3)]
-    >>> [[shard.has(f"{k}.png") for shard in shards].count(True) for k in range(3)]
-    [1, 1, 1]
-    """
-
-    number: int = 1
-    count: int = 1
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Shard i of n from "i/n", 1 <= i <= n.
-
-        >>> Shard.parse("2/8")
-        Shard(number=2, count=8)
-        """
-        match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
-        if not match or not 1 <= int(match[1]) <= int(match[2]):
-            raise ValueError(f"{text}: expected i/n with 1 <= i <= n, such as 2/8")
-        return cls(int(match[1]), int(match[2]))
-
-    def has(self, name: str) -> bool:
-        """Whether a file is this shard's; it does not depend on the other files."""
-        return zlib.crc32(name.encode(errors="surrogateescape")) % self.count == self.number - 1
-
-    @property
-    def manifest(self) -> str:
-        """Name of the manifest."""
-        return "manifest.jsonl" if self.count == 1 else f"manifest-{self.number}-{self.count}.jsonl"
-
-
-def find(
-    source: Path, out: Path, suffixes: Collection[str], becomes: str, shard: Shard
-) -> list[Job]:
-    """The files of a shard, in order of their names.
-
-    Args:
-        source: the folder; links to folders are not followed.
-        out: the folder of the results.
-        suffixes: of the files that count, in lower case.
-        becomes: suffix of the results; files that would share a result keep theirs: a.png.bibc.
-        shard: which files.
-    """
-    names = []
-    for folder, _, files in os.walk(source, onerror=_refuse):
-        here = Path(folder).relative_to(source)
-        names += [here / file for file in files if Path(file).suffix.lower() in suffixes]
-    stems = Counter([*(name.with_suffix("") for name in names), *names])
-    jobs = []
-    for name in sorted(names):
-        alone = stems[name.with_suffix("")] == 1
-        target = name.with_suffix(becomes) if alone else name.with_name(name.name + becomes)
-        if shard.has(name.as_posix()):
-            jobs.append(Job(name.as_posix(), source / name, out / target))
-    return jobs
-
-
-def _refuse(error: OSError) -> None:
-    raise error
-
-
-def about(work: Work, options: Options) -> Record:
+def header(task: Task) -> Record:
     """What decides the results of a run, the first line of its manifest."""
-    deciding = {key: options[key] for key in options if key not in OF_THE_MACHINE}
-    return {"run": work.__name__.removesuffix("d"), "options": deciding}
+    return {"run": task.verb, "options": dict(task.settings())}
 
 
-def refuse_overwrite(jobs: list[Job], manifest: Path) -> None:
+def refuse_overwrite(jobs: Sequence[Job], manifest: Path) -> None:
     """Raise CodecError if there are results of no run: when one begins, there are none."""
     if manifest.is_file() and manifest.stat().st_size:
         return
@@ -126,73 +42,93 @@ def refuse_overwrite(jobs: list[Job], manifest: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Processes:
-    """How many processes code files, and how many threads each has.
+class Worker:
+    """Does the jobs of a run; it is sent to other processes.
 
-    By default as many processes of one thread as there are cores: files are independent, and
-    threads that are more than the cores cost several times what they gain.
+    Attributes:
+        task: what is done to each file.
+        out: the folder of the results.
+        force: replace results that are there.
+        keep_times: give results the times of their files.
     """
 
-    count: int
-    threads: int
+    task: Task
+    out: Path
+    force: bool
+    keep_times: bool
 
-    @classmethod
-    def of(cls, count: int | None, threads: int | None) -> Self:
-        """Fill in what is not given: processes times threads is the number of cores.
+    def prepare(self) -> None:
+        """Load the model of this process."""
+        load(self.task.running)
 
-        >>> Processes.of(3, 2)
-        Processes(count=3, threads=2)
-        """
-        cores = len(os.sched_getaffinity(0))
-        count = count or max(cores // (threads or 1), 1)
-        return cls(count, threads or max(cores // count, 1))
+    def do(self, job: Job) -> Record:
+        """Do one job, whatever is wrong with it."""
+        output = job.target.relative_to(self.out).as_posix()
+        source: Record | None = None
+        with suppress(OSError):  # the task says what is wrong
+            source = fingerprint(job.source)
+        record = record_of(job.name, output, lambda: self._write(job))
+        for key in ("warning", "error"):
+            if record[key] is not None:  # the record has the file's name already
+                record[key] = record[key].replace(f"{' '.join(str(job.source).split())}: ", "")
+        return record | {"source": source}
+
+    def _write(self, job: Job) -> tuple[bytes, float]:
+        data, bpp = self.task(job.source)
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        with writing(str(job.target), self.force) as file:
+            file.write(data)
+        if self.keep_times:
+            keep_times(job.source, job.target)
+        return data, bpp
+
+
+def load(running: Running) -> None:
+    """Load a model, for the files of this process."""
+    from codec.models.loading import network_of  # noqa: PLC0415  (torch: in the processes only)
+
+    network_of(running)
 
 
 def run(
-    work: Work,
-    jobs: list[Job],
+    worker: Worker,
+    jobs: Sequence[Job],
     manifest: Manifest,
     *,
-    options: Options,
     processes: Processes,
     done: Callable[[Record], None],
 ) -> None:
-    """Do all jobs that the manifest does not have yet.
+    """Do jobs, and list them in the manifest.
 
     Args:
-        work: `encoded` or `decoded`.
-        jobs: from `find`.
+        worker: does each of them.
+        jobs: that the manifest does not have yet.
         manifest: takes their records.
-        options: for `work`, "model" and "device" among them.
         processes: how many do it.
         done: called with each record.
 
     Raises:
         CodecError: the model cannot be loaded, or a process died.
     """
-    left = [job for job in jobs if not manifest.has(job.name, job.target)]
-    if not left:
+    if not jobs:
         return
-    _clear(left)
-    pool = ProcessPoolExecutor(processes.count, get_context("spawn"), begin, (processes.threads,))
+    _clear(jobs)
     try:
-        pool.submit(_warm, _running(options)).result()
-        running: set[Future[Record]] = set()
-        for job in left:
-            running.add(
-                pool.submit(_do, work, job, manifest.path.parent, options, force=manifest.replaces)
-            )
-            while len(running) >= AHEAD * processes.count:
+        with processes.pool() as pool:
+            pool.submit(worker.prepare).result()
+            running: set[Future[Record]] = set()
+            for job in jobs:
+                running.add(pool.submit(worker.do, job))
+                while len(running) >= AHEAD * processes.count:
+                    running = _take(running, manifest, done)
+            while running:
                 running = _take(running, manifest, done)
-        while running:
-            running = _take(running, manifest, done)
     except BrokenProcessPool:
         raise CodecError(
             "a process died, perhaps for lack of memory: go on with --resume and fewer processes"
         ) from None
     finally:
-        pool.shutdown(cancel_futures=True)
-        _clear(left)  # what a process that was killed was writing
+        _clear(jobs)  # what a process that was killed was writing
 
 
 def _take(
@@ -206,9 +142,9 @@ def _take(
     return rest
 
 
-def _clear(jobs: list[Job]) -> None:
+def _clear(jobs: Sequence[Job]) -> None:
     """Remove temporary files that a process left when it was killed, those of these jobs only."""
-    targets = {(job.target.parent, job.target.name) for job in jobs}
+    targets = {(job.target.parent, shortened(job.target.name)) for job in jobs}
     for folder in {folder for folder, _ in targets}:
         for path in _files(folder):
             match = TEMPORARY.fullmatch(path.name)
@@ -217,38 +153,8 @@ def _clear(jobs: list[Job]) -> None:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    return folder.iterdir() if folder.is_dir() else iter(())
-
-
-def begin(threads: int) -> None:
-    """A process starts: it ends with its parent, and leaves interrupts to it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-    if parent is not None:
-        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
-    limit_threads(threads)
-
-
-def _follow(sentinel: int) -> None:
-    connection.wait([sentinel])
-    os._exit(1)
-
-
-def _warm(running: Running) -> None:
-    from codec.models.loading import network_of  # noqa: PLC0415
-
-    network_of(running)
-
-
-def _do(work: Work, job: Job, out: Path, options: Options, *, force: bool) -> Record:
-    def to_file() -> tuple[bytes, float]:
-        data, bpp = work(job.source, options)
-        job.target.parent.mkdir(parents=True, exist_ok=True)
-        with writing(str(job.target), force) as file:
-            file.write(data)
-        return data, bpp
-
-    return record_of(job.name, job.target.relative_to(out).as_posix(), to_file)
+    with suppress(OSError):  # not there yet, or of a name that is too long
+        yield from list(folder.iterdir())
 
 
 def record_of(name: str, output: str, work: Callable[[], tuple[bytes, float]]) -> Record:
@@ -274,33 +180,3 @@ def record_of(name: str, output: str, work: Callable[[], tuple[bytes, float]]) -
         record["warning"] = "; ".join(" ".join(str(one.message).split()) for one in caught)
     record["seconds"] = round(time.perf_counter() - start, 4)
     return record
-
-
-def _running(options: Options) -> Running:
-    names = ("model", "device", "tile", "engine")
-    return Running(**{name: options[name] for name in names if name in options})
-
-
-def encoded(source: Path, options: Options) -> tuple[bytes, float]:
-    """Encode a file: the coded bytes and their bits a pixel (options: of `codec.encode`)."""
-    data = codec.encode(source, **options)
-    return data, codec.info(data).bpp
-
-
-def decoded(source: Path, options: Options) -> tuple[bytes, float]:
-    """Decode a file to "format" (other options: of `codec.decode`): bytes, and its bits a pixel."""
-    from codec.decoding import open_file  # noqa: PLC0415
-    from codec.files import read_coded  # noqa: PLC0415
-
-    data = read_coded(source)
-    wanted = DecodeOptions(
-        options["realism"],
-        options["seed"],
-        options["allow_partial"],
-        options["limits"],
-        tuple(options["keep"]),
-    )
-    running = _running(options)
-    buffer = BytesIO()
-    open_file(data, wanted, running).write(buffer, options["format"])
-    return buffer.getvalue(), codec.info(data).bpp

@@ -7,6 +7,7 @@ import typer
 
 import codec
 from codec.cli import decode, encode, eval, info, report, train
+from codec.cli.verb import Verb
 
 app = typer.Typer(
     help="A learned image codec: photo -> bytes -> photo.",
@@ -27,10 +28,10 @@ def options(
         raise typer.Exit
 
 
-app.command()(encode.encode)
-app.command()(decode.decode)
-app.command()(info.info)
-app.command()(info.verify)
+app.command(cls=Verb)(encode.encode)
+app.command(cls=Verb)(decode.decode)
+app.command(cls=Verb)(info.info)
+app.command(cls=Verb)(info.verify)
 app.command()(train.train)
 app.command("eval")(eval.evaluate)
 app.command()(report.report)

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from codec.errors import BitstreamError, CodecWarning, ModelMismatchError, sentence
-from codec.files import STDIO
+from codec.files import STDIO, printable
 from codec.options import LEAST_TILE, METADATA
 
 
@@ -99,14 +99,28 @@ Jobs = Annotated[
         min=1,
         max=1024,
         metavar="N",
-        help="For a folder: number of processes (default: one per core).",
+        help="For several files: number of processes (default: one per core).",
     ),
 ]
 Shards = Annotated[
-    str, typer.Option("--shard", metavar="I/N", help="For a folder: code only part I of N.")
+    str, typer.Option("--shard", metavar="I/N", help="For several files: code only part I of N.")
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="For a folder: continue a run that was stopped.")
+    bool,
+    typer.Option(
+        "--resume",
+        help="For several files: continue a run; files that have changed are coded again.",
+    ),
+]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="For a folder: exit with 1 if anything in it is not read."),
+]
+FollowLinks = Annotated[
+    bool, typer.Option("--follow-links", help="For a folder: look into linked folders too.")
+]
+KeepTimes = Annotated[
+    bool, typer.Option("--keep-times", help="Give the result the times of the source file.")
 ]
 Verbose = Annotated[
     int,
@@ -120,22 +134,28 @@ Verbose = Annotated[
 
 
 @dataclass(frozen=True)
-class How:
-    """The options of a run over a folder, which `encode` and `decode` share.
+class BatchOptions:
+    """How several files are coded, for `encode` and `decode`.
 
     Attributes:
         jobs: processes, if not as many as cores.
         threads: of each process, if not the cores divided among the processes.
         shard: which files, "i/n".
         resume: go on with a run that was stopped.
+        strict: what is passed over is a failure.
+        follow_links: look into linked folders.
+        keep_times: give results the times of their files.
         force: replace what is there.
-        quiet: say nothing but of files that could not be coded.
+        quiet: tell of failures only.
     """
 
     jobs: int | None
     threads: int | None
     shard: str
     resume: bool
+    strict: bool
+    follow_links: bool
+    keep_times: bool
     force: bool
     quiet: bool
 
@@ -196,7 +216,7 @@ def kept(strip: list[Strip] | None) -> list[str]:
 
 def say(line: str) -> None:
     """One line for people: on stderr, as stdout may be carrying data."""
-    print(line, file=sys.stderr)
+    print(printable(line), file=sys.stderr)
 
 
 def output_path(source: str, output: str | None, suffix: str) -> str:
@@ -210,21 +230,33 @@ def output_path(source: str, output: str | None, suffix: str) -> str:
     return output
 
 
-def of_folder(source: str, output: str | None, how: How) -> bool:
-    """Whether a verb is given a folder; a usage error if its options do not fit that."""
-    if source != STDIO and Path(source).is_dir():
-        if output in (None, STDIO) or Path(str(output)).is_file():
-            raise typer.BadParameter(f"{source} is a folder: name one for the results with -o")
-        from codec.batch.folder import Shard  # noqa: PLC0415  (multiprocessing: not for --help)
+def is_batch(inputs: list[str], output: str | None, options: BatchOptions) -> bool:
+    """Whether a verb is given several files or a folder.
 
-        try:
-            Shard.parse(how.shard)
-        except ValueError as error:
-            raise typer.BadParameter(f"--shard {error}") from None
-        return True
-    if how.jobs is not None or how.shard != "1/1" or how.resume:
-        raise typer.BadParameter("--jobs, --shard and --resume are for folders")
-    return False
+    Raises:
+        BadParameter: its options do not fit that.
+    """
+    folders = [path for path in inputs if path != STDIO and Path(path).is_dir()]
+    if not folders and len(inputs) == 1:
+        for_many = (options.jobs, options.resume, options.strict, options.follow_links)
+        if any(for_many) or options.shard != "1/1":
+            raise typer.BadParameter(
+                "--jobs, --shard, --resume, --strict and --follow-links are for folders and "
+                "several files"
+            )
+        return False
+    if STDIO in inputs:
+        raise typer.BadParameter("- (standard input) is one file: give no others")
+    if output in (None, STDIO) or Path(str(output)).is_file():
+        what = f"{folders[0]} is a folder" if folders else "several files"
+        raise typer.BadParameter(f"{what}: name a folder for the results with -o")
+    from codec.batch.shard import Shard  # noqa: PLC0415  (not for --help)
+
+    try:
+        Shard.parse(options.shard)
+    except ValueError as error:
+        raise typer.BadParameter(f"--shard {error}") from None
+    return True
 
 
 def one_file(engine: Engine) -> str:

@@ -6,18 +6,19 @@ import time
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from codec.cli.common import (
-    Coded,
+    BatchOptions,
     Device,
     Engine,
     EngineOption,
+    FollowLinks,
     Force,
-    How,
     Jobs,
+    KeepTimes,
     MaxChunkBytes,
     MaxPixels,
     MaxSide,
@@ -28,12 +29,13 @@ from codec.cli.common import (
     Quiet,
     Resume,
     Shards,
+    Strict,
     Stripped,
     Threads,
     Tile,
     Verbose,
+    is_batch,
     kept,
-    of_folder,
     one_file,
     one_sentence,
     output_path,
@@ -42,19 +44,26 @@ from codec.cli.common import (
     set_threads,
 )
 from codec.files import STDIO, read_coded, refuse_overwrite, writing
+from codec.files import keep_times as copy_times
 from codec.options import DEFAULT_LIMITS, TILE, DecodeLimits, DecodeOptions, Running
+
+if TYPE_CHECKING:
+    from codec.decoding import DecodedFile
 
 
 def decode(
-    file: Coded,
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE", help=".bibc files, or folders of them; - is standard input."
+        ),
+    ],
     *,
     output: Output = None,
     file_format: Annotated[
         str | None,
         typer.Option(
-            "--format",
-            metavar="F",
-            help="png, jpeg, tiff, ... (default: by the suffix of OUT, or png).",
+            "--format", metavar="F", help="png, jpeg, tiff, ... (default: OUT's suffix, or png)"
         ),
     ] = None,
     realism: Annotated[
@@ -91,6 +100,7 @@ def decode(
         bool, typer.Option("--allow-partial", help="Decode what a truncated file holds.")
     ] = False,
     strip: Stripped = None,
+    keep_times: KeepTimes = False,
     device: On = Device.AUTO,
     engine: EngineOption = Engine.AUTO,
     tile: Tile = TILE,
@@ -98,78 +108,98 @@ def decode(
     jobs: Jobs = None,
     shard: Shards = "1/1",
     resume: Resume = False,
+    strict: Strict = False,
+    follow_links: FollowLinks = False,
     force: Force = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Decode a file, or every file of a folder.
+    """Decode a file, several, or every file of a folder.
 
     Without -o the result is FILE with the suffix .png, or that of --format.
-    For a folder give the folder OUT, as for `encode`.
+    For several files or a folder give the folder OUT, as for `encode`.
     """
-    options: dict[str, Any] = {
-        "realism": realism,
-        "model": model,
-        "limits": DecodeLimits(max_pixels, max_side, max_chunk_bytes, max_stages),
-        "allow_partial": allow_partial,
-        "keep": kept(strip),
-        "device": device,
-        "engine": engine,
-        "tile": tile,
-    }
-    how = How(jobs, threads, shard, resume, force, quiet)
-    with one_sentence(verbose, file):
-        from codec.images.save import format_name  # noqa: PLC0415  (Pillow: not for --help)
-
-        options["seed"] = chosen = seed_option(seed)
-        suffix = f".{(file_format or 'png').lower()}"
-        if of_folder(file, output, how):
+    limits = DecodeLimits(max_pixels, max_side, max_chunk_bytes, max_stages)
+    options = DecodeOptions(realism, seed_option(seed), allow_partial, limits, tuple(kept(strip)))
+    running = Running(model, device.value, tile, engine.value)
+    batch = BatchOptions(
+        jobs, threads, shard, resume, strict, follow_links, keep_times, force, quiet
+    )
+    suffix = f".{(file_format or 'png').lower()}"
+    with one_sentence(verbose):
+        if is_batch(inputs, output, batch):
             if samples > 1:
                 raise typer.BadParameter("--samples is for one file")
-            from codec.batch.folder import decoded  # noqa: PLC0415
-            from codec.cli import folder  # noqa: PLC0415
+            from codec.batch.tasks import DecodeTask  # noqa: PLC0415  (not for --help)
+            from codec.cli import folder  # noqa: PLC0415  (multiprocessing: not for --help)
+            from codec.images.save import format_name  # noqa: PLC0415  (Pillow: not for --help)
 
-            options["format"] = format_name(file_format, Path(suffix))
-            folder.run(
-                decoded, file, str(output), how, suffixes=[".bibc"], becomes=suffix, options=options
-            )
-        path = output_path(file, output, suffix)
+            known = format_name(file_format, Path(suffix))
+            task = DecodeTask(options, running, known, suffix)
+            folder.run(task, inputs, str(output), batch, [".bibc"])
+    running = replace(running, engine=one_file(engine))
+    with one_sentence(verbose, inputs[0]):
+        path = output_path(inputs[0], output, suffix)
         if samples > 1 and path == STDIO:
             raise typer.BadParameter("--samples writes files: name one with -o")
         outputs = [path] if samples == 1 else [numbered(path, n + 1) for n in range(samples)]
-    with one_sentence(verbose, file), progress(f"decoding {file}", quiet):
         for path in outputs:
             refuse_overwrite(path, force)
-        from codec.decoding import open_file  # noqa: PLC0415
+        with progress(f"decoding {inputs[0]}", quiet):
+            _decode_file(
+                inputs[0],
+                outputs,
+                file_format=file_format,
+                options=options,
+                running=running,
+                batch=batch,
+            )
 
-        wanted = format_name(file_format, Path(path))
-        set_threads(threads)
-        data = read_coded(sys.stdin.buffer if file == STDIO else file)
+
+def _decode_file(
+    source: str,
+    paths: list[str],
+    *,
+    file_format: str | None,
+    options: DecodeOptions,
+    running: Running,
+    batch: BatchOptions,
+) -> None:
+    """Decode one file, to one image or to several of different seeds."""
+    from codec.decoding import open_file  # noqa: PLC0415  (Pillow: not for --help)
+    from codec.images.save import format_name  # noqa: PLC0415  (Pillow: not for --help)
+
+    wanted = format_name(file_format, Path(paths[-1]))
+    set_threads(batch.threads)
+    data = read_coded(sys.stdin.buffer if source == STDIO else source)
+    start = time.perf_counter()
+    picture = open_file(data, options, running)
+    for path in paths:
+        _write(picture, path, wanted, batch.force)
+        if batch.keep_times:
+            copy_times(source, path)
+        if not batch.quiet:
+            header, stages = picture.file.header, picture.stages
+            say(
+                f"{source} -> {path}: {header.width}x{header.height} {picture.mode}, "
+                f"{stages[0]} of {stages[1]} stages, "
+                f"realism {picture.realism:g}, seed {picture.seed}, "
+                f"{time.perf_counter() - start:.2f} s"
+            )
         start = time.perf_counter()
-        picture = open_file(
-            data,
-            DecodeOptions(realism, chosen, allow_partial, options["limits"], tuple(kept(strip))),
-            Running(model, device, tile, one_file(engine)),
-        )
-        for path in outputs:
-            with writing(path, force) as out:
-                if is_device(path):  # some formats seek, and a failure must leave nothing on a pipe
-                    buffer = BytesIO()
-                    picture.write(buffer, wanted)
-                    out.write(buffer.getbuffer())
-                else:
-                    picture.write(out, wanted)
-            if not quiet:
-                header, stages = picture.file.header, picture.stages
-                say(
-                    f"{file} -> {path}: {header.width}x{header.height} {picture.mode}, "
-                    f"{stages[0]} of {stages[1]} stages, "
-                    f"realism {picture.realism:g}, seed {picture.seed}, "
-                    f"{time.perf_counter() - start:.2f} s"
-                )
-            start = time.perf_counter()
-            number = secrets.randbits(64) if chosen == "random" else (picture.seed + 1) % 2**64
-            picture = replace(picture, seed=number)
+        number = secrets.randbits(64) if options.seed == "random" else (picture.seed + 1) % 2**64
+        picture = replace(picture, seed=number)
+
+
+def _write(picture: "DecodedFile", path: str, file_format: str, force: bool) -> None:
+    """Write an image, to a pipe only when it is whole."""
+    with writing(path, force) as out:
+        if is_device(path):  # some formats seek, and a failure must leave nothing on a pipe
+            buffer = BytesIO()
+            picture.write(buffer, file_format)
+            out.write(buffer.getbuffer())
+        else:
+            picture.write(out, file_format)
 
 
 def seed_option(text: str) -> int | str:

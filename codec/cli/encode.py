@@ -2,6 +2,7 @@
 
 import sys
 import time
+from dataclasses import replace
 from io import SEEK_END, SEEK_SET, BufferedReader, RawIOBase
 from typing import Annotated, Any, BinaryIO
 
@@ -9,24 +10,27 @@ import typer
 
 import codec
 from codec.cli.common import (
+    BatchOptions,
     Device,
     Engine,
     EngineOption,
+    FollowLinks,
     Force,
-    How,
     Jobs,
+    KeepTimes,
     Model,
     On,
     Output,
     Quiet,
     Resume,
     Shards,
+    Strict,
     Stripped,
     Threads,
     Tile,
     Verbose,
+    is_batch,
     kept,
-    of_folder,
     one_file,
     one_sentence,
     output_path,
@@ -35,24 +39,22 @@ from codec.cli.common import (
     set_threads,
 )
 from codec.files import PIECE, STDIO, refuse_overwrite, writing
-from codec.options import EFFORT, THUMBNAIL, TILE
+from codec.files import keep_times as copy_times
+from codec.options import EFFORT, THUMBNAIL, TILE, EncodeOptions, Running
 
 
 def encode(
-    image: Annotated[
-        str, typer.Argument(metavar="IN", help="An image or a folder; - is standard input.")
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IN", help="An image, several, or folders of them; - is standard input."
+        ),
     ],
     *,
     output: Output = None,
     quality: Annotated[
         int | None,
-        typer.Option(
-            "-q",
-            "--quality",
-            min=0,
-            max=100,
-            help="Quality of the picture; larger is better (default 50).",
-        ),
+        typer.Option("-q", "--quality", min=0, max=100, help="Larger is better (default 50)."),
     ] = None,
     target_bpp: Annotated[
         float | None,
@@ -89,6 +91,7 @@ def encode(
         bool,
         typer.Option("--allow-truncated", help="Encode what an image file that is cut off holds."),
     ] = False,
+    keep_times: KeepTimes = False,
     device: On = Device.AUTO,
     engine: EngineOption = Engine.AUTO,
     tile: Tile = TILE,
@@ -96,66 +99,72 @@ def encode(
     jobs: Jobs = None,
     shard: Shards = "1/1",
     resume: Resume = False,
+    strict: Strict = False,
+    follow_links: FollowLinks = False,
     force: Force = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Encode an image, or every image of a folder.
+    """Encode an image, several, or every image of a folder.
 
     Without -o the result is IN with the suffix .bibc.
-    For a folder give the folder OUT: it gets the same tree and manifest.jsonl.
+    For several images or a folder give the folder OUT: it gets the same tree and manifest.jsonl.
     Files that cannot be encoded are named and left out; the exit code is then 1.
+    Files of other kinds are counted and passed over.
     """
     if sum(option is not None for option in (quality, target_bpp, target_size)) > 1:
         raise typer.BadParameter("give one of --quality, --target-bpp and --target-size")
     for name, value in (("--target-bpp", target_bpp), ("--target-size", target_size)):
         if value is not None and not 0 < value < float("inf"):
             raise typer.BadParameter(f"{name} {value}: expected more than 0")
-    options: dict[str, Any] = {
-        "quality": 50 if quality is None else quality,
-        "target_bpp": target_bpp,
-        "target_size": target_size,
-        "model": model,
-        "seed": seed,
-        "effort": effort,
-        "keep": [*kept(strip), *([THUMBNAIL] if keep_thumbnail else [])],
-        "allow_truncated": allow_truncated,
-        "device": device,
-        "engine": engine,
-        "tile": tile,
-    }
-    how = How(jobs, threads, shard, resume, force, quiet)
-    with one_sentence(verbose, image):
-        if of_folder(image, output, how):
-            from codec.batch.folder import encoded  # noqa: PLC0415
-            from codec.cli import folder  # noqa: PLC0415
+    options = EncodeOptions(
+        50 if quality is None else quality,
+        target_bpp,
+        target_size,
+        seed,
+        effort,
+        (*kept(strip), *([THUMBNAIL] if keep_thumbnail else [])),
+        allow_truncated,
+    )
+    running = Running(model, device.value, tile, engine.value)
+    batch = BatchOptions(
+        jobs, threads, shard, resume, strict, follow_links, keep_times, force, quiet
+    )
+    with one_sentence(verbose):
+        if is_batch(inputs, output, batch):
+            from codec.batch.tasks import EncodeTask  # noqa: PLC0415  (not for --help)
+            from codec.cli import folder  # noqa: PLC0415  (multiprocessing: not for --help)
             from codec.images.load import suffixes  # noqa: PLC0415  (Pillow: not for --help)
 
-            folder.run(
-                encoded,
-                image,
-                str(output),
-                how,
-                suffixes=suffixes(),
-                becomes=".bibc",
-                options=options,
-            )
-        path = output_path(image, output, ".bibc")
-    with one_sentence(verbose, image), progress(f"encoding {image}", quiet):
+            folder.run(EncodeTask(options, running), inputs, str(output), batch, suffixes())
+    running = replace(running, engine=one_file(engine))
+    with one_sentence(verbose, inputs[0]):
+        _encode_file(inputs[0], output_path(inputs[0], output, ".bibc"), options, running, batch)
+
+
+def _encode_file(
+    image: str, path: str, options: EncodeOptions, running: Running, batch: BatchOptions
+) -> None:
+    """Encode one image."""
+    with progress(f"encoding {image}", batch.quiet):
         start = time.perf_counter()
-        refuse_overwrite(path, force)
-        set_threads(threads)
-        options["engine"] = one_file(engine)
+        refuse_overwrite(path, batch.force)
+        set_threads(batch.threads)
+        from codec.encoding import encode_image  # noqa: PLC0415  (Pillow: not for --help)
+
         if image == STDIO:
-            data = codec.encode(BufferedReader(Piped(sys.stdin.buffer)), **options)
+            piped = BufferedReader(Piped(sys.stdin.buffer))
+            data = encode_image(piped, options, running)
             while sys.stdin.buffer.read(PIECE):  # what is behind the image: its writer goes on
                 pass
         else:
-            data = codec.encode(image, **options)
-        with writing(path, force) as file:
+            data = encode_image(image, options, running)
+        with writing(path, batch.force) as file:
             file.write(data)
+        if batch.keep_times:
+            copy_times(image, path)
         about = codec.info(data)
-    if not quiet:
+    if not batch.quiet:
         from codec.images.chunks import sizes_text  # noqa: PLC0415  (not for --help)
 
         say(

@@ -148,10 +148,13 @@ def evaluate(
             decoded=str(decoded) if decoded else None,
             coded=str(coded) if coded else None,
         )
-        images = evaluation.photographs(folder)
+        found = evaluation.look(folder)
+        images = [file.path for file in found.files]
         executor = partial(evaluation.processes, jobs=jobs)
         with Bar(len(images), quiet=quiet) as bar:
             told = partial(tell, bar)
+            for where, error in found.unreadable.items():
+                bar.say(f"bibcodec: {where}: {error}")
             result = evaluation.to_file(
                 plan, images, output, name=name, force=force, executor=executor, progress=told
             )
@@ -161,8 +164,9 @@ def evaluate(
         reasons = result["meta"]["not_measured"]
         lacking = [key for key, reason in reasons.items() if not reason.startswith("no weights")]
         left_out = f"; not measured: {', '.join(lacking)} (the file says why)" if lacking else ""
+        left_out += f"; {found.summary()}" if found.summary() else ""
         say(f"{folder} -> {output}: {result['name']}, {measured}{left_out}")
-    if errors:
+    if errors or found.unreadable:
         raise typer.Exit(1)
 
 

@@ -5,6 +5,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from codec.files import printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -59,6 +61,6 @@ class Bar:
     def say(self, line: str) -> None:
         """A line above the bar."""
         if self._bar:
-            self._bar.console.print(line, markup=False, highlight=False)
+            self._bar.console.print(printable(line), markup=False, highlight=False)
         else:
-            print(line, file=sys.stderr)
+            print(printable(line), file=sys.stderr)

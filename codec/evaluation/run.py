@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import codec
-from codec.batch.folder import Processes, begin
+from codec.batch.survey import Survey, survey
 from codec.errors import CodecError
 from codec.evaluation import peers
 from codec.evaluation.measure import (
@@ -34,25 +34,44 @@ from codec.evaluation.provenance import Provenance, versions
 from codec.evaluation.summary import NOTES, summarize
 from codec.files import refuse_overwrite, writing
 from codec.images.load import FORMATS, suffixes
+from codec.processes import Processes
 
 Outcome: TypeAlias = tuple[Path, Record | None, str]  # an image, its record or what was wrong
 Executor: TypeAlias = Callable[[Plan, Sequence[Path]], Iterable[Outcome]]  # in any order
 Progress: TypeAlias = Callable[[Path, str | None], None]  # told of an image and what was wrong
 
 
-def photographs(folder: Path) -> list[Path]:
-    """The images of a folder that can be read, by suffix, in order of name.
+def look(folder: Path) -> Survey:
+    """What is in a folder and the folders in it; its files are images, in order of name.
 
     Raises:
-        CodecError: it is no folder, or there is none.
+        CodecError: it is no folder, or there is no image.
     """
     if not folder.is_dir():
         raise CodecError(f"{folder}: not a folder: give one with images")
-    known = suffixes()
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in known and p.is_file())
-    if not found:
-        raise CodecError(f"{folder}: no images: expected {', '.join(FORMATS)} files")
+    found = survey([folder], suffixes())
+    if not found.files:
+        account = f" ({found.summary()})" if found.summary() else ""
+        raise CodecError(f"{folder}: no images: expected {', '.join(FORMATS)} files{account}")
     return found
+
+
+def photographs(folder: Path) -> list[Path]:
+    """The images of a folder and of the folders in it, see `look`."""
+    return [file.path for file in look(folder).files]
+
+
+def names_of(images: Sequence[Path]) -> dict[Path, str]:
+    """Names that tell images apart: their paths within the folder that holds them all.
+
+    Example:
+        >>> list(names_of([Path("in/a.png"), Path("in/b/a.png")]).values())
+        ['a.png', 'b/a.png']
+    """
+    if not images:
+        return {}
+    root = Path(os.path.commonpath([path.parent for path in images]))
+    return {path: path.relative_to(root).as_posix() for path in images}
 
 
 def codec_description(plan: Plan) -> dict[str, str]:
@@ -162,21 +181,23 @@ def run(
     known = fingerprint_of_plan(plan)
     load_networks(plan)
     finished = _read(journal, known)
+    names = names_of(images)
     records: dict[Path, Record] = {}
     errors: dict[str, str] = {}
     left = []
     for path in images:
         known_as = _digest(plan, path)
         if known_as in finished:
-            records[path] = finished[known_as] | {"file": path.name}
+            records[path] = finished[known_as] | {"file": names[path]}
             progress(path, None)
         else:
             left.append(path)
     with journal.open("a") as file:
         for path, record, error in (executor or processes)(plan, left):
             if record is None:
-                errors[path.name] = error
+                errors[names[path]] = error
             else:
+                record["file"] = names[path]
                 records[path] = record
                 file.write(json.dumps(record, allow_nan=False) + "\n")
                 file.flush()
@@ -203,7 +224,8 @@ def result(
     header = codec_description(plan)
     summary = summarize(records)
     usual = Path(plan.decoded or "").name if plan.codec == FOREIGN else plan.codec
-    measured = [path for path in images if path.name not in errors]
+    names = names_of(images)
+    measured = [path for path in images if names[path] not in errors]
     meta = asdict(Provenance.of(measured)) | {
         "model": header.get("model"),
         "model_sha256": header.get("model_sha256"),
@@ -228,17 +250,12 @@ def processes(plan: Plan, images: Sequence[Path], jobs: int = 1) -> Iterator[Out
     if jobs == 1 or len(images) < 2:
         yield from (attempt(plan, path) for path in images)
         return
-    threads = Processes.of(jobs, None).threads
-    with ProcessPoolExecutor(jobs, get_context("spawn"), begin, (threads,)) as pool:
-        try:
+    try:
+        with Processes.of(jobs, None).pool() as pool:
             futures = [pool.submit(attempt, plan, path) for path in images]
             yield from (future.result() for future in as_completed(futures))
-        except BrokenProcessPool:
-            raise CodecError(
-                "a worker process died, perhaps for lack of memory: use -j 1"
-            ) from None
-        finally:
-            pool.shutdown(cancel_futures=True)
+    except BrokenProcessPool:
+        raise CodecError("a worker process died, perhaps for lack of memory: use -j 1") from None
 
 
 def attempt(plan: Plan, path: Path) -> Outcome:

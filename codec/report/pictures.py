@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from codec.errors import CodecError, sentence
 from codec.evaluation.run import photographs
 from codec.images.load import load
 
@@ -54,8 +55,25 @@ class Gallery:
 
 
 def originals(folder: Path) -> list[Path]:
-    """The first photos of a folder, in order of name; see `codec.evaluation.run.photographs`."""
-    return photographs(folder)[:PHOTOS]
+    """The first photos of a folder that can be read, in order of name.
+
+    Raises:
+        CodecError: it is no folder, or none of its images can be read.
+    """
+    found: list[Path] = []
+    reasons = []
+    for path in photographs(folder):
+        try:
+            load(path, ())
+        except (CodecError, OSError) as error:  # `bibcodec eval` leaves it out, too
+            reasons.append(sentence(error))
+            continue
+        found.append(path)
+        if len(found) == PHOTOS:
+            break
+    if not found:
+        raise CodecError(reasons[0])
+    return found
 
 
 def gallery(

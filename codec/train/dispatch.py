@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from bitstream.errors import CodecError
-from codec.batch.folder import Processes
 from codec.lagrangian import OBJECTIVES
+from codec.processes import Processes
 from codec.train.codec.loop import train
 from codec.train.config import configured, load_config
 from codec.train.detail.loop import DetailTraining, train_detail

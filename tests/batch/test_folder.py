@@ -10,6 +10,7 @@ import sys
 import time
 import warnings
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,11 +18,16 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import codec
+from codec import processes
 from codec.batch import folder
-from codec.batch.folder import Processes, Shard, find, record_of
+from codec.batch.folder import Worker, record_of
 from codec.batch.manifest import Manifest
+from codec.batch.names import Job, name_results
+from codec.batch.shard import Shard
+from codec.batch.survey import survey
 from codec.cli import app
 from codec.errors import CodecError, UnusualImageWarning
+from codec.processes import Processes
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +49,7 @@ def found(folder):
 
 def command(*arguments, code=0):
     result = CliRunner().invoke(app, [*map(str, arguments)])
-    assert result.exit_code == code, result.output
+    assert code is None or result.exit_code == code, result.output
     return result.stderr
 
 
@@ -109,9 +115,10 @@ def test_wrong_uses(photos, tmp_path, model_dir):
 
 def test_shards_share_the_files(photos, tmp_path):
     names = [
-        job.name
+        file.name
         for number in (1, 2, 3)
-        for job in find(photos, tmp_path, {".png", ".jpg"}, ".bibc", Shard(number, 3))
+        for file in survey([photos], {".png", ".jpg"}).files
+        if Shard(number, 3).has(file.name)
     ]
     assert Counter(names) == Counter(str(path.relative_to(photos)) for path in found(photos))
     assert len({Shard(number, 3).manifest for number in (1, 2, 3)}) == 3
@@ -121,7 +128,17 @@ ABOUT = {"run": "encode", "options": {"quality": 50}}
 
 
 @pytest.mark.parametrize("torn", ["", '{"file": "c.png", "out'])
-@pytest.mark.parametrize("damaged", ["", '{"a":1}\n', '{"file": "x.png, "out}\n', "[]\n1\n\n"])
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "",
+        '{"a":1}\n',
+        '{"file": "x.png, "out}\n',
+        "[]\n1\n\n",
+        '{"file": [1]}\n',
+        "[" * 9999 + "\n",
+    ],
+)
 def test_manifest_survives_damage(torn, damaged, tmp_path):
     done = {"file": "a.png", "output": "a.bibc", "bytes": 3, "error": None}
     target, path = tmp_path / "a.bibc", tmp_path / "manifest.jsonl"
@@ -133,11 +150,12 @@ def test_manifest_survives_damage(torn, damaged, tmp_path):
     manifest.add(done | {"file": "d.png"})
     manifest.close()
     assert path.read_text() == text + json.dumps(done | {"file": "d.png"}) + "\n"
-    assert manifest.has("a.png", target)
-    assert not manifest.has("b.png", target)
-    assert not manifest.has("a.png", tmp_path / "b.bibc")
+    source = tmp_path / "a.png"
+    assert manifest.has(Job("a.png", source, target))
+    assert not manifest.has(Job("b.png", source, target))
+    assert not manifest.has(Job("a.png", source, tmp_path / "b.bibc"))
     target.write_bytes(b"")
-    assert not manifest.has("a.png", target)
+    assert not manifest.has(Job("a.png", source, target))
 
 
 def test_manifest_of_a_run_at_work_or_with_other_options_is_left_alone(tmp_path):
@@ -165,7 +183,8 @@ def test_results_have_names_of_their_own(tmp_path):
         path = tmp_path / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    jobs = find(tmp_path / "in", tmp_path, {".png", ".jpg", ".webp"}, ".bibc", Shard())
+    files = survey([tmp_path / "in"], {".png", ".jpg", ".webp"}).files
+    jobs = name_results(files, tmp_path, ".bibc", {})
     assert {job.name: job.target.relative_to(tmp_path).as_posix() for job in jobs} == {
         "a.jpg": "a.jpg.bibc",
         "a.png": "a.png.bibc",
@@ -189,8 +208,8 @@ def test_nothing_is_replaced_without_force(tmp_path, coded, model_dir, monkeypat
         said = command(*command_line, *flags, code=1)
         assert said == f"bibcodec: {out}/a.png: exists already: name another folder, or -f\n"
         assert [path.name for path in out.iterdir()] == ["a.png"]
-    job = folder.Job("a.bibc", source / "a.bibc", out / "a.png")
-    record = folder._do(lambda *_: (b"new", 0.1), job, out, {}, force=False)
+    job = Job("a.bibc", source / "a.bibc", out / "a.png")
+    record = Worker(lambda _: (b"new", 0.1), out, force=False, keep_times=False).do(job)
     assert "exists already" in record["error"]
     assert (out / "a.png").read_bytes() == b"mine"
     command(*command_line, "-f")
@@ -203,7 +222,7 @@ def test_nothing_is_replaced_without_force(tmp_path, coded, model_dir, monkeypat
     said = command(*command_line, "--resume", "--realism", 0, code=1)
     assert '"realism": 1.0' in said
     assert said.count("\n") == 1
-    monkeypatch.setattr(folder, "ProcessPoolExecutor", None)  # nothing is left to do
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", None)  # nothing is left to do
     assert "1 were done" in command(*command_line, "--resume", "--tile", 512)
 
 
@@ -216,7 +235,7 @@ def test_a_warning_names_its_file(photos, tmp_path, model_dir, monkeypatch):
     record = record_of("a.png", "a.bibc", work)
     assert (record["warning"], record["error"]) == ("unlike photographs", None)
 
-    def run(work, jobs, manifest, *, options, processes, done):
+    def run(worker, jobs, manifest, *, processes, done):
         for job in jobs:
             manifest.add(record | {"file": job.name})
             done(manifest.records[job.name])
@@ -233,6 +252,15 @@ def test_cores_are_not_oversubscribed(monkeypatch):
     assert Processes.of(2, None) == Processes(2, 4)
     assert Processes.of(None, 4) == Processes(2, 4)
     assert Processes.of(20, None) == Processes(20, 1)
+
+
+def test_libraries_begin_with_the_right_number_of_threads():
+    """OpenBLAS decides when numpy is imported, which is before a worker's first line of ours."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    with Processes(1, 3).pool() as pool:
+        environment = pool.submit(Path.read_bytes, Path("/proc/self/environ")).result()
+    assert b"OMP_NUM_THREADS=3" in environment.split(b"\0")
+    assert os.environ.get("OMP_NUM_THREADS") == before
 
 
 def test_killed_and_resumed_is_undisturbed(photos, tmp_path, model_dir):

@@ -182,6 +182,25 @@ def test_usage_errors_are_2(folder, command, wrong):
     assert list(folder.iterdir()) == [folder / "photo.png"]
 
 
+@pytest.mark.parametrize("name", ["-dash.png", "-o.png", "-q.png", "-vf.png"])
+def test_a_name_like_an_option_gets_a_hint(folder, command, name):
+    (folder / "photo.png").rename(name)
+    assert f"write ./{name} to give the file" in " ".join(
+        command("encode", name, code=2).stderr.split()
+    )
+    command("encode", f"./{name}", "-o", "a.bibc")
+    assert codec.info("a.bibc").width == 75
+
+
+def test_what_is_coded_already_is_not_coded_again(folder, command):
+    command("encode", "photo.png", "-o", "photo.jpg")
+    said = command("encode", "photo.jpg", code=1).stderr
+    assert said == (
+        "bibcodec: photo.jpg: is coded already: make an image of it with bibcodec decode "
+        "(codec.decode)\n"
+    )
+
+
 def test_verify(folder, command):
     command("encode", "photo.png")
     assert command("verify", "photo.bibc").stderr.startswith("photo.bibc: sound: 75x50, ")
@@ -324,7 +343,7 @@ def test_traceback_only_on_request(folder, command, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("surprise")
 
-    monkeypatch.setattr(encoding, "encode", broken)
+    monkeypatch.setattr(encoding, "encode_image", broken)
     assert "Traceback" not in command("encode", "photo.png", code=1).stderr
     assert "Traceback" in command("encode", "photo.png", "-vv", code=1).stderr
 
