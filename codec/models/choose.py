@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from bitstream.errors import CodecError
-from codec.models.files import GRAPHS, MANIFEST
+from codec.models.files import PACKAGED
 from codec.runtime.cpu import fast_bfloat16
 
 ENGINES = ("auto", "quick", "onnx", "torch")
@@ -19,8 +19,9 @@ def choose_engine(folder: Path, device: str, engine: str) -> str:
 
     "auto" is torch where it is installed and has what onnxruntime has not: a CUDA device, or
     bfloat16 on a processor where that is faster. "quick" is for a process that codes one file: the
-    second does not pay then, as importing torch takes longer. A model without graphs is run by
-    torch.
+    second does not pay then, as importing torch takes longer. Graphs of another model than the
+    packaged one are not run where torch is installed, unless they are asked for: they may come from
+    strangers.
 
     Args:
         folder: the model's.
@@ -43,7 +44,7 @@ def choose_engine(folder: Path, device: str, engine: str) -> str:
         return "onnx"
     if device == "auto" and any(Path(place).exists() for place in NVIDIA):
         return "torch"
-    if not (folder / GRAPHS / MANIFEST).is_file():
+    if folder != PACKAGED:
         return "torch"
     return "torch" if fast_bfloat16() and engine == "auto" else "onnx"
 

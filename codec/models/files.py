@@ -1,4 +1,8 @@
-"""The names of a model folder's files."""
+"""The names of a model folder's files, and where the packaged model is."""
+
+from pathlib import Path
+
+PACKAGED = Path(__file__).parent / "default"
 
 CONFIG = "config.json"
 WEIGHTS = "weights.safetensors"

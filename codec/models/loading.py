@@ -11,7 +11,7 @@ from bitstream.errors import CodecError, ModelMismatchError
 from bitstream.header import Header
 from bitstream.prior import Prior
 from codec.models.choose import choose_engine
-from codec.models.files import CONFIG, FILES, PRIOR
+from codec.models.files import CONFIG, FILES, PACKAGED, PRIOR
 from codec.models.parts import Parts
 from codec.networks.config import ModelConfig
 from codec.novelty import load_calibration
@@ -35,7 +35,7 @@ def load_model(
         CodecError: the folder lacks a file or one of them is not valid, or there is no such device
             or engine.
     """
-    folder = Path(__file__).parent / "default" if name == "default" else Path(name)
+    folder = PACKAGED if name == "default" else Path(name)
     missing = [file for file in FILES if not (folder / file).is_file()]
     if missing:
         raise CodecError(f"no model in {folder}: {', '.join(missing)} missing")

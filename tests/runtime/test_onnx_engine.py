@@ -233,27 +233,27 @@ def test_an_onnxruntime_that_is_too_old_or_missing_gets_a_sentence(engines, monk
 
 
 @pytest.mark.parametrize(
-    ("device", "engine", "bf16", "graphs", "torch_there", "chosen"),
+    ("device", "engine", "bf16", "packaged", "torch_there", "chosen"),
     [
         ("cpu", "auto", True, True, True, "torch"),
         ("cpu", "auto", False, True, True, "onnx"),
         ("cpu", "auto", True, True, False, "onnx"),
         ("cpu", "quick", True, True, True, "onnx"),
         ("cpu", "auto", False, False, True, "torch"),
-        ("cpu", "onnx", True, True, True, "onnx"),
+        ("cpu", "quick", False, False, False, "onnx"),
+        ("cpu", "onnx", True, False, True, "onnx"),
         ("cpu", "torch", False, True, True, "torch"),
         ("cuda:0", "auto", False, True, True, "torch"),
         ("cuda", "quick", False, True, True, "torch"),
     ],
 )
 def test_choice_of_an_engine(
-    device, engine, bf16, graphs, torch_there, chosen, tmp_path, monkeypatch
+    device, engine, bf16, packaged, torch_there, chosen, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(choose, "fast_bfloat16", lambda: bf16)
     monkeypatch.setattr(choose, "torch_is_installed", lambda: torch_there)
-    if graphs:
-        (tmp_path / "graphs").mkdir()
-        (tmp_path / "graphs" / "graphs.json").touch()
+    if packaged:
+        monkeypatch.setattr(choose, "PACKAGED", tmp_path)
     assert choose.choose_engine(tmp_path, device, engine) == chosen
 
 
