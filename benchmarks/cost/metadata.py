@@ -8,6 +8,7 @@ made true, and ICC profiles, must be equal; if one is not, that is an error.
 import statistics
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,32 +43,33 @@ class Inputs:
 
 def measure(run: Run, inputs: Inputs, settings: Nothing) -> dict[str, Any]:
     """Bytes of each file, and the median of all."""
-    files = []
+    sizes: dict[str, dict[str, int]] = {}
     for path in inputs.photographs.paths:
-        found = run.part(path.name, lambda path=path: of_file(path))
-        if found:
-            files.append({"file": path.name} | found)
+        measured = run.part(path.name, partial(of_file, path))
+        if measured:
+            sizes[path.name] = measured
     names = ("before", "after", "with_thumbnail")
-    saved = [1 - one["after"] / one["before"] for one in files]
+    saved = [1 - one["after"] / one["before"] for one in sizes.values()]
+    table = {name: [one[name] for one in sizes.values()] for name in names}
     return {
-        "files": len(files),
-        "median": {name: statistics.median(one[name] for one in files) for name in names},
-        "mean": {name: round(statistics.fmean(one[name] for one in files), 1) for name in names},
+        "files": len(sizes),
+        "median": {name: statistics.median(table[name]) for name in names},
+        "mean": {name: round(statistics.fmean(table[name]), 1) for name in names},
         "median_share_saved": round(statistics.median(saved), 4),
         "least_share_saved": round(min(saved), 4),
-        "by_file": files,
+        "by_file": [{"file": name} | one for name, one in sizes.items()],
     }
 
 
-def of_file(path: Path) -> dict[str, int] | None:
-    """Bytes of one file's metadata; None if it has none, or is no image that is read."""
+def of_file(path: Path) -> dict[str, int]:
+    """Bytes of one file's metadata; nothing if it has none."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with Image.open(path) as image:
             image.load()
             came = read(image)
         if not came.exif:
-            return None
+            return {}
         before = {KIND[name]: data for name in METADATA if (data := getattr(came, name))}
         picture = load(path)
         kept = load(path, (*METADATA, THUMBNAIL))
@@ -96,13 +98,14 @@ def check(path: Path, icc: bytes, block: bytes, unpacked: dict[str, bytes]) -> N
 
 def entries(block: bytes) -> dict[tuple[int, int], str]:
     """The entries of an EXIF block by directory and tag, but for what is made true."""
-    found, read_exif = {}, Image.Exif()
+    found: dict[tuple[int, int], str] = {}
+    read_exif = Image.Exif()
     read_exif.load(block)
     directories = {0: dict(read_exif)}
     for number in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
         directories[int(number)] = dict(read_exif.get_ifd(number))
-    for number, directory in directories.items():
-        found |= {(number, t): repr(v) for t, v in directory.items() if t not in MADE_TRUE}
+    for where, directory in directories.items():
+        found |= {(where, t): repr(v) for t, v in directory.items() if t not in MADE_TRUE}
     return found
 
 
