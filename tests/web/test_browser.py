@@ -303,6 +303,27 @@ def test_the_element(visit, site, model):
     page.context.close()
 
 
+def test_another_file_while_one_is_painted(visit, site, model):
+    element_page(site, "<bibc-image id=one></bibc-image>")
+    page = visit("element.html")
+    page.evaluate(
+        """() => new Promise((resolve) => {
+          const one = document.getElementById("one");
+          one.addEventListener("load", () => resolve(null));
+          one.setAttribute("src", "packaged_rgb_q50.bibc");
+          setTimeout(() => one.setAttribute("src", "packaged_odd_q70.bibc"), 50);
+          setTimeout(() => one.setAttribute("realism", "0"), 60);
+        })"""
+    )
+    image = codec.decode(DATA / "packaged_odd_q70.bibc", realism=0, model=model)
+    page.wait_for_timeout(500)
+    assert largest_difference(canvas_of(page, "one"), image) <= (1, 0)
+    page.evaluate("void one.setAttribute('realism', '2')")
+    page.wait_for_selector("#one >> canvas", state="hidden")  # its content instead
+    assert page.said == []
+    page.context.close()
+
+
 def test_the_element_shows_coarse_pictures_while_bytes_come(visit, site):
     element_page(site, '<bibc-image id=held data-src="held/packaged_rgb_q100.bibc"></bibc-image>')
     page = visit("element.html")

@@ -28,6 +28,9 @@ export const DEFAULT_LIMITS = Object.freeze({
   maxStages: 64,
 });
 
+/** Of a page: a picture takes about 50 bytes a pixel. */
+export const PAGE_LIMITS = Object.freeze({ maxPixels: 2 ** 25 });
+
 /**
  * A parsed file.
  * @typedef {object} Container
@@ -60,6 +63,17 @@ export function parse(data, limits) {
   const payload = new Uint8Array(pad + stored.length);
   payload.set(stored, pad);
   return { header, chunks, payload };
+}
+
+/**
+ * What the first bytes of a file say, before the rest is there.
+ * @param {Uint8Array} data
+ * @param {Partial<Limits>} [limits]
+ */
+export function parseHeader(data, limits) {
+  const { header } = readHeader(new Reader(data));
+  checkLimits(header, { ...DEFAULT_LIMITS, ...limits });
+  return header;
 }
 
 /**

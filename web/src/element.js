@@ -6,8 +6,8 @@
 
 import { draw } from "./canvas.js";
 import { seedOf, sharedDecoder } from "./client.js";
-import { parse } from "./container.js";
-import { CodecError, Truncated } from "./errors.js";
+import { PAGE_LIMITS, parseHeader } from "./container.js";
+import { CodecError, LimitExceeded, Truncated } from "./errors.js";
 
 const STYLE = `
   :host { display: inline-block; max-width: 100%; }
@@ -15,6 +15,7 @@ const STYLE = `
   canvas { display: block; width: 100%; height: auto; }
 `;
 const PATIENCE = 100; // milliseconds before a coarse picture is made: most files come at once
+const MOST_BYTES = 2 ** 27; // of a file
 const MARGIN = "400px"; // lazy pictures begin to load this far below what is seen
 
 /**
@@ -33,7 +34,8 @@ export class BibcImage extends HTMLElement {
   /** @type {IntersectionObserver | null} */
   #observer = null;
   #whole = false; // all bytes of the file are there
-  #painting = false;
+  /** @type {Promise<void> | null} */
+  #painting = null;
   #wanted = false; // another paint, with the attributes as they are then
 
   constructor() {
@@ -58,7 +60,7 @@ export class BibcImage extends HTMLElement {
     if (name === "alt") this.#canvas.ariaLabel = this.getAttribute("alt") ?? "";
     if (name === "src" && this.isConnected) this.#begin();
     if ((name === "realism" || name === "seed") && this.#picture) {
-      this.#repaint(this.#shown).catch((error) => this.#fail(error, this.#shown));
+      this.#repaint().catch((error) => this.#fail(error, this.#shown));
     }
   }
 
@@ -97,7 +99,7 @@ export class BibcImage extends HTMLElement {
         return;
       }
       this.#picture = picture;
-      await this.#repaint(number);
+      await this.#repaint();
       if (number === this.#shown) this.dispatchEvent(new Event("load"));
     } catch (error) {
       this.#fail(/** @type {Error} */ (error), number);
@@ -132,6 +134,7 @@ export class BibcImage extends HTMLElement {
       longer.set(data);
       longer.set(part.value, data.length);
       data = longer;
+      if (data.length > MOST_BYTES) throw new LimitExceeded(`${address} has over ${MOST_BYTES} bytes`);
       this.#reserve(data, number);
       if (busy) continue;
       busy = true;
@@ -149,7 +152,7 @@ export class BibcImage extends HTMLElement {
   #reserve(data, number) {
     if (number !== this.#shown || this.#canvas.style.aspectRatio) return;
     try {
-      const { width, height } = parse(data).header;
+      const { width, height } = parseHeader(data, PAGE_LIMITS);
       this.#canvas.style.aspectRatio = `${width} / ${height}`;
       [this.#canvas.width, this.#canvas.height] = [width, height];
       this.#showFallback(false);
@@ -178,34 +181,35 @@ export class BibcImage extends HTMLElement {
     }
   }
 
-  /**
-   * Paint with the attributes as they are; while that lasts, later wishes become one.
-   * @param {number} number
-   */
-  async #repaint(number) {
+  /** Paint with the attributes as they are; while that lasts, later wishes become one. */
+  #repaint() {
     this.#wanted = true;
-    if (this.#painting) return;
-    this.#painting = true;
-    try {
-      while (this.#wanted) {
-        this.#wanted = false;
-        await this.#paint(number);
+    this.#painting ??= this.#paintAll().finally(() => (this.#painting = null));
+    return this.#painting;
+  }
+
+  async #paintAll() {
+    while (this.#wanted) {
+      this.#wanted = false;
+      const picture = this.#picture;
+      try {
+        await this.#paint(picture);
+      } catch (error) {
+        if (picture === this.#picture) throw error; // else it was closed, and another one is wanted
       }
-    } finally {
-      this.#painting = false;
     }
   }
 
-  /** @param {number} number */
-  async #paint(number) {
+  /** @param {import("./client.js").OpenPicture | null} picture */
+  async #paint(picture) {
     const realism = Number(this.getAttribute("realism") ?? 1);
     if (!(realism >= 0 && realism <= 1)) {
       throw new RangeError(`the realism is ${this.getAttribute("realism")}, expected 0..1`);
     }
     const seed = seedOf(this.getAttribute("seed") ?? "stored");
-    const image = await this.#picture?.image(realism, seed);
-    if (!image || number !== this.#shown) return;
-    await draw(this.#canvas, image, this.#picture?.about.profile ?? null);
+    const image = await picture?.image(realism, seed);
+    if (!image || picture !== this.#picture) return;
+    await draw(this.#canvas, image, picture?.about.profile ?? null);
     this.#showFallback(false);
     this.dispatchEvent(new Event("paint"));
   }

@@ -1,9 +1,10 @@
 /** Decodes in a thread of its own, one request after the other. */
 
 import { alphaPlane } from "./alpha.js";
-import { parse, storedSeed } from "./container.js";
+import { PAGE_LIMITS, parse, storedSeed } from "./container.js";
 import { Picture } from "./decode.js";
 import { Engine } from "./engine.js";
+import { CodecError } from "./errors.js";
 import { filesAt } from "./files.js";
 import { Model } from "./model.js";
 import { unpackMetadata } from "./metadata.js";
@@ -25,8 +26,6 @@ import { decodeIndices } from "./stream.js";
  * @property {string} seed stored, 0 if none is
  * @property {Uint8Array | null} profile ICC of the pixels; null is sRGB
  */
-
-const LIMITS = { maxPixels: 2 ** 25 }; // a page takes about 50 bytes a pixel
 
 /** @type {Promise<Model>} */
 let model;
@@ -54,7 +53,7 @@ const requests = {
    * @returns {Promise<About>}
    */
   async open({ id, data, partial }) {
-    const file = parse(data, LIMITS);
+    const file = parse(data, PAGE_LIMITS);
     const known = await model;
     known.check(file.header);
     /** @type {number[]} */
@@ -75,7 +74,8 @@ const requests = {
    * @param {{ id: number, realism: number, seed: bigint | null }} request
    */
   async pixels({ id, realism, seed }) {
-    const picture = /** @type {Picture} */ (pictures.get(id));
+    const picture = pictures.get(id);
+    if (!picture) throw new CodecError("the picture is closed");
     return picture.pixels(realism, seed ?? undefined);
   },
 
