@@ -78,7 +78,7 @@ class PngFile:
         save(row, buffer, "PNG")
         self._target.write(SIGNATURE)
         seen = False
-        for kind, data in _chunks(buffer.getbuffer()):
+        for kind, data in chunks(buffer.getbuffer()):
             if kind == b"IDAT":
                 seen = True
             elif seen:
@@ -124,7 +124,7 @@ def paeth(rows: Bytes, above: Bytes, channels: int) -> Bytes:
     return rows - nearest.astype(np.uint8)
 
 
-def _chunks(file: memoryview) -> Iterator[tuple[bytes, memoryview]]:
+def chunks(file: memoryview) -> Iterator[tuple[bytes, memoryview]]:
     """Kind and data of every chunk."""
     at = len(SIGNATURE)
     while at < len(file):
