@@ -52,7 +52,9 @@ SECTIONS = (
     Section("Repeated saves", ("quality.generations",)),
     Section("A learned peer", ("studies.learned_peer",)),
     Section("Time and memory", ("cost.speed", "cost.scale", "cost.folders")),
+    Section("Metadata", ("cost.metadata",)),
     Section("Unusual images", ("quality.novelty",)),
+    Section("The second model, in training", ("quality.training",)),
 )
 HEAD = """# Figures
 
