@@ -19,6 +19,8 @@ from codec.options import Running
 from codec.runtime.model import CodecModel
 from codec.untrusted import INVALID, read_text, reason
 
+MAX_FILE_BYTES = 2**29  # of a model; the largest shape that a configuration may have takes less
+
 
 def load_model(
     name: str | Path = "default", device: str = "auto", engine: str = "auto"
@@ -48,10 +50,7 @@ def load_model(
     stages = [(stage.cell, stage.codes) for stage in config.stages]
     if list(zip(prior.cells, prior.codes, strict=True)) != stages:
         raise CodecError(f"the model in {folder} is not valid: its prior is one of other stages")
-    digest = hashlib.sha256()
-    for file in FILES:
-        digest.update((folder / file).read_bytes())
-    fingerprint = digest.digest()[:4]
+    fingerprint = _fingerprint(folder)
     parts = Parts(
         folder,
         config,
@@ -63,6 +62,19 @@ def load_model(
         return _on_torch(parts, device) if chosen == "torch" else _on_onnx(parts)
     except INVALID as error:
         raise CodecError(f"the model in {folder} is not valid: {reason(error)}") from error
+
+
+def _fingerprint(folder: Path) -> bytes:
+    """The first bytes of the hash of a model's files, none of which may be of any length."""
+    digest = hashlib.sha256()
+    for name in FILES:
+        path = folder / name
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise CodecError(
+                f"the model in {folder} is not valid: {name} is longer than {MAX_FILE_BYTES} bytes"
+            )
+        digest.update(path.read_bytes())
+    return digest.digest()[:4]
 
 
 def _on_onnx(parts: Parts) -> CodecModel:

@@ -61,7 +61,9 @@ class ModelConfig:
         cells = [level.cell for level in self.levels]
         halved = [cells[0] >> k for k in range(len(cells))] if cells else [0]
         if cells != halved or cells[-1] not in (STEM, 2 * STEM):
-            raise ValueError(f"the cells are {cells}, expected ever half the one before, to 8 or 4")
+            raise ValueError(
+                f"the cells are {cells!s:.40}, expected each to be half of the one before, to 8 or 4"
+            )
         in_range("the coarsest cell", cells[0], 2 * STEM, MAX_CELL)
         for level in self.levels:
             most = min(256, 3 * level.cell**2)
@@ -133,8 +135,8 @@ class ModelConfig:
         """The configuration of a config.json; KeyError, TypeError or ValueError if it is none."""
         raw = json.loads(text)
         raw["levels"] = tuple(Level(**level) for level in raw["levels"])
-        for name in {"encoder", "decoder", "blocks"} & raw.keys():
-            raw[name] = tuple(raw[name])
+        raw["encoder"], raw["decoder"] = tuple(raw["encoder"]), tuple(raw["decoder"])
+        raw["blocks"] = tuple(raw.get("blocks", ()))
         return cls(**raw)
 
 

@@ -96,8 +96,8 @@ def test_missing_file(verb, tmp_path):
     [
         ("verify", 1, "Is a directory"),
         ("info", 1, "Is a directory"),
-        ("encode", 2, "name one for the results"),
-        ("decode", 2, "name one for the results"),
+        ("encode", 2, "name a folder for the results"),
+        ("decode", 2, "name a folder for the results"),
     ],
 )
 def test_a_folder_without_a_place_for_results(verb, code, named, tmp_path):
