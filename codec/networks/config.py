@@ -62,7 +62,8 @@ class ModelConfig:
         halved = [cells[0] >> k for k in range(len(cells))] if cells else [0]
         if cells != halved or cells[-1] not in (STEM, 2 * STEM):
             raise ValueError(
-                f"the cells are {cells!s:.40}, expected each to be half of the one before, to 8 or 4"
+                f"the cells are {cells!s:.40}, expected each to be half of the one before, "
+                "to 8 or 4"
             )
         in_range("the coarsest cell", cells[0], 2 * STEM, MAX_CELL)
         for level in self.levels:
