@@ -86,8 +86,6 @@ def unpack_filtered(data: bytes, height: int, width: int) -> Plane:
     stream = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[_coder(_ORDINARY)])
     try:
         raw = stream.decompress(data[1:], size)
-        while len(raw) < size and not stream.needs_input and not stream.eof:
-            raw += stream.decompress(b"", size - len(raw))
         rest = b"" if stream.eof else stream.decompress(b"", 1)  # the end marker, or too much
     except (lzma.LZMAError, EOFError) as error:
         raise BitstreamError(f"alpha chunk: damaged ({error})") from None
