@@ -55,6 +55,8 @@ def test_inside_says_where_things_are():
     text = (schema.ROOT / "docs" / "inside.md").read_text()
     rows = re.findall(r"^\| [^|]+ \| `([^`]+\.py)` \| `([\w.]+)` \|$", text, re.MULTILINE)
     assert len(rows) >= 10
+    table = text[text.index("Where is it decided") :]
+    assert len(re.findall(r"^\| [^|]+ \| `", table, re.MULTILINE)) == len(rows)
     assert [row for row in rows if row[1] not in names(schema.ROOT / row[0])] == []
     paths = re.findall(r"`((?:codec|bitstream)/[\w/.]+)`", text)
     assert [path for path in paths if not (schema.ROOT / path).exists()] == []
