@@ -73,8 +73,8 @@ class BibCodec(nn.Module):
         decoded, likelihoods = [], []
         for image in _samples(x):
             analysis = self.codec.analyze(Bands([image]))
-            indices = self.codec.quantize(analysis, self.quality).indices
-            header = Header(width, height, self.quality, len(indices), self.codec.fingerprint)
+            coding = self.codec.quantize(analysis, self.quality)
+            header, indices = self.codec.header(coding, height, width), coding.indices
             likelihoods.append(_probabilities(indices, self.codec.prior, header))
             decoded.append(
                 self.codec.synthesize(indices, self.quality, height, width, realism=self.realism)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bitstream import container, stream
-from bitstream.header import Header, major_of
+from bitstream.header import Header
 from codec import novelty
 from codec.errors import RateTargetError
 from codec.files import MAX_CODED_BYTES
@@ -167,14 +167,7 @@ class FileBuilder:
 
     def build(self, coding: Coding) -> CodedImage:
         """The file of the indices that `CodecModel.quantize` chose."""
-        header = Header(
-            self.width,
-            self.height,
-            coding.quality,
-            len(coding.indices),
-            self.network.fingerprint,
-            major=major_of(len(self.network.cells)),
-        )
+        header = self.network.header(coding, self.height, self.width)
         payload = stream.encode_indices(coding.indices, self.network.prior, header)
         novelty = self.network.novelty(coding.indices, header, len(payload), coding.energy)
         return CodedImage(container.write(header, payload, self.chunks), novelty)

@@ -19,7 +19,6 @@ from benchmarks.inputs import PACKAGED, Model, Photographs
 from benchmarks.markdown import number, paragraph, table
 from benchmarks.quality.rd import curve
 from bitstream import container, stream
-from bitstream.header import Header, major_of
 from codec.evaluation import peers
 from codec.evaluation.metrics import fidelity
 from codec.evaluation.provenance import versions
@@ -109,15 +108,8 @@ def one_image(model: CodecModel, image: Image.Image) -> list[tuple[float, float]
     analysis = model.analyze(Bands([pixels]))
     points = []
     for quality in QUALITIES:
-        indices = model.quantize(analysis, quality).indices
-        header = Header(
-            image.width,
-            image.height,
-            quality,
-            len(indices),
-            model.fingerprint,
-            major=major_of(len(model.cells)),
-        )
+        coding = model.quantize(analysis, quality)
+        header, indices = model.header(coding, image.height, image.width), coding.indices
         data = container.write(header, stream.encode_indices(indices, model.prior, header), {})
         decoded = np.vstack(list(model.strips(indices, header)))
         points.append(

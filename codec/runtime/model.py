@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bitstream.header import Header
+from bitstream.header import Header, major_of
 from bitstream.prior import Prior
 from codec.images.strips import Bands, Samples
 from codec.networks.config import ModelConfig
@@ -89,6 +89,17 @@ class CodecModel:
         search = Quantization(self.engine, self.codebooks, tiles, analysis, biases, effort=effort)
         with self.engine.running():
             return search.run(self.config.condition(quality, stages), quality)
+
+    def header(self, coding: Coding, height: int, width: int) -> Header:
+        """The header of the file of an image's codes, of the format's version for this model."""
+        return Header(
+            width,
+            height,
+            coding.quality,
+            len(coding.indices),
+            self.fingerprint,
+            major=major_of(len(self.cells)),
+        )
 
     def code_lengths(self, quality: int) -> list[Floats]:
         """Bits of each code at a quality 0..100: per stage (K,) float32."""

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from bitstream import stream
 from bitstream.errors import CodecError
-from bitstream.header import Header
 from codec.images.strips import Bands
 from codec.models.loading import load_model
 from codec.novelty import (
@@ -52,8 +51,7 @@ def measure(
     code, error = [], []
     for quality in qualities:
         coding = network.quantize(analysis, quality)
-        height, width = image.shape[:2]
-        header = Header(width, height, quality, len(coding.indices), network.fingerprint)
+        header = network.header(coding, *image.shape[:2])
         payload = stream.encode_indices(coding.indices, network.prior, header)
         code.append(code_statistics(network.code_lengths(quality), coding.indices, len(payload)))
         error.append(error_statistics(coding.energy))

@@ -2,13 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
 
 import codec
+from bitstream.prior import grid_shape
+from codec.compressai_adapter import BibCodec
 from codec.models.loading import load_model
 from codec.models.tiny import tiny_model
 from codec.models.torch_model import save_model
 from codec.networks.config import Level, ModelConfig
 from codec.runtime.model import CodecModel
+from codec.train.novelty import measure
 
 FOUR = ModelConfig(
     levels=(
@@ -74,3 +78,18 @@ def test_the_model_comes_back_from_its_folder(four, photo, tmp_path):
     assert again.config == FOUR
     data = codec.encode(photo, quality=60, model=again)
     assert codec.decode(data, model=again).size == photo.size
+
+
+@pytest.mark.parametrize("quality", [30, 70])
+def test_adapter_and_calibration_take_models_of_many_stages(four, photo, quality):
+    """Their files are of format 2, whose header has a byte for the number of stages."""
+    pixels = np.asarray(photo)
+    x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255
+    out = BibCodec(four, quality)(x)
+    assert out["x_hat"].shape == x.shape
+    coded = four.cells[: FOUR.coded_stages(quality)]
+    cells = sum(np.prod(grid_shape(*pixels.shape[:2], cell)) for cell in coded)
+    assert out["likelihoods"]["indices"].shape == (1, cells)
+    code, error = measure(four, pixels, (quality,))
+    assert code.shape == (1, 21)
+    assert error.shape == (1, 4)
