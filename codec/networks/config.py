@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 
 from codec.untrusted import in_range
@@ -98,6 +99,15 @@ class ModelConfig:
     def lagrange(self, quality: float) -> float:
         """λ of a quality in 0..100: geometric between `lambda_coarse` and `lambda_fine`."""
         return self.lambda_coarse * (self.lambda_fine / self.lambda_coarse) ** (quality / 100)
+
+    def quality_of(self, lam: float) -> float:
+        """The quality that has a λ, at most 100: the inverse of `lagrange`.
+
+        >>> round(ModelConfig().quality_of(ModelConfig().lagrange(30)), 6)
+        30.0
+        """
+        whole = math.log(self.lambda_coarse / self.lambda_fine)
+        return min(100 * math.log(self.lambda_coarse / lam) / whole, 100.0)
 
     def condition(self, quality: float, stages: int) -> list[float]:
         """What the decoder knows: quality in [-1, 1] and the share of each level's stages."""

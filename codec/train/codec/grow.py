@@ -18,7 +18,7 @@ from bitstream.errors import CodecError
 from codec.networks.config import RANGES, STEM, ModelConfig, beam_width
 from codec.networks.pyramid import Networks
 from codec.options import EFFORT
-from codec.train.codec.linear import FINE, GRID, entropy_kmeans, klt
+from codec.train.codec.linear import FINE, GRID, entropy_kmeans, klt, shares_by_range
 from codec.train.data import Crops
 
 FIRST = 1 << 29  # number of the first batch that growing looks at
@@ -49,16 +49,14 @@ def grow(small: Networks, config: ModelConfig, crops: Crops, batches: int, seed:
     _check(small.config, config)
     grown = Networks(config)
     x = torch.cat([crops(FIRST + k) for k in range(batches)])
-    state, old = grown.state_dict(), small.state_dict()
-    for name, tensor in old.items():
-        if "codebook" not in name and name != "quantizer.shares" and name in state:
-            if state[name].shape == tensor.shape:
-                state[name].copy_(tensor)
+    state = grown.state_dict()
+    for name, tensor in small.state_dict().items():  # the quantizer follows, with its stages
+        if name in state and state[name].shape == tensor.shape and "quantizer" not in name:
+            state[name].copy_(tensor)
     _rescale_quality(grown, small)
     for level, kept in enumerate(small.config.levels):
-        _widen(
-            grown, small, level, _more_axes(small, x, level, config.levels[level].dim - kept.dim)
-        )
+        more = config.levels[level].dim - kept.dim
+        _widen(grown, small, level, _more_axes(small, x, level, more))
     _copy_codebooks(grown, small)
     if len(config.levels) > len(small.config.levels):
         _split_finest(grown, small, x)
@@ -74,11 +72,13 @@ def _check(old: ModelConfig, new: ModelConfig) -> None:
     for a, b in levels:
         fits &= (a.cell, a.codes, a.begin) == (b.cell, b.codes, b.begin)
         fits &= a.dim <= b.dim and a.stages <= b.stages
+    blocks = zip(old.blocks or (1,) * len(levels), new.blocks or (1,) * len(levels), strict=False)
+    fits &= all(before <= after for before, after in blocks)
     fits &= old.lambda_coarse == new.lambda_coarse and old.lambda_fine >= new.lambda_fine
     if not fits:
         raise CodecError(
             "the model to start from does not grow into this configuration: expected the same "
-            "cells and widths, and no dim or number of stages smaller"
+            "cells and widths, and no dim or number of stages or blocks smaller"
         )
 
 
@@ -93,10 +93,8 @@ def _rescale_quality(grown: Networks, small: Networks) -> None:
     first.weight[:, 0] *= stretch
     first.bias.copy_(before.bias + before.weight[:, 0] * (stretch - 1))
     for number in range(RANGES):  # the shares of each range of λ
-        at = (number + 0.5) * stretch
-        near = min(int(at), RANGES - 1)
-        stages = _stages_kept(old, new)
-        for was, now in stages:
+        near = min(int((number + 0.5) * stretch), RANGES - 1)
+        for was, now in _stages_kept(old, new):
             grown.quantizer.shares[number, now].copy_(small.quantizer.shares[near, was])
 
 
@@ -112,16 +110,16 @@ def _stages_kept(old: ModelConfig, new: ModelConfig) -> list[tuple[int, int]]:
 def _more_axes(small: Networks, x: Tensor, level: int, count: int) -> Tensor:
     """The principal axes (count, 3·cell²) of what a level's bases and the coarser levels leave."""
     transforms = list(small.decoder.transforms)
+    if not count:
+        return transforms[level].forward_basis[:0]
     left = x
     for transform in transforms[:level]:
         left = left - transform.synthesis(transform.analysis(left))
     own = transforms[level]
-    spanned = torch.cat([own.forward_basis, own.inverse_basis])
-    spanned = torch.cat([spanned, list(small.encoder.transforms)[level].forward_basis])
+    encoder = list(small.encoder.transforms)[level]
+    spanned = torch.cat([own.forward_basis, own.inverse_basis, encoder.forward_basis])
     _, scale, axes = torch.linalg.svd(spanned, full_matrices=False)
     axes = axes[scale > 1e-4 * scale[0]]
-    if not count:
-        return axes[:0]
     k = own.cell
     blocks = torch.nn.functional.pixel_unshuffle(left, k).permute(0, 2, 3, 1).reshape(-1, 3 * k * k)
     blocks = blocks - blocks @ axes.T @ axes
@@ -178,10 +176,11 @@ def _split_finest(grown: Networks, small: Networks, x: Tensor) -> None:
     decoder.ups[level - 1].load_state_dict(before.up4.state_dict())
     decoder.before[level - 1].load_state_dict(before.last.state_dict())
     out, predict = _linear(before.out), _linear(decoder.predict[level - 1])
-    mix = basis  # (dim, 48): rows are orthonormal
-    predict.weight.copy_(torch.einsum("dk,kcij->dcij", mix, out.weight))
-    predict.bias.copy_(mix @ out.bias)
-    rest = torch.eye(3 * STEM**2) - mix.T @ mix
+    predict.weight.copy_(torch.einsum("dk,kcij->dcij", basis, out.weight))
+    predict.bias.copy_(basis @ out.bias)
+    rest = (
+        torch.eye(3 * STEM**2) - basis.T @ basis
+    )  # (48, 48): the rows of the basis are orthonormal
     left = _linear(decoder.out)
     left.weight.copy_(torch.einsum("kl,lcij->kcij", rest, out.weight))
     left.bias.copy_(rest @ out.bias)
@@ -200,9 +199,8 @@ class _Remainders:
 
     def __init__(self, networks: Networks, x: Tensor, lam: float) -> None:
         config = networks.config
-        stretch = math.log(config.lambda_coarse / config.lambda_fine)
         self.lam, self._quantizer = lam, networks.quantizer
-        self._quality = min(100 * math.log(config.lambda_coarse / lam) / stretch, 100.0)
+        self._quality = config.quality_of(lam)
         self._latents = networks.encoder(x)
         self.left: list[Tensor] = []  # per level (N, h, w, D)
         stages = config.coded_stages(self._quality)
@@ -235,11 +233,11 @@ def _new_codebooks(
     """Fit the codebooks of stages that the small model has not, level by level."""
     kept = {now for _, now in _stages_kept(old, grown.config)}
     quantizer, config = grown.quantizer, grown.config
+    lambdas = tuple(lam for lam in (*GRID[2:], *FINE) if lam >= config.lambda_fine)
     for level in range(len(config.levels)):
         fresh = [s for s in quantizer.of_level(level) if s not in kept]
         if not fresh:
             continue
-        lambdas = tuple(lam for lam in (*GRID[2:], *FINE) if lam >= config.lambda_fine)
         groups = [
             torch.cat([coded.left[level].flatten(0, 2) for coded in _coded(grown, x, lam)])
             for lam in lambdas
@@ -257,7 +255,4 @@ def _new_codebooks(
             for g, lam in enumerate(lambdas):
                 codes = quantizer.search([stage], groups[g], [lam * bits[g]], 1)
                 groups[g] = groups[g] - quantizer.centroids([stage], codes)
-            for number in range(RANGES):
-                wanted = config.lagrange(100 * (number + 0.5) / RANGES)
-                near = min(range(len(lambdas)), key=lambda g: abs(math.log(lambdas[g] / wanted)))
-                quantizer.shares[number, stage].copy_(2.0 ** -bits[near])
+            quantizer.shares[:, stage].copy_(shares_by_range(bits, lambdas, config))

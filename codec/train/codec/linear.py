@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bitstream.errors import CodecError
+from codec.networks.config import RANGES, ModelConfig
 from codec.networks.pyramid import Networks
 from codec.networks.quantizer import self_information
 from codec.train.data import Crops
@@ -89,6 +90,23 @@ def entropy_kmeans(
         if zero:
             book[0] = 0
     return book, bits
+
+
+def shares_by_range(bits: Tensor, lambdas: Sequence[float], config: ModelConfig) -> Tensor:
+    """Shares of codes for each range of qualities: those under the nearest λ.
+
+    Args:
+        bits: (groups, ...), −log2 of the shares under each λ.
+        lambdas: these λ.
+        config: gives the λ in the middle of each range.
+
+    Returns:
+        (RANGES, ...).
+    """
+    middles = [config.lagrange(100 * (number + 0.5) / RANGES) for number in range(RANGES)]
+    given, wanted = (torch.tensor(row, dtype=torch.float64).log() for row in (lambdas, middles))
+    near = (given - wanted[:, None]).abs().argmin(1)
+    return 2.0 ** -bits[near]
 
 
 @torch.no_grad()

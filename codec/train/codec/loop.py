@@ -18,14 +18,13 @@ from codec.files import naming, writing
 from codec.models.export import export
 from codec.models.loading import load_model
 from codec.models.torch_model import save_model, torch_engine
-from codec.networks.config import RANGES
 from codec.networks.layers import channels_last
 from codec.networks.pyramid import Networks
 from codec.train.checkpoint import Checkpoint, has_checkpoint, lock
 from codec.train.clock import Clock
 from codec.train.codec.export import as_model, context_prior, static_prior
 from codec.train.codec.grow import grow
-from codec.train.codec.linear import GRID, initialise
+from codec.train.codec.linear import GRID, initialise, shares_by_range
 from codec.train.codec.objective import Objective, Statistics
 from codec.train.config import TrainConfig
 from codec.train.data import Crops
@@ -74,11 +73,8 @@ class Run:
                 small = grow(small, config.model, crops, GROWTH_BATCHES, config.seed)
             self.networks.load_state_dict(small.state_dict())
             return
-        bits = initialise(self.networks, crops, self.config.start_batches, seed=self.config.seed)
-        for number, shares in enumerate(self.networks.quantizer.shares):
-            lam = self.config.model.lagrange(100 * (number + 0.5) / RANGES)
-            near = min(range(len(GRID)), key=lambda g: abs(math.log(GRID[g] / lam)))
-            shares.copy_(2.0 ** -bits[near])
+        bits = initialise(self.networks, crops, config.start_batches, seed=config.seed)
+        self.networks.quantizer.shares.copy_(shares_by_range(bits, GRID, config.model))
 
     def place(self) -> None:
         """Move to the device; make optimizer, statistics and weight average."""
