@@ -132,9 +132,22 @@ class Decoder(nn.Module):
         prediction = [*self.transforms][level].analysis(pixels)  # zero at the coarsest level
         if not level:
             return hidden, pixels.new_zeros(()), prediction
+        hidden, coded = self.extend(level, hidden, c)
+        return hidden, coded.float(), prediction + coded.float()
+
+    def extend(self, level: int, hidden: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """The network's part of `expect`, and all that a level has which is not coded.
+
+        Args:
+            level: 1 or more.
+            hidden: features of the coarser levels.
+            c: the quality embedding.
+
+        Returns:
+            The features at the level's resolution, and the network's prediction (N, dim, h, w).
+        """
         hidden = self.before[level - 1](self.ups[level - 1](hidden), c)
-        coded = self.predict[level - 1](hidden).float()
-        return hidden, coded, prediction + coded
+        return hidden, self.predict[level - 1](hidden)
 
     def absorb(
         self, level: int, hidden: Tensor, prediction: Tensor, remainder: Tensor, c: Tensor

@@ -98,9 +98,8 @@ class TorchEngine:
         if remainder is None:
             if features is None:
                 raise ValueError("the coarsest level is always coded")
-            hidden, pixels = self._tensor(features), self._pixels(latents)
-            hidden, coded, _ = decoder.expect(level, hidden, pixels, c)
-            return _array(hidden), _array(coded)
+            hidden, coded = decoder.extend(level, self._tensor(features), c)
+            return _array(hidden), _array(coded.float())
         r = self._tensor(remainder)
         if features is None:
             cell = list(decoder.transforms)[level].cell
