@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
 from typing import Self
 
-from codec.runtime.cpu import limit_threads
+from codec.runtime.cpu import core_count, limit_threads
 
 THREADS = "OMP_NUM_THREADS"
 
@@ -33,7 +33,7 @@ class Processes:
         >>> Processes.of(3, 2)
         Processes(count=3, threads=2)
         """
-        cores = len(os.sched_getaffinity(0))
+        cores = core_count()
         count = count or max(cores // (threads or 1), 1)
         return cls(count, threads or max(cores // count, 1))
 

@@ -39,6 +39,11 @@ def thread_count() -> int:
     given = os.environ.get("OMP_NUM_THREADS", "")
     if given.isascii() and given.isdigit() and int(given):
         return int(given)
+    return core_count()
+
+
+def core_count() -> int:
+    """The cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not everywhere
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
