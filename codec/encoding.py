@@ -132,8 +132,8 @@ def _coded(image: ImageSource, options: EncodeOptions, running: Running) -> Code
         return builder.build(coding)
     try:
         return best_within(
-            lambda quality, finer: builder.build(
-                network.quantize(analysis, quality, finer, options.effort)
+            lambda quality, lambda_offset: builder.build(
+                network.quantize(analysis, quality, lambda_offset, options.effort)
             ),
             min(budget, MAX_CODED_BYTES),
         )

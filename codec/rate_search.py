@@ -25,13 +25,13 @@ def best_within(file_at: Callable[[int, float], File], budget: int) -> File:
 
     Returns:
         The file of the highest quality that is within the budget, or a larger one, of the same
-        quality and a finer λ, if that file leaves more than 2 % of the budget.
+        quality and a smaller λ, if that file leaves more than 2 % of the budget.
 
     Raises:
         RateTargetError: the file of quality 0 is larger than the budget.
 
     Example:
-        >>> len(best_within(lambda quality, finer: bytes(100 + int(50 * (quality + finer))), 333))
+        >>> len(best_within(lambda quality, offset: bytes(100 + int(50 * (quality + offset))), 333))
         325
     """
     quality, best = _best_quality(file_at, budget)
@@ -39,12 +39,12 @@ def best_within(file_at: Callable[[int, float], File], budget: int) -> File:
     for trial in range(FINE_TRIALS):
         if len(best) >= FULL * budget:
             break
-        finer = FINEST if quality == BEST and not trial else (below + above) / 2
-        data = file_at(quality, finer)
+        offset = FINEST if quality == BEST and not trial else (below + above) / 2
+        data = file_at(quality, offset)
         if len(data) <= budget:
-            best, below = max(best, data, key=len), finer
+            best, below = max(best, data, key=len), offset
         else:
-            above = finer
+            above = offset
         if below == FINEST:
             break
     return best

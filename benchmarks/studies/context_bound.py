@@ -99,7 +99,8 @@ class Networks(nn.Module):
         for number, level in enumerate(levels):
             known = 2 * level.dim + 5 + sum(other.dim for other in levels[:number])
             shares = [
-                quantizer.shares[4, s, : level.codes].clone() for s in quantizer.of_level(number)
+                quantizer.shares[4, s, : level.codes].clone()
+                for s in quantizer.stages_of_level(number)
             ]
             self.levels.append(Level(known + (0, w16, w8)[number], level.dim, shares))
 
@@ -115,12 +116,12 @@ class Networks(nn.Module):
             pixels = torch.zeros(x.shape)
             hidden = pixels.new_zeros(())
             for level, transform in enumerate(decoder.transforms):
-                hidden, coded, prediction = decoder.expect(level, hidden, pixels, c)
+                hidden, coded, prediction = decoder.predict_level(level, hidden, pixels, c)
                 seen.append([prediction.float(), *([hidden.float()] if level else [])])
                 remainder = quantise(level, prediction)
                 if remainder is None:
                     raise Missing("a level that begins at a quality is not measured here")
-                hidden = decoder.absorb(level, hidden, prediction, remainder, c)
+                hidden = decoder.update_level(level, hidden, prediction, remainder, c)
                 pixels = pixels + transform.synthesis(coded + remainder)
         return found, seen
 
@@ -131,7 +132,7 @@ class Networks(nn.Module):
         coarser: list[Tensor] = []
         q = quality / 50 - 1
         for number, networks in enumerate(self.levels):
-            stages = quantizer.of_level(number)
+            stages = quantizer.stages_of_level(number)
             n, height, width = codes[stages[0]].shape
             scale = (
                 seen[number][0].shape[1] ** 0.5 / quantizer.codebook(stages[0]).norm(dim=1).mean()
@@ -175,7 +176,7 @@ def trained(run: Run, networks: Networks, images: list[Any], steps: int) -> None
 def row_of(networks: Networks, validation: Crops, quality: int) -> dict[str, Any]:
     """Bits of the networks and of the tables, on crops of validation photographs."""
     model, quantizer = networks.model, torch_engine(networks.model).networks.quantizer
-    ends = [max(quantizer.of_level(n)) + 1 for n in range(len(networks.levels))]
+    ends = [max(quantizer.stages_of_level(n)) + 1 for n in range(len(networks.levels))]
     net, tables = np.zeros(len(ends)), np.zeros(len(ends))
     for number in range(VALIDATION):
         codes, seen = networks.code(validation(number), quality)

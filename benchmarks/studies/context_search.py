@@ -26,7 +26,7 @@ from bitstream.prior import Prior
 from codec.images.strips import Bands
 from codec.models.torch_model import torch_engine
 from codec.networks.pyramid import Networks
-from codec.networks.quantizer import ResidualQuantizer, least
+from codec.networks.quantizer import ResidualQuantizer, smallest
 from codec.report.bjontegaard import bd_rate
 from codec.runtime.model import CodecModel
 from codec.train.codec.context import above, beside, distance, shifted
@@ -141,7 +141,7 @@ class ContextualQuantizer(ResidualQuantizer):
         quantizer: Any = cls.__new__(cls)
         quantizer.__dict__ = dict(networks.quantizer.__dict__)  # the parameters themselves
         quantizer.how, quantizer.lengths = how, lengths
-        quantizer.lambdas = networks.config.lagrange
+        quantizer.lambdas = networks.config.lambda_at
         levels = networks.config.levels
         quantizer.grids = [(-(-height // level.cell), -(-width // level.cell)) for level in levels]
         made: ContextualQuantizer = quantizer
@@ -183,20 +183,20 @@ class ContextualQuantizer(ResidualQuantizer):
         return codes
 
     def _joint(
-        self, stages: Sequence[int], latent: Tensor, prices: Sequence[Tensor], width: int
+        self, stages: Sequence[int], latent: Tensor, lengths: Sequence[Tensor], width: int
     ) -> Tensor:
-        """The beam search where every vector has prices of its own, (n, K) a stage."""
+        """The beam search where every vector has code lengths of its own, (n, K) a stage."""
         found = []
         for first in range(0, len(latent), PARTIAL_SUMS // width):
             rest = latent[first : first + PARTIAL_SUMS // width, None]
             cost = rest.new_zeros(rest.shape[:2])
             codes = rest.new_zeros((len(rest), 1, 0), dtype=torch.int64)
-            for stage, price in zip(stages, prices, strict=True):
+            for stage, length in zip(stages, lengths, strict=True):
                 book = self.codebook(stage)
                 score = torch.addmm(book.square().sum(1), rest.flatten(0, 1), book.T, alpha=-2)
                 score = score.view(*rest.shape[:2], -1) + cost[..., None]
-                score += price[first : first + len(rest), None]
-                cost, pick = least(score.flatten(1), width)
+                score += length[first : first + len(rest), None]
+                cost, pick = smallest(score.flatten(1), width)
                 parent, code = pick // len(book), pick % len(book)
                 rest = rest.gather(1, parent[..., None].expand(-1, -1, rest.shape[2])) - book[code]
                 codes = codes.gather(1, parent[..., None].expand(-1, -1, codes.shape[2]))

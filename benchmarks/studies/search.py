@@ -50,7 +50,7 @@ def remainders(model: CodecModel, images: list[Tensor], quality: int) -> list[Te
     """What each level quantizes: (n, D) a level."""
     networks = torch_engine(model).networks
     quantizer = networks.quantizer
-    lam = model.config.lagrange(quality)
+    lam = model.config.lambda_at(quality)
     found: list[list[Tensor]] = [[] for _ in model.config.levels]
     for x in images:
         latents = networks.encoder(x)
@@ -58,8 +58,9 @@ def remainders(model: CodecModel, images: list[Tensor], quality: int) -> list[Te
         def code(level: int, prediction: Tensor, latents: list[Tensor] = latents) -> Tensor:
             e = (latents[level] - prediction)[0].flatten(1).T.contiguous()
             found[level].append(e)
-            here = quantizer.of_level(level)
-            codes = quantizer.search(here, e, [lam * quantizer.prices(s, quality) for s in here], 8)
+            here = quantizer.stages_of_level(level)
+            biases = [lam * quantizer.code_lengths(s, quality) for s in here]
+            codes = quantizer.search(here, e, biases, 8)
             return quantizer.centroids(here, codes).T.reshape(prediction.shape)
 
         condition = torch.tensor([model.config.condition(quality, len(model.cells))])
@@ -104,13 +105,13 @@ def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
 def row_of(model: CodecModel, quality: int, level: int, e: Tensor) -> dict[str, Any]:
     """Bits and squared error of a level's remainders, by width of the beam."""
     quantizer = torch_engine(model).networks.quantizer
-    lam = model.config.lagrange(quality)
-    here = quantizer.of_level(level)
-    prices = [quantizer.prices(stage, quality) for stage in here]
+    lam = model.config.lambda_at(quality)
+    here = quantizer.stages_of_level(level)
+    lengths = [quantizer.code_lengths(stage, quality) for stage in here]
     row: dict[str, Any] = {"quality": quality, "cell": model.config.levels[level].cell}
     for beam in BEAMS:
-        codes = quantizer.search(here, e, [lam * price for price in prices], beam)
-        bits = sum(float(price[codes[:, k]].mean()) for k, price in enumerate(prices))
+        codes = quantizer.search(here, e, [lam * length for length in lengths], beam)
+        bits = sum(float(length[codes[:, k]].mean()) for k, length in enumerate(lengths))
         error = float((e - quantizer.centroids(here, codes)).square().sum(1).mean())
         row[f"beam {beam}"] = {"bits": round(bits, 3), "squared error": round(error, 4)}
         if beam == 1:

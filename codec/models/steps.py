@@ -126,7 +126,7 @@ class Update(Predict):
         else:
             hidden = coded = remainder.new_zeros(())
             prediction = torch.zeros_like(remainder)
-        features = self.decoder.absorb(self.level, hidden, prediction, remainder, embedding)
+        features = self.decoder.update_level(self.level, hidden, prediction, remainder, embedding)
         return features, coded + remainder
 
 

@@ -96,14 +96,14 @@ class ModelConfig:
             for _ in range(level.stages)
         )
 
-    def lagrange(self, quality: float) -> float:
+    def lambda_at(self, quality: float) -> float:
         """λ of a quality in 0..100: geometric between `lambda_coarse` and `lambda_fine`."""
         return self.lambda_coarse * (self.lambda_fine / self.lambda_coarse) ** (quality / 100)
 
     def quality_of(self, lam: float) -> float:
-        """The quality that has a λ, at most 100: the inverse of `lagrange`.
+        """The quality that has a λ, at most 100: the inverse of `lambda_at`.
 
-        >>> round(ModelConfig().quality_of(ModelConfig().lagrange(30)), 6)
+        >>> round(ModelConfig().quality_of(ModelConfig().lambda_at(30)), 6)
         30.0
         """
         whole = math.log(self.lambda_coarse / self.lambda_fine)

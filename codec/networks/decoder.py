@@ -105,29 +105,30 @@ class Decoder(nn.Module):
         hidden = coarser = pixels.new_zeros(())
         for level, transform in enumerate(self.transforms):
             coarser = hidden
-            hidden, coded, prediction = self.expect(level, hidden, pixels, c)
+            hidden, coded, prediction = self.predict_level(level, hidden, pixels, c)
             remainder = code(level, prediction)  # (N, dim, h, w)
             if remainder is None:  # the level is not coded
                 pixels = pixels + transform.synthesis(coded)
             else:
-                hidden = self.absorb(level, hidden, prediction, remainder, c)
+                hidden = self.update_level(level, hidden, prediction, remainder, c)
                 pixels = pixels + transform.synthesis(coded + remainder)
         return pixels, hidden, c, coarser
 
-    def expect(
+    def predict_level(
         self, level: int, hidden: Tensor, pixels: Tensor, c: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """What the coarser levels say of a level.
+        """Predict a level from the coarser levels.
 
         Args:
             level: 0 is the coarsest.
-            hidden: features of the coarser levels; not looked at for the coarsest.
+            hidden: features of the coarser levels; ignored at the coarsest level.
             pixels: the linear part of the image so far (N, 3, H, W).
             c: the quality embedding.
 
         Returns:
-            The features at the level's resolution, the network's part of the prediction, which
-            counts as coded, and the prediction, both (N, dim, h, w).
+            The features at the level's resolution, the network's part of the prediction, and the
+            whole prediction, both (N, dim, h, w). The linear image gets the level's remainder plus
+            the network's part: it has the rest of the prediction already.
         """
         prediction = [*self.transforms][level].analysis(pixels)  # zero at the coarsest level
         if not level:
@@ -136,7 +137,7 @@ class Decoder(nn.Module):
         return hidden, coded.float(), prediction + coded.float()
 
     def extend(self, level: int, hidden: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """The network's part of `expect`, and all that a level has which is not coded.
+        """The network's part of `predict_level`; of a level that is not coded, it is all there is.
 
         Args:
             level: 1 or more.
@@ -149,10 +150,10 @@ class Decoder(nn.Module):
         hidden = self.before[level - 1](self.ups[level - 1](hidden), c)
         return hidden, self.predict[level - 1](hidden)
 
-    def absorb(
+    def update_level(
         self, level: int, hidden: Tensor, prediction: Tensor, remainder: Tensor, c: Tensor
     ) -> Tensor:
-        """The features of a level once its remainder is known, from what `expect` returned."""
+        """Take a level's remainder into the features that `predict_level` returned."""
         embedded = self.embed[level](torch.cat([prediction + remainder, remainder], dim=1))
         features: Tensor = self.after[level](hidden + embedded, c)
         for block in cast(nn.ModuleList, self.more[level]):

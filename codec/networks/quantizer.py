@@ -46,8 +46,8 @@ class ResidualQuantizer(nn.Module):
         """Centroids of a stage, (K, D) float32."""
         return self.get_buffer(f"codebook{stage}")
 
-    def prices(self, stage: int, quality: float) -> Tensor:
-        """What each code of a stage costs the search at a quality 0..100: (K,) float32 bits.
+    def code_lengths(self, stage: int, quality: float) -> Tensor:
+        """Bits of each code of a stage at a quality 0..100, for the search: (K,) float32.
 
         Linear between the middles of the quality ranges, so that file sizes grow evenly.
         """
@@ -56,7 +56,7 @@ class ResidualQuantizer(nn.Module):
         bits = self_information(self.shares[low : low + 2, stage, : self.stages[stage].codes])
         return torch.lerp(bits[0], bits[1], at - low)
 
-    def of_level(self, level: int) -> list[int]:
+    def stages_of_level(self, level: int) -> list[int]:
         """Numbers of the stages of a level, in coding order."""
         return [n for n, stage in enumerate(self.stages) if stage.level == level]
 
@@ -102,7 +102,7 @@ class ResidualQuantizer(nn.Module):
             book = self.codebook(stage)
             score = torch.addmm(book.square().sum(1) + bias, rest.flatten(0, 1), book.T, alpha=-2)
             score = score.view(*rest.shape[:2], -1) + cost[..., None]  # (n, B, K)
-            cost, pick = least(score.flatten(1), width)
+            cost, pick = smallest(score.flatten(1), width)
             parent, code = pick // len(book), pick % len(book)
             rest = rest.gather(1, parent[..., None].expand(-1, -1, rest.shape[2])) - book[code]
             codes = codes.gather(1, parent[..., None].expand(-1, -1, codes.shape[2]))
@@ -115,7 +115,7 @@ class ResidualQuantizer(nn.Module):
         return sum(rest, start=first)
 
 
-def least(score: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def smallest(score: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The `count` least entries of each row, ascending, and their columns.
 
     The same as `torch.topk` on the rows, which is slow on long rows: the least entries lie in the

@@ -69,7 +69,7 @@ class CodecModel:
         return Analysis(latents, height, width, tile)
 
     def quantize(
-        self, analysis: Analysis, quality: int, finer: float = 0.0, effort: int = EFFORT
+        self, analysis: Analysis, quality: int, lambda_offset: float = 0.0, effort: int = EFFORT
     ) -> Coding:
         """Choose the indices of an image at a quality 0..100, of the stages that it codes.
 
@@ -78,11 +78,11 @@ class CodecModel:
         Args:
             analysis: what the encoder made of the image.
             quality: 0..100, which gives λ.
-            finer: shifts λ by a fraction of a quality step, to reach file sizes between two
-                qualities.
+            lambda_offset: λ is that of quality + lambda_offset, which reaches file sizes between
+                those of two qualities.
             effort: 1..9, how widely to search.
         """
-        lam = np.float32(self.config.lagrange(quality + finer))
+        lam = np.float32(self.config.lambda_at(quality + lambda_offset))
         stages = self.config.coded_stages(quality)
         biases = [lam * lengths for lengths in self.code_lengths(quality)[:stages]]
         tiles = self._tiles(analysis.height, analysis.width, analysis.tile)

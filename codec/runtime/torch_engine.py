@@ -83,7 +83,7 @@ class TorchEngine:
         """What the coarser levels predict of a level's latent."""
         decoder, pixels = self.networks.decoder, self._pixels(latents)
         hidden, c = self._tensor(features), self._tensor(embedding)
-        return _array(decoder.expect(level, hidden, pixels, c)[2])
+        return _array(decoder.predict_level(level, hidden, pixels, c)[2])
 
     def update(
         self,
@@ -107,8 +107,8 @@ class TorchEngine:
             hidden = pixels.new_zeros(())
         else:
             pixels, hidden = self._pixels(latents), self._tensor(features)
-        hidden, coded, prediction = decoder.expect(level, hidden, pixels, c)
-        hidden = decoder.absorb(level, hidden, prediction, r, c)
+        hidden, coded, prediction = decoder.predict_level(level, hidden, pixels, c)
+        hidden = decoder.update_level(level, hidden, prediction, r, c)
         return _array(hidden), _array(coded + r)
 
     def synthesize(self, latents: Sequence[Floats]) -> Floats:
@@ -136,7 +136,8 @@ class TorchEngine:
         """Codes of a level's stages that jointly quantize vectors."""
         quantizer = self.networks.quantizer
         given = [self._tensor(bias) for bias in biases]
-        codes = quantizer.search(quantizer.of_level(level), self._tensor(vectors), given, width)
+        stages = quantizer.stages_of_level(level)
+        codes = quantizer.search(stages, self._tensor(vectors), given, width)
         return codes.cpu().numpy()
 
     def _pixels(self, latents: Sequence[Floats]) -> Tensor:

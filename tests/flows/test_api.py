@@ -161,9 +161,9 @@ def sized(*sizes):
     """A stand-in for an image: sizes[q] bytes at quality q, 3 % more for each step of λ."""
     tried = []
 
-    def file_at(quality, finer):
-        tried.append((quality, finer))
-        return bytes(int(sizes[quality] * 1.03**finer))
+    def file_at(quality, offset):
+        tried.append((quality, offset))
+        return bytes(int(sizes[quality] * 1.03**offset))
 
     return file_at, tried
 
@@ -174,7 +174,7 @@ def test_rate_search_fills_the_budget_in_few_trials():
     budgets = range(1000, sizes[-1], 97)
     for budget in budgets:
         assert 0.95 * budget <= len(best_within(file_at, budget)) <= budget
-    whole = sum(finer == 0 for _, finer in tried)
+    whole = sum(offset == 0 for _, offset in tried)
     assert whole / len(budgets) < 5
     assert (len(tried) - whole) / len(budgets) < 2
 
@@ -186,7 +186,7 @@ def test_rate_search_finds_the_highest_quality_that_fits():
         file_at, tried = sized(*sizes)
         best_within(file_at, budget)
         highest = max(q for q in range(101) if sizes[q] <= budget)
-        assert all(q == highest for q, finer in tried if finer)
+        assert all(q == highest for q, offset in tried if offset)
         assert (highest, 0.0) in tried
         assert highest == 100 or (highest + 1, 0.0) in tried
 

@@ -79,7 +79,7 @@ def test_effort_lowers_the_cost_that_the_encoder_minimises(photo, default):
     for effort in (1, 5, 9):
         data = codec.encode(photo, quality=50, model=default, effort=effort)
         error = np.subtract(codec.decode(data, model=default), photo, dtype=np.float64) / 127.5
-        costs.append(np.square(error).sum() + default.config.lagrange(50) * 8 * len(data))
+        costs.append(np.square(error).sum() + default.config.lambda_at(50) * 8 * len(data))
     assert costs == sorted(costs, reverse=True)
     assert costs[-1] < 0.98 * costs[0]
 

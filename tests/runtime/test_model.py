@@ -90,7 +90,7 @@ def test_more_stages_come_closer(model: CodecModel) -> None:
     """In the latents: the remainder of each level shrinks with every stage at λ = 0."""
     quantizer = torch_engine(model).networks.quantizer
     latent = torch.from_numpy(analyzed(model).latents[1][0]).flatten(1).T.contiguous()
-    stages = quantizer.of_level(1)
+    stages = quantizer.stages_of_level(1)
     free = [torch.zeros(quantizer.stages[s].codes) for s in stages]
     errors = []
     for count in range(1, len(stages) + 1):
@@ -107,8 +107,8 @@ def test_condition_counts_stages_level_by_level() -> None:
     assert config.condition(100, 0) == [1, 0, 0, 0]
     first = config.levels[0].stages
     assert config.condition(50, first + 1) == [0, 1, 1 / config.levels[1].stages, 0]
-    assert config.lagrange(0) == config.lambda_coarse
-    assert config.lagrange(100) == pytest.approx(config.lambda_fine)
+    assert config.lambda_at(0) == config.lambda_coarse
+    assert config.lambda_at(100) == pytest.approx(config.lambda_fine)
 
 
 def test_saved_model_is_the_same_and_its_fingerprint_covers_every_file(

@@ -73,7 +73,7 @@ def test_the_new_level_begins_at_the_old_image(small, grown, crops):
         was = small.encoder(x)
         condition = torch.tensor([SMALL.condition(80, 4)]).expand(len(x), -1)
         old = small.decoder(condition, lambda k, p: was[k] * 0.5, x.shape)
-        quality = LARGE.quality_of(SMALL.lagrange(80))
+        quality = LARGE.quality_of(SMALL.lambda_at(80))
         condition = torch.tensor([LARGE.condition(quality, 7)]).expand(len(x), -1)
 
         def code(level, prediction):

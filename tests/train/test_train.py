@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from bitstream.errors import CodecError
 from codec.models.loading import load_model
 from codec.networks.config import Stage
-from codec.networks.quantizer import ResidualQuantizer, least
+from codec.networks.quantizer import ResidualQuantizer, smallest
 from codec.train.codec.linear import GRID, entropy_kmeans
 from codec.train.codec.loop import Log, schedule, train
 from codec.train.config import TrainConfig, configured, load_config
@@ -170,7 +170,7 @@ def test_wider_search_never_costs_more() -> None:
 
 def test_least_is_topk() -> None:
     score = torch.randn(200, 512, generator=torch.Generator().manual_seed(2))
-    value, column = least(score, 5)
+    value, column = smallest(score, 5)
     expected, where = torch.topk(score, 5, largest=False)
     assert torch.equal(value, expected)
     assert torch.equal(column, where)

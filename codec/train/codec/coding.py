@@ -26,18 +26,18 @@ def quantising(
             quality does not code the stage.
     """
     quantizer = networks.quantizer
-    lam = networks.config.lagrange(quality)
+    lam = networks.config.lambda_at(quality)
 
     coded = networks.config.coded_stages(quality)
 
     def code(level: int, prediction: Tensor) -> Tensor | None:
-        here = quantizer.of_level(level)
+        here = quantizer.stages_of_level(level)
         if here[-1] >= coded:
             cells = (*prediction.shape[:1], *prediction.shape[2:])
             found.extend(prediction.new_zeros(cells, dtype=torch.int64) for _ in here)
             return None
         e = (latents[level] - prediction).permute(0, 2, 3, 1)  # (N, h, w, D)
-        biases = [lam * quantizer.prices(stage, quality) for stage in here]
+        biases = [lam * quantizer.code_lengths(stage, quality) for stage in here]
         codes = quantizer.search(here, e.flatten(0, 2).float(), biases, beam_width(EFFORT, level))
         found.extend(codes[:, k].view(e.shape[:3]) for k in range(len(here)))
         return quantizer.centroids(here, codes).view(e.shape).permute(0, 3, 1, 2)

@@ -210,11 +210,11 @@ class _Remainders:
     def _code(self, level: int, prediction: Tensor) -> Tensor | None:
         quantizer = self._quantizer
         e = (self._latents[level] - prediction).permute(0, 2, 3, 1)
-        known = [s for s in quantizer.of_level(level) if quantizer.codebook(s).any()]
+        known = [s for s in quantizer.stages_of_level(level) if quantizer.codebook(s).any()]
         if not known:
             self.left.append(e)
             return None
-        biases = [self.lam * quantizer.prices(s, self._quality) for s in known]
+        biases = [self.lam * quantizer.code_lengths(s, self._quality) for s in known]
         codes = quantizer.search(known, e.flatten(0, 2), biases, beam_width(EFFORT, level))
         r = quantizer.centroids(known, codes).view(e.shape)
         self.left.append(e - r)
@@ -235,7 +235,7 @@ def _new_codebooks(
     quantizer, config = grown.quantizer, grown.config
     lambdas = tuple(lam for lam in (*GRID[2:], *FINE) if lam >= config.lambda_fine)
     for level in range(len(config.levels)):
-        fresh = [s for s in quantizer.of_level(level) if s not in kept]
+        fresh = [s for s in quantizer.stages_of_level(level) if s not in kept]
         if not fresh:
             continue
         groups = [

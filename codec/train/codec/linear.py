@@ -103,7 +103,7 @@ def shares_by_range(bits: Tensor, lambdas: Sequence[float], config: ModelConfig)
     Returns:
         (RANGES, ...).
     """
-    middles = [config.lagrange(100 * (number + 0.5) / RANGES) for number in range(RANGES)]
+    middles = [config.lambda_at(100 * (number + 0.5) / RANGES) for number in range(RANGES)]
     given, wanted = (torch.tensor(row, dtype=torch.float64).log() for row in (lambdas, middles))
     near = (given - wanted[:, None]).abs().argmin(1)
     return 2.0 ** -bits[near]
@@ -139,7 +139,7 @@ def initialise(
         latents = [analysis.analysis(r) for r in residuals]
         flat = [z.permute(0, 2, 3, 1).reshape(-1, z.shape[1]) for z in latents]
         total = [torch.zeros_like(f) for f in flat]
-        for stage in quantizer.of_level(number):
+        for stage in quantizer.stages_of_level(number):
             book, bits = entropy_kmeans(
                 [f - t for f, t in zip(flat, total, strict=True)],
                 lambdas=GRID,

@@ -51,8 +51,8 @@ class Objective(nn.Module):
         """Losses of a batch (N, 3, H, W) in [-1, 1] at one quality, with the first stages only."""
         networks, quantizer = self.networks, self.networks.quantizer
         config = networks.config
-        lam = config.lagrange(quality)
-        bits = [quantizer.prices(s, quality) for s in range(len(quantizer.stages))]
+        lam = config.lambda_at(quality)
+        bits = [quantizer.code_lengths(s, quality) for s in range(len(quantizer.stages))]
         used: list[Used] = []
         spent = x.new_zeros(())
         pull = x.new_zeros(())
@@ -60,7 +60,7 @@ class Objective(nn.Module):
 
         def code(level: int, prediction: Tensor) -> Tensor | None:
             nonlocal spent, pull
-            here = [s for s in quantizer.of_level(level) if s < stages]
+            here = [s for s in quantizer.stages_of_level(level) if s < stages]
             if not here and networks.decoder.optional[level]:
                 return None
             y = latents[level]
