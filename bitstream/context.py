@@ -1,4 +1,4 @@
-"""The context prior: a table for each symbol, chosen by a vector-quantised context, in integers.
+"""The context prior: a table for each symbol, chosen by a vector-quantized context, in integers.
 
 Every code of every stage has a small vector of features. Sums of the features at and around a place
 (the level's stages so far, its coarser levels, and in the second of two checkerboard passes the

@@ -42,7 +42,7 @@ class BibCodec(nn.Module):
     Args:
         model: the codec model.
         quality: 0..100.
-        realism: 0..1, how much of the uncoded detail decoding synthesises.
+        realism: 0..1, how much of the uncoded detail decoding synthesizes.
 
     Example:
         >>> from codec.models.tiny import tiny_model

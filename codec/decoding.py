@@ -50,9 +50,9 @@ def decode(
 
     Args:
         data: the bytes, a path, or a binary file object.
-        realism: 0..1, how much of the detail that was not coded is synthesised. 0 gives the mean of
+        realism: 0..1, how much of the detail that was not coded is synthesized. 0 gives the mean of
             what the photograph may have been: smooth, and nearest to it on average.
-        seed: which synthesised detail: "stored" is the file's, "random" is another one each time, a
+        seed: which synthesized detail: "stored" is the file's, "random" is another one each time, a
             number 0..2**64 - 1 is that one. Realism 0 does not depend on it.
         model: name or folder of the model that wrote the file, or the loaded model.
         limits: the pixels, sides, metadata and stages that are acceptable. They are checked before

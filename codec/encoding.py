@@ -57,7 +57,7 @@ def encode(
         target_size: bytes. The file gets the highest quality whose whole file is not larger. Give
             at most one target.
         model: name or folder of a model, or a loaded one.
-        seed: 0..2**64 - 1, stored for decoders that synthesise detail.
+        seed: 0..2**64 - 1, stored for decoders that synthesize detail.
         effort: 1..9, how widely the encoder searches for codes. The model is trained for 5.
         keep: which of "icc", "exif" and "xmp" to carry along, and "thumbnail" for the embedded one.
         allow_truncated: take what is there of an image file that was cut off.

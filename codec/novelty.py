@@ -216,7 +216,7 @@ def warn_if_unusual(percentile: float | None) -> None:
     """Issue an `UnusualImageWarning` from the percentile `UNUSUAL` on."""
     if percentile is not None and percentile >= UNUSUAL:
         warnings.warn(
-            f"unusual image: at percentile {percentile:.1f} of photographs; synthesised detail may "
+            f"unusual image: at percentile {percentile:.1f} of photographs; synthesized detail may "
             "be wrong, consider decoding with realism 0.3",
             UnusualImageWarning,
             stacklevel=3,

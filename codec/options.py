@@ -161,7 +161,7 @@ class StreamInfo:
         mode: Pillow's name of what decodes from it: "L", "LA", "RGB" or "RGBA".
         quality: 0..100.
         stages: stages the file was written with.
-        seed: of the synthesised detail; 0 if the file stores none.
+        seed: of the synthesized detail; 0 if the file stores none.
         model: fingerprint of the model that wrote it, 8 hexadecimal digits.
         version: of the format, "major.minor".
         file_bytes: size of the whole file.

@@ -16,7 +16,7 @@ class DriverError(RuntimeError):
 
 
 class Driver:
-    """libcuda, initialised.
+    """libcuda, initialized.
 
     Args:
         path: the library; the default is the one that every NVIDIA driver installs.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # AVIF and HEIC: of the 101 qualities 0 to 100, many give the same file, and some a smaller one.
 #
-# libavif maps the quality to AV1's 64 quantisers and x265 to its 52, so that the next quality often
+# libavif maps the quality to AV1's 64 quantizers and x265 to its 52, so that the next quality often
 # changes nothing. And a size need not grow with the quality: WebP's files of a small picture become
 # smaller at one step in six. JPEG (libjpeg-turbo) has 100 files, each larger than the one before.
 set -eu

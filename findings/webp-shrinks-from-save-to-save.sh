@@ -1,7 +1,7 @@
 #!/bin/sh
 # WebP: a photograph that is opened and saved again at the same quality gets smaller every time.
 #
-# A JPEG saved again at its own quality has the size of the first save at once: its quantised
+# A JPEG saved again at its own quality has the size of the first save at once: its quantized
 # coefficients come back. A lossy WebP never settles: at quality 10 the file loses a third of its
 # bytes and the picture 4 dB in ten saves. Nothing but the number of saves differs.
 set -eu

@@ -17,7 +17,7 @@ COLOURS = plt.get_cmap("tab20")
 
 
 def rate(row: dict[str, Any]) -> float | None:
-    """What bounds I(X;Z) from above, in nats: A of a Gaussian code, H(Ẑ) of a quantised one."""
+    """What bounds I(X;Z) from above, in nats: A of a Gaussian code, H(Ẑ) of a quantized one."""
     bound: float | None = row.get("R", row.get("A"))
     return bound
 

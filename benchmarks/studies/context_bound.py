@@ -23,7 +23,7 @@ from bitstream.header import Header
 from bitstream.stream import ideal_bits
 from codec.models.torch_model import torch_engine
 from codec.runtime.model import CodecModel
-from codec.train.codec.coding import quantising
+from codec.train.codec.coding import quantizing
 from codec.train.data import Crops, Pool, load_images
 
 QUALITIES = (10, 30, 50, 70, 90)
@@ -110,7 +110,7 @@ class Networks(nn.Module):
         networks, found, seen = self.networks, list[Tensor](), list[list[Tensor]]()
         decoder, stages = networks.decoder, len(networks.quantizer.stages)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            quantise = quantising(networks, networks.encoder(x), quality, found)
+            quantize = quantizing(networks, networks.encoder(x), quality, found)
             state = [self.model.config.condition(quality, stages)]
             c = decoder.condition(torch.tensor(state).expand(len(x), -1))
             pixels = torch.zeros(x.shape)
@@ -118,7 +118,7 @@ class Networks(nn.Module):
             for level, transform in enumerate(decoder.transforms):
                 hidden, coded, prediction = decoder.predict_level(level, hidden, pixels, c)
                 seen.append([prediction.float(), *([hidden.float()] if level else [])])
-                remainder = quantise(level, prediction)
+                remainder = quantize(level, prediction)
                 if remainder is None:
                     raise Missing("a level that begins at a quality is not measured here")
                 hidden = decoder.update_level(level, hidden, prediction, remainder, c)

@@ -9,7 +9,7 @@ the mean over seeds and, under "sd", the standard deviation:
 - A, C, the rate H(Ẑ), the classifier's accuracy and the mean squared error as they are;
 - B and D as KL by new critics, fitted on training images: bounds from below, up to the noise of
   the test samples, and far below where the two sides hardly overlap (B above about 4). D is taken
-  once of images decoded from the prior (a quantised code: from indices drawn at their own
+  once of images decoded from the prior (a quantized code: from indices drawn at their own
   frequencies, one group at a time) and once of reconstructions;
 - I(X;Z) from the Gaussian posteriors of all images, with no critic. A − B is to agree with it as
   long as both are well below its limit, the logarithm of their number (about 7.5 nats).
@@ -18,7 +18,7 @@ Fréchet distance and MMD between test images and as many generated or reconstru
 features: of the digits, the last hidden layer of a classifier trained on the training digits; of
 photographs, the main axes of EfficientNet-Lite0's features, averaged over the image.
 
-The quantised pair is trained a second time with a wide likelihood and a larger β, where term D
+The quantized pair is trained a second time with a wide likelihood and a larger β, where term D
 weighs more against term C; at the common σ it hardly counts.
 """
 
@@ -44,7 +44,7 @@ from codec.lagrangian import (
     KullbackLeibler,
     LatentDivergence,
     MaximumMeanDiscrepancy,
-    Quantised,
+    Quantized,
     Rate,
     Term,
     mixture_information,
@@ -54,7 +54,7 @@ from codec.train.family.loop import Family, perceptron, train_family
 
 def generate(family: Family, code: Code) -> Tensor:
     """As many images as there are codes, decoded from p(z)."""
-    if code.index is None or not isinstance(family.encoder, Quantised):
+    if code.index is None or not isinstance(family.encoder, Quantized):
         return family.decode(torch.randn_like(code.z))
     shuffled = torch.stack([column[torch.randperm(len(column))] for column in code.index.T], 1)
     groups = torch.arange(shuffled.shape[1])
@@ -88,7 +88,7 @@ def figures_of(family: Family, images: Images, steps: int) -> dict[str, float]:
     """All figures of a trained model on the test images; only those that it has."""
     train, test = images.x[: images.train], images.x[images.train :]
     encoded = family.objective.encoder != "prior"
-    quantised = family.objective.encoder == "quantised"
+    quantized = family.objective.encoder == "quantized"
     row: dict[str, float] = {}
     width = family.config.width
     with torch.no_grad():
@@ -99,7 +99,7 @@ def figures_of(family: Family, images: Images, steps: int) -> dict[str, float]:
         pairs = [("generated", shown.generated), ("reconstructed", shown.output)]
     else:
         pairs = [] if encoded else [("generated", shown.generated)]
-    if quantised:
+    if quantized:
         row["R"] = Rate().value(shown).item()
     elif encoded:
         b = LatentDivergence(KullbackLeibler(perceptron(family.config.latent, width, 1)))

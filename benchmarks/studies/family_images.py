@@ -41,10 +41,10 @@ class Set:
     config: FamilyConfig
     fit_steps: int  # of each new critic
     swept: dict[str, Sequence[float]]  # β besides the declared
-    wide: tuple[float, float]  # β and σ of the second quantised pair
+    wide: tuple[float, float]  # β and σ of the second quantized pair
 
     def runs(self) -> list[Setting]:
-        """Every objective at its β, then other β of some, then the quantised pair."""
+        """Every objective at its β, then other β of some, then the quantized pair."""
         sigma = self.config.sigma
         table = [
             (name, objective.beta, sigma)

@@ -32,7 +32,7 @@ from codec.lagrangian.encoders import (
     ConcatenatedNoise,
     InputNoise,
     PriorNoise,
-    Quantised,
+    Quantized,
 )
 from codec.lagrangian.objectives import OBJECTIVES, Objective, Part, find
 from codec.lagrangian.terms import (
@@ -69,7 +69,7 @@ __all__ = [
     "Objective",
     "Part",
     "PriorNoise",
-    "Quantised",
+    "Quantized",
     "Rate",
     "Term",
     "TotalVariation",

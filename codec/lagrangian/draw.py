@@ -12,7 +12,7 @@ class Code:
     """A sample of q(z|x) for each of N inputs, with what is known about the distribution.
 
     `mean` and `log_variance` (N, L) exist if q(z|x) is a diagonal Gaussian; `index` (N, G) int64
-    and `shares` (N, G, K), which sum to 1 over K, exist if the code is quantised.
+    and `shares` (N, G, K), which sum to 1 over K, exist if the code is quantized.
     """
 
     z: Tensor  # (N, L) float32

@@ -1,4 +1,4 @@
-"""Encoders: q(z|x) of the three stochastic kinds, (i) to (iii) of section 3, and the quantised one.
+"""Encoders: q(z|x) of the three stochastic kinds, (i) to (iii) of section 3, and the quantized one.
 
 The paper is Voloshynovskiy et al. 2019, arXiv:1912.00830.
 """
@@ -93,7 +93,7 @@ class PriorNoise(nn.Module):
         return Code(z, torch.zeros_like(z), torch.zeros_like(z))
 
 
-class Quantised(nn.Module):
+class Quantized(nn.Module):
     """ẑ = the nearest centroid to each of G groups of f(x), which is deterministic (4.2).
 
     Forward takes the nearest centroid, backward the softmax over −s·‖z − c‖² (Agustsson 2017): the
@@ -101,7 +101,7 @@ class Quantised(nn.Module):
     f(x) at unit variance, so that the rate cannot be lowered by making everything small.
 
     Args:
-        network: maps x to (N, L), which is then normalised.
+        network: maps x to (N, L), which is then normalized.
         length: L.
         groups: G, a divisor of L.
         codes: K, centroids a group.

@@ -2,7 +2,7 @@
 
 Numbers in brackets are equations of Voloshynovskiy et al. 2019 (arXiv:1912.00830). The Lagrangian
 is I(X;Z) − β·I(Z;X) (15), so β multiplies what the decoder gets: C and D. Every objective is
-minimised.
+minimized.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Objective:
-    """A named model: a sum of terms to minimise, and the choices that go with it."""
+    """A named model: a sum of terms to minimize, and the choices that go with it."""
 
     parts: tuple[Part, ...]
     equation: str  # its number in the paper, or the section of a model without an equation
-    encoder: Literal["additive", "input", "concatenated", "prior", "quantised"] = "additive"
+    encoder: Literal["additive", "input", "concatenated", "prior", "quantized"] = "additive"
     spread: float | None = None  # σ of the additive encoder's ε; None: learned, 0: no noise
     latent: Literal["kl", "mmd"] = "kl"  # divergence of term B
     data: Literal["kl", "js", "wasserstein", "mmd"] = "js"  # divergence of term D
@@ -72,10 +72,10 @@ OBJECTIVES: dict[str, Objective] = {
     # no encoder, so I(X;Z) = 0; β stands for λ of (25), and β = 0 is the original GAN
     "gan": Objective((Part(1, "D"), C), "25", encoder="prior", beta=0.001),
     "vae-gan": Objective((A, C, D), "34"),
-    # a quantised code: I(X;Ẑ) = H(Ẑ)
-    "shannon-ae": Objective((RATE, C), "35", encoder="quantised"),
+    # a quantized code: I(X;Ẑ) = H(Ẑ)
+    "shannon-ae": Objective((RATE, C), "35", encoder="quantized"),
     # and the decoder gets ẑ + U
-    "gc-ae": Objective((RATE, C, D), "36", encoder="quantised", generated="output", noise=True),
+    "gc-ae": Objective((RATE, C, D), "36", encoder="quantized", generated="output", noise=True),
     # a noisy input is to come back as data; what does not is novel
     "novelty-ae": Objective((B, C, D), "4.3", encoder="input", generated="output"),
 }

@@ -6,7 +6,7 @@ From the two mutual informations of the bottleneck, min I(X;Z) − β·I(Z;X) (V
     I(X;Z)  = A − B                  (12)  what the code keeps of the input
     I(Z;X) >= C − D + constant       (18)  what the decoder gets out of the code
 
-`Rate` takes the place of A − B where the code is quantised, `ClassLikelihood` that of C − D where
+`Rate` takes the place of A − B where the code is quantized, `ClassLikelihood` that of C − D where
 a class is to be known instead of the input. Values are per sample, in nats unless the divergence
 of B or D says otherwise.
 """
@@ -150,7 +150,7 @@ class DataDivergence(Term):
 
 
 class Rate(Term):
-    """I(X;Ẑ) = H(Ẑ) of (35): −Σ p_j log p_j of a quantised code, made without any noise.
+    """I(X;Ẑ) = H(Ẑ) of (35): −Σ p_j log p_j of a quantized code, made without any noise.
 
     The groups of a code are taken as independent, which bounds H(Ẑ) from above.
     """
@@ -159,10 +159,10 @@ class Rate(Term):
         """Entropy of the indices' frequencies in the batch, in nats.
 
         Raises:
-            ValueError: the code is not quantised.
+            ValueError: the code is not quantized.
         """
         if draw.code.index is None or draw.code.shares is None:
-            raise ValueError("the rate H(Ẑ) needs a quantised code: use the quantised encoder")
+            raise ValueError("the rate H(Ẑ) needs a quantized code: use the quantized encoder")
         codes = draw.code.shares.shape[2]
         return sum(
             (entropy(torch.bincount(column, minlength=codes)) for column in draw.code.index.T),
@@ -173,10 +173,10 @@ class Rate(Term):
         """The same of the soft shares, which have a gradient.
 
         Raises:
-            ValueError: the code is not quantised.
+            ValueError: the code is not quantized.
         """
         if draw.code.shares is None:
-            raise ValueError("the rate H(Ẑ) needs a quantised code: use the quantised encoder")
+            raise ValueError("the rate H(Ẑ) needs a quantized code: use the quantized encoder")
         return entropy(draw.code.shares.mean(0).clamp_min(1e-9))  # the slope at 0 is infinite
 
 

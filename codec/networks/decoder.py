@@ -1,4 +1,4 @@
-"""The synthesis transform g: quantised latents of all levels to pixels, coarse to fine."""
+"""The synthesis transform g: quantized latents of all levels to pixels, coarse to fine."""
 
 from __future__ import annotations
 

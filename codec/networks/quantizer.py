@@ -24,7 +24,7 @@ def self_information(shares: Tensor) -> Tensor:
 
 
 class ResidualQuantizer(nn.Module):
-    """S codebooks, coarse to fine; every prefix of stages is a valid, coarser quantisation.
+    """S codebooks, coarse to fine; every prefix of stages is a valid, coarser quantization.
 
     Assignment is entropy-constrained: argmin_j ‖r − c_j‖² + λ·b_j with b_j = −log2 p_j in bits
     (Chou, Lookabaugh and Gray 1989). Code 0 of every stage but the first is the zero vector.
@@ -63,9 +63,9 @@ class ResidualQuantizer(nn.Module):
     def search(
         self, stages: Sequence[int], latent: Tensor, biases: Sequence[Tensor], width: int
     ) -> Tensor:
-        """Codes of consecutive stages that jointly quantise a latent, by beam search.
+        """Codes of consecutive stages that jointly quantize a latent, by beam search.
 
-        Minimises ‖e − Σ_s c_s‖² + Σ_s b_s over the codes of all stages, keeping the `width` best
+        Minimizes ‖e − Σ_s c_s‖² + Σ_s b_s over the codes of all stages, keeping the `width` best
         partial sums of every vector after each stage. Width 1 is the greedy search, one exact
         `nearest` a stage; 8 lowers the distortion of five stages by a tenth at equal rate.
 

@@ -91,7 +91,7 @@ def contents(
 def warnings(results: Sequence[Result]) -> list[str]:
     """What a reader has to know before comparing the curves."""
     found = [
-        f"{name}: every realism gives the same values: its model synthesises no detail."
+        f"{name}: every realism gives the same values: its model synthesizes no detail."
         for name, result in _named(results).items()
         if (plane := _plane(name, result))
         and all(len(set(row)) == 1 for grid in plane["values"].values() for row in grid)

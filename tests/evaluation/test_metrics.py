@@ -34,7 +34,7 @@ def photograph():
 
 def pair(photograph, crop, degradation):
     x = photograph[CROPS[crop]]
-    if degradation == "quantised":
+    if degradation == "quantized":
         return x, (x // 24 * 24 + 12).astype(np.uint8)
     noise = np.random.default_rng(0).integers(-20, 21, x.shape)
     return x, np.clip(x + noise, 0, 255).astype(np.uint8)
@@ -43,9 +43,9 @@ def pair(photograph, crop, degradation):
 # crop, degradation: torchmetrics 1.9 PSNR, piqa 1.3.2 MS-SSIM (TensorFlow 2.21: the same to 1e-5),
 # piq 0.8 GMSD (double precision)
 REFERENCE = {
-    ("odd", "quantised"): (31.392703, 0.946100, 0.0501503426),
+    ("odd", "quantized"): (31.392703, 0.946100, 0.0501503426),
     ("odd", "noise"): (26.755106, 0.907463, 0.0455991553),
-    ("even", "quantised"): (30.909676, 0.910179, 0.0548349013),
+    ("even", "quantized"): (30.909676, 0.910179, 0.0548349013),
     ("even", "noise"): (26.708975, 0.879644, 0.0531470608),
 }
 
@@ -116,7 +116,7 @@ def test_ssimulacra2_agrees_with_libjxl(original, decoded, score, tolerance):
 
 
 def test_flip_is_the_authors_and_has_not_changed(photograph):
-    x, y = pair(photograph, "even", "quantised")
+    x, y = pair(photograph, "even", "quantized")
     assert fidelity.flip(x, y) == pytest.approx(0.1530021, abs=1e-5)  # flip-evaluator 1.7
     assert fidelity.flip(x, x) == 0
 
@@ -147,7 +147,7 @@ def test_metrics_whose_package_is_missing_are_named(photograph, monkeypatch):
 def test_lpips_agrees_with_its_authors_code(photograph, tmp_path):
     """With random weights; the published ones give torchmetrics' example."""
     weights_samples.lpips(tmp_path / "weights.pt")
-    x, y = pair(photograph, "odd", "quantised")
+    x, y = pair(photograph, "odd", "quantized")
     network = Lpips(tmp_path / "weights.pt")
     assert network.measure(x, y) == pytest.approx(0.01423915, rel=1e-4)  # the package lpips 0.1.4
     assert network.measure(x, x) == 0
@@ -164,7 +164,7 @@ def offline(monkeypatch):
 
 
 def test_dists_agrees_with_its_authors_code(photograph, vgg16_weights, offline):
-    x, y = pair(photograph, "odd", "quantised")
+    x, y = pair(photograph, "odd", "quantized")
     network = Dists(vgg16_weights)
     assert network.measure(x, y) == pytest.approx(0.00474936, rel=1e-4)  # DISTS_pytorch 0.1
     assert network.measure(x, x) == pytest.approx(0, abs=1e-6)

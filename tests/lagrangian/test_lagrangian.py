@@ -30,7 +30,7 @@ from codec.lagrangian import (
     LatentDivergence,
     MaximumMeanDiscrepancy,
     PriorNoise,
-    Quantised,
+    Quantized,
     Rate,
     Wasserstein,
     find,
@@ -38,11 +38,11 @@ from codec.lagrangian import (
 )
 from codec.train.family.loop import Family, FamilyConfig, perceptron, train_family
 
-# The objectives of arXiv:1912.00830 by equation: what multiplies each term at β, all minimised.
+# The objectives of arXiv:1912.00830 by equation: what multiplies each term at β, all minimized.
 INFORMATION = {"A": 1, "B": -1}  # I(X;Z), (12) and (27)
 BOUND = {"C": 1, "D": -1}  # of I(Z;X) from below, (18), (24) and (28)
 CLASSES = {"S": 1}  # of I(Z;C) from below, (6), without the constant H(C)
-RATE = {"R": 1}  # I(X;Z) of a quantised code
+RATE = {"R": 1}  # I(X;Z) of a quantized code
 
 
 def lagrangian(information, beta, bound):
@@ -337,8 +337,8 @@ def test_encoders_are_stochastic_in_the_three_ways():
     assert torch.allclose(codes[..., 3:].var(0), torch.ones(4, 2), rtol=0.15)
 
 
-def test_quantised_code_is_the_nearest_centroid_and_has_gradients():
-    encoder = Quantised(nn.Linear(3, 4), 4, groups=2, codes=5)
+def test_quantized_code_is_the_nearest_centroid_and_has_gradients():
+    encoder = Quantized(nn.Linear(3, 4), 4, groups=2, codes=5)
     x = torch.randn(50, 3)
     code = encoder(x)
     z = encoder.network(x).view(50, 2, 2)
@@ -355,7 +355,7 @@ def test_terms_refuse_codes_they_cannot_use():
     for encoder in (InputNoise(nn.Identity(), 0.1), ConcatenatedNoise(nn.Identity(), 1)):
         with pytest.raises(ValueError, match="Gaussian"):
             ConditionalDivergence().value(draw(encoder(torch.zeros(2, 2))))
-    with pytest.raises(ValueError, match="quantised"):
+    with pytest.raises(ValueError, match="quantized"):
         Rate().value(draw(PriorNoise(2)(torch.zeros(2, 2))))
     with pytest.raises(ValueError, match="labels"):
         ClassLikelihood().value(draw())
@@ -375,7 +375,7 @@ def test_every_equation_has_one_objective():
     assert sorted(PAPER) == sorted(objective.equation for objective in OBJECTIVES.values())
     assert (find("gc-ae").noise, find("gc-ae").encoder) == (
         True,
-        "quantised",
+        "quantized",
     )  # I(Z + U; X) in (36)
     assert not any(OBJECTIVES[name].noise for name in OBJECTIVES if name != "gc-ae")
     assert find("gan").encoder == "prior"  # z ~ p(z) in (24)

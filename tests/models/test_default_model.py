@@ -73,7 +73,7 @@ def test_every_prefix_is_a_coarser_image(photo, default):
     assert values[-1] - values[0] > 4
 
 
-def test_effort_lowers_the_cost_that_the_encoder_minimises(photo, default):
+def test_effort_lowers_the_cost_that_the_encoder_minimizes(photo, default):
     """D + λ·R, with D the squared error of pixels in [-1, 1] and R the bits of the whole file."""
     costs = []
     for effort in (1, 5, 9):

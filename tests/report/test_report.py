@@ -82,7 +82,7 @@ def test_a_model_without_detail_is_named(tmp_path):
     for key in ("frechet-256", "ms-ssim-rgb"):
         del same["results"][key]
     results, _ = read(write(tmp_path, same))
-    assert "synthesises no detail" in warnings(results)[0]
+    assert "synthesizes no detail" in warnings(results)[0]
 
 
 def test_published_curves_need_the_same_images_and_the_same_metric(files, tmp_path):

@@ -165,7 +165,7 @@ def test_no_more_rows_are_held_than_readers_need(count):
     assert max(held) <= (1 + count) * 512 + 32
 
 
-def test_rows_are_let_go_as_they_are_analysed(scene):
+def test_rows_are_let_go_as_they_are_analyzed(scene):
     bands = Bands([scene[top : top + 100].copy() for top in range(0, len(scene), 100)])
     sizes = []
     model, crop = tiny_model(), bands.read

@@ -13,10 +13,10 @@ from codec.networks.pyramid import Networks
 from codec.options import EFFORT
 
 
-def quantising(
+def quantizing(
     networks: Networks, latents: Sequence[Tensor], quality: float, found: list[Tensor]
 ) -> Code:
-    """What a decoder's pass calls at each level to quantise the latents of a batch.
+    """What a decoder's pass calls at each level to quantize the latents of a batch.
 
     Args:
         networks: trained networks.

@@ -21,7 +21,7 @@ from bitstream.prior import QUALITIES
 from bitstream.tables import IntArray, Tables, frequencies_from_counts
 from codec.networks.config import Stage
 from codec.networks.pyramid import Networks
-from codec.train.codec.coding import quantising
+from codec.train.codec.coding import quantizing
 from codec.train.data import Crops
 
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -65,7 +65,7 @@ def collect(networks: Networks, crops: Crops, batches: int, first: int) -> Sampl
             latents = networks.encoder(x)
 
         found: list[Tensor] = []
-        code = quantising(networks, latents, quality, found)
+        code = quantizing(networks, latents, quality, found)
         condition = x.new_tensor([config.condition(quality, config.coded_stages(quality))])
         with torch.autocast(device.type, dtype=torch.bfloat16):
             networks.decoder.top_down(condition.expand(len(x), -1), code, x.shape)
@@ -373,7 +373,7 @@ def descend(
     epochs: float,
     batch: int,
 ) -> float:
-    """Minimise bits(batch, progress) by Adam; returns the mean of the last tenth."""
+    """Minimize bits(batch, progress) by Adam; returns the mean of the last tenth."""
     optimizer = torch.optim.Adam(groups)
     peaks = [group["lr"] for group in optimizer.param_groups]
     each = max(1, len(sample) // batch)

@@ -110,7 +110,7 @@ def shares_by_range(bits: Tensor, lambdas: Sequence[float], config: ModelConfig)
 
 
 @torch.no_grad()
-def initialise(
+def initialize(
     networks: Networks, crops: Crops, batches: int, rounds: int = 12, seed: int = 0
 ) -> Tensor:
     """Set block transforms and codebooks of a new model to the linear optimum.

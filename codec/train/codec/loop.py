@@ -24,7 +24,7 @@ from codec.train.checkpoint import Checkpoint, has_checkpoint, lock
 from codec.train.clock import Clock
 from codec.train.codec.export import as_model, context_prior, static_prior
 from codec.train.codec.grow import grow
-from codec.train.codec.linear import GRID, initialise, shares_by_range
+from codec.train.codec.linear import GRID, initialize, shares_by_range
 from codec.train.codec.objective import Objective, Statistics
 from codec.train.config import TrainConfig
 from codec.train.data import Crops
@@ -73,7 +73,7 @@ class Run:
                 small = grow(small, config.model, crops, GROWTH_BATCHES, config.seed)
             self.networks.load_state_dict(small.state_dict())
             return
-        bits = initialise(self.networks, crops, config.start_batches, seed=config.seed)
+        bits = initialize(self.networks, crops, config.start_batches, seed=config.seed)
         self.networks.quantizer.shares.copy_(shares_by_range(bits, GRID, config.model))
 
     def place(self) -> None:

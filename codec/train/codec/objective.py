@@ -38,7 +38,7 @@ class Objective(nn.Module):
     """Term C, −log p(x|ẑ) of a Gaussian up to constants, plus commitment; rate by assignment.
 
     The quantizer passes gradients to the encoder in proportion to what it kept: with e the
-    latent's remainder and r its quantisation, ∂r/∂e := clamp(⟨r, e⟩ / ⟨e, e⟩, 0, 1). A remainder
+    latent's remainder and r its quantization, ∂r/∂e := clamp(⟨r, e⟩ / ⟨e, e⟩, 0, 1). A remainder
     coded as zero tells the encoder nothing; one coded finely passes straight through.
     """
 

@@ -15,7 +15,7 @@ CHANNELS = (16, 24, 40, 80, 112)
 
 
 class Features(nn.Module):
-    """The first blocks of EfficientNet-Lite0 (ImageNet), frozen, its normalisations folded in.
+    """The first blocks of EfficientNet-Lite0 (ImageNet), frozen, its normalizations folded in.
 
     For training only: what is reported is measured with other networks.
 
@@ -54,7 +54,7 @@ class Features(nn.Module):
 
 
 def _folded(block: Any) -> nn.Module:
-    """An inverted residual block without its batch normalisations."""
+    """An inverted residual block without its batch normalizations."""
     layers: list[nn.Module] = []
     if block._block_args.expand_ratio != 1:
         layers += [fuse_conv_bn_eval(block._expand_conv, block._bn0), nn.ReLU6()]

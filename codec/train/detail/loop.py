@@ -21,7 +21,7 @@ from codec.runtime.model import CodecModel
 from codec.runtime.noise import draw
 from codec.train.checkpoint import Checkpoint, has_checkpoint
 from codec.train.clock import Clock
-from codec.train.codec.coding import quantising
+from codec.train.codec.coding import quantizing
 from codec.train.codec.loop import GOLDEN, Log
 from codec.train.config import check_numbers
 from codec.train.data import Crops, Source
@@ -33,7 +33,7 @@ from codec.train.kernels import convolution
 class DetailTraining:
     """Settings of the training of r; the defaults train the packaged one on a CPU."""
 
-    base: str = "default"  # the trained model whose detail is to be synthesised: name or folder
+    base: str = "default"  # the trained model whose detail is to be synthesized: name or folder
     detail: DetailConfig = field(default_factory=DetailConfig)
     weights: Weights = field(default_factory=Weights)
     steps: int = 20_000
@@ -103,7 +103,7 @@ class Run:
         networks = self.base.networks
         stages = networks.config.coded_stages(quality)
         condition = x.new_tensor([networks.config.condition(quality, stages)]).expand(len(x), -1)
-        code = quantising(networks, networks.encoder(x), quality, [])
+        code = quantizing(networks, networks.encoder(x), quality, [])
         mean: Mean = networks.decoder(condition, code, x.shape)
         return mean
 

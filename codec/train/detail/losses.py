@@ -23,7 +23,7 @@ DIVERGENCES: dict[str, type[JensenShannon | KullbackLeibler | TotalVariation | W
     "kl": KullbackLeibler,
     "js": JensenShannon,
     "hinge": TotalVariation,
-    "wasserstein": Wasserstein,  # the critics' spectral normalisation bounds their slope
+    "wasserstein": Wasserstein,  # the critics' spectral normalization bounds their slope
 }
 
 
@@ -37,7 +37,7 @@ class Weights:
     diversity: float = 0.3  # of its second part; 1 makes it the energy score
     pixel_critic: float = 0.8  # of term D by the critic of pixels
     feature_critic: float = 1.0  # of term D by the critics of features
-    lecam: float = 0.01  # of the critics' regularisation
+    lecam: float = 0.01  # of the critics' regularization
     divergence: str = "js"  # that term D estimates: a name of `DIVERGENCES`
 
     def __post_init__(self) -> None:
@@ -88,7 +88,7 @@ class Judge(nn.Module):
         Args:
             x: photographs (N, 3, H, W) in [-1, 1].
             g: their conditional means.
-            r: synthesised residuals.
+            r: synthesized residuals.
             other: those of another U, no gradient.
         """
         with torch.no_grad():

@@ -83,7 +83,7 @@ def samples(family: Family, x: Tensor) -> Image.Image:
     encoder = family.objective.encoder
     if "C" in terms and encoder != "prior":
         rows.append(shown.output)
-    if {"C", "D"} & set(terms) and encoder != "quantised":
+    if {"C", "D"} & set(terms) and encoder != "quantized":
         rows.append(family.decode(shown.prior))
     grid = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)  # (3, rows·H, N·W)
     pixels = grid.mul(255).round().clamp(0, 255).byte().permute(1, 2, 0)

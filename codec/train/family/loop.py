@@ -28,7 +28,7 @@ from codec.lagrangian import (
     MaximumMeanDiscrepancy,
     Objective,
     PriorNoise,
-    Quantised,
+    Quantized,
     Rate,
     Term,
     Wasserstein,
@@ -47,7 +47,7 @@ class FamilyConfig:
     crops: int = 4096  # so many of them
     latent: int = 8  # L, length of a code
     width: int = 128  # of the two hidden layers of every network
-    groups: int = 4  # G of a quantised code, a divisor of L
+    groups: int = 4  # G of a quantized code, a divisor of L
     codes: int = 16  # K, centroids a group
     sigma: float = 0.2  # spread of p(x|z), in units of x
     likelihood: str = "gaussian"  # or laplace, with b = σ/√2: the same variance
@@ -61,7 +61,7 @@ class FamilyConfig:
 
     def __post_init__(self) -> None:
         check_numbers(self)
-        in_range("batch", self.batch, 2, 2**16)  # a quantised code is normalised over the batch
+        in_range("batch", self.batch, 2, 2**16)  # a quantized code is normalized over the batch
         given = 1.0 if self.beta is None else self.beta
         if type(given) not in (int, float) or not 0 <= given <= 10**6:
             raise ValueError(f"beta is {self.beta!r:.40}, expected a number in 0..1000000")
@@ -160,7 +160,7 @@ def make_encoder(objective: Objective, values: int, config: FamilyConfig) -> nn.
         return PriorNoise(latent)
     if latent % config.groups:
         raise CodecError(f"groups is {config.groups}, expected a divisor of latent = {latent}")
-    return Quantised(perceptron(values, width, latent), latent, config.groups, config.codes)
+    return Quantized(perceptron(values, width, latent), latent, config.groups, config.codes)
 
 
 def divergence(kind: str, values: int, config: FamilyConfig) -> Divergence:

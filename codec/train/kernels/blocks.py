@@ -66,13 +66,13 @@ class _Analysis(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, basis: Tensor, cell: int) -> Tensor:
         ctx.save_for_backward(x, basis)
         ctx.cell = cell
-        return _analysed(x, basis, cell)
+        return _analyzed(x, basis, cell)
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, Tensor, None]:
         x, basis = ctx.saved_tensors
         slope = slope.contiguous()
-        at_x = _synthesised(slope, basis, ctx.cell) if ctx.needs_input_grad[0] else None
+        at_x = _synthesized(slope, basis, ctx.cell) if ctx.needs_input_grad[0] else None
         return at_x, _outer(slope, x, ctx.cell), None
 
 
@@ -84,21 +84,21 @@ class _Synthesis(torch.autograd.Function):
         latents = latents.contiguous()
         ctx.save_for_backward(latents, basis)
         ctx.cell = cell
-        return _synthesised(latents, basis, cell)
+        return _synthesized(latents, basis, cell)
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor, None]:
         latents, basis = ctx.saved_tensors
-        return _analysed(slope, basis, ctx.cell), _outer(latents, slope, ctx.cell), None
+        return _analyzed(slope, basis, ctx.cell), _outer(latents, slope, ctx.cell), None
 
 
-def _analysed(x: Tensor, basis: Tensor, cell: int) -> Tensor:
+def _analyzed(x: Tensor, basis: Tensor, cell: int) -> Tensor:
     latents = torch.empty((len(x), x.shape[2] // cell, x.shape[3] // cell, len(basis)))
     _run("bibc_analysis", x, latents, x, basis.t().contiguous(), latents)
     return latents
 
 
-def _synthesised(latents: Tensor, basis: Tensor, cell: int) -> Tensor:
+def _synthesized(latents: Tensor, basis: Tensor, cell: int) -> Tensor:
     count, rows, columns, _ = latents.shape
     x = torch.empty((count, 3, rows * cell, columns * cell))
     _run("bibc_synthesis", x, latents, latents, basis.contiguous(), x)
