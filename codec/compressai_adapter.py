@@ -25,7 +25,7 @@ from bitstream.prior import Prior
 from bitstream.tables import Tables
 from codec.errors import CodecError
 from codec.evaluation.metrics.import_torchvision import import_torchvision
-from codec.images.strips import Bands, Samples
+from codec.images.strips import Samples, Strips
 from codec.models.files import DETAIL, FILES
 from codec.models.loading import load_model
 from codec.models.torch_model import save_model, torch_engine
@@ -72,7 +72,7 @@ class BibCodec(nn.Module):
         height, width = x.shape[2:]
         decoded, likelihoods = [], []
         for image in _samples(x):
-            analysis = self.codec.analyze(Bands([image]))
+            analysis = self.codec.analyze(Strips([image]))
             coding = self.codec.quantize(analysis, self.quality)
             header, indices = self.codec.header(coding, height, width), coding.indices
             likelihoods.append(_probabilities(indices, self.codec.prior, header))

@@ -14,7 +14,7 @@ from codec.files import MAX_CODED_BYTES
 from codec.images.chunks import optional_chunks, sizes_text
 from codec.images.load import load
 from codec.images.sources import ImageSource
-from codec.images.strips import Bands
+from codec.images.strips import Strips
 from codec.options import (
     DEFAULT_LIMITS,
     EFFORT,
@@ -116,7 +116,7 @@ class CodedImage:
 def _coded(image: ImageSource, options: EncodeOptions, running: Running) -> CodedImage:
     # This takes 7 bytes a pixel for a moment.
     picture = load(image, options.keep, allow_truncated=options.allow_truncated)
-    strips = Bands(picture.bands)
+    strips = Strips(picture.strips)
     chunks = optional_chunks(picture) | container.seed_chunk(seed_number(options.seed))
     del picture
     refuse_beyond_limits(strips.width, strips.height, chunks)

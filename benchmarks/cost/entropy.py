@@ -21,7 +21,7 @@ from bitstream.entropy import Decoder, Encoder
 from bitstream.header import Header
 from bitstream.tables import IntArray, Tables
 from codec.evaluation.metrics.import_torchvision import import_torchvision
-from codec.images.strips import Bands
+from codec.images.strips import Strips
 from codec.runtime.model import CodecModel
 
 TURNS = 5
@@ -122,7 +122,7 @@ def beside_compressai(
     sizes: list[tuple[int, int, int]] = []
     try:
         for image in images:
-            analysis = model.analyze(Bands([np.array(image)]))
+            analysis = model.analyze(Strips([np.array(image)]))
             indices = model.quantize(analysis, quality).indices
             torch.set_num_threads(1)
             header = Header(image.width, image.height, quality, len(indices), model.fingerprint)

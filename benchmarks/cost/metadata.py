@@ -84,7 +84,7 @@ def of_file(path: Path) -> dict[str, int]:
 
 def without_pixels(picture: Picture) -> dict[str, bytes]:
     """The chunks of a picture's metadata."""
-    return optional_chunks(Picture(picture.bands[:1], metadata=picture.metadata))
+    return optional_chunks(Picture(picture.strips[:1], metadata=picture.metadata))
 
 
 def check(path: Path, icc: bytes, block: bytes, unpacked: dict[str, bytes]) -> None:

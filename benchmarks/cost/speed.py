@@ -25,7 +25,7 @@ from benchmarks.timing import fastest, medians, process, seconds
 from bitstream import container, stream
 from bitstream.header import Header
 from codec.images.load import load
-from codec.images.strips import Bands
+from codec.images.strips import Strips
 from codec.runtime.model import CodecModel
 
 QUALITY = 50
@@ -118,7 +118,7 @@ def stages(path: Path, model: CodecModel, quality: int) -> dict[str, dict[str, f
     """Median milliseconds of each step of the two flows, for one image."""
     picture = load(path)
     height, width = picture.rgb.shape[:2]
-    analysis = model.analyze(Bands([picture.rgb]))
+    analysis = model.analyze(Strips([picture.rgb]))
     indices = model.quantize(analysis, quality).indices
     header = Header(width, height, quality, len(indices), model.fingerprint)
     payload = stream.encode_indices(indices, model.prior, header)
@@ -128,7 +128,7 @@ def stages(path: Path, model: CodecModel, quality: int) -> dict[str, dict[str, f
         "encode_ms": milliseconds(
             {
                 "read the PNG": lambda: load(path),
-                "analyze": lambda: model.analyze(Bands([picture.rgb])),
+                "analyze": lambda: model.analyze(Strips([picture.rgb])),
                 "quantize": lambda: model.quantize(analysis, quality),
                 "entropy coding": lambda: stream.encode_indices(indices, model.prior, header),
                 "container": lambda: container.write(header, payload),

@@ -29,7 +29,7 @@ from benchmarks.inputs import PACKAGED, Missing, Model, Photographs
 from benchmarks.markdown import number, paragraph, table
 from bitstream import container, stream
 from bitstream.header import Header
-from codec.images.strips import Bands
+from codec.images.strips import Strips
 from codec.runtime.model import CodecModel
 from codec.runtime.quantize import Indices
 
@@ -88,7 +88,7 @@ class Decoded:
     def again(self, realism: float) -> float:
         """Share of the indices that come back when the 8-bit image is encoded again."""
         pixels = np.rint(self.at(realism) * 255).astype(np.uint8)
-        analysis = self.model.analyze(Bands([pixels]))
+        analysis = self.model.analyze(Strips([pixels]))
         second = self.model.quantize(analysis, self.header.quality).indices
         same = sum(int((a == b).sum()) for a, b in zip(self.indices, second, strict=True))
         return same / sum(grid.size for grid in self.indices)

@@ -20,7 +20,7 @@ from benchmarks.inputs import PACKAGED, Missing, Model, Photographs
 from benchmarks.markdown import number, paragraph, table
 from benchmarks.quality.unusual_images import KINDS, images
 from bitstream.header import Header
-from codec.images.strips import Bands
+from codec.images.strips import Strips
 from codec.novelty import UNUSUAL, Calibration, distance
 from codec.runtime.model import CodecModel
 from codec.train import novelty as training
@@ -96,7 +96,7 @@ def calibrated(network: CodecModel) -> Calibration:
 def cost(network: CodecModel, picture: Pixels) -> dict[str, float]:
     """Seconds of encoding a picture, and of judging it: medians of five."""
     data = codec.encode(picture, model=network)
-    analysis = network.analyze(Bands([picture]))
+    analysis = network.analyze(Strips([picture]))
     coding = network.quantize(analysis, 50)
     height, width = picture.shape[:2]
     header = Header(width, height, 50, len(coding.indices), network.fingerprint)

@@ -22,7 +22,7 @@ from bitstream import container, stream
 from codec.evaluation import peers
 from codec.evaluation.metrics import fidelity
 from codec.evaluation.provenance import versions
-from codec.images.strips import Bands
+from codec.images.strips import Strips
 from codec.models.torch_model import torch_engine
 from codec.report.bjontegaard import bd_rate, value_at_rate
 from codec.runtime.model import CodecModel
@@ -105,7 +105,7 @@ def rates(model: CodecModel, images: Sequence[Image.Image]) -> Curve:
 def one_image(model: CodecModel, image: Image.Image) -> list[tuple[float, float]]:
     """Bits per pixel of the whole file, and PSNR at realism 0, at each of `QUALITIES`."""
     pixels = np.asarray(image)
-    analysis = model.analyze(Bands([pixels]))
+    analysis = model.analyze(Strips([pixels]))
     points = []
     for quality in QUALITIES:
         coding = model.quantize(analysis, quality)

@@ -21,7 +21,7 @@ from benchmarks.inputs import PACKAGED, File, Model, Shards
 from codec.evaluation.metrics.distances import Comparison
 from codec.evaluation.metrics.lpips import Lpips
 from codec.evaluation.metrics.realism import features
-from codec.images.strips import Bands
+from codec.images.strips import Strips
 from codec.models.loading import load_model
 from codec.runtime.model import CodecModel
 from codec.train.config import configured
@@ -90,7 +90,7 @@ def measured(model: CodecModel, images: Sequence[Pixels], lpips: Lpips | None) -
     means, samples = [], []
     for number, image in enumerate(images):
         x = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
-        indices = model.quantize(model.analyze(Bands([image])), QUALITY).indices
+        indices = model.quantize(model.analyze(Strips([image])), QUALITY).indices
         g = torch.from_numpy(model.synthesize(indices, QUALITY, SIDE, SIDE))
         drawn = [
             torch.from_numpy(

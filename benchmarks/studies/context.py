@@ -18,7 +18,7 @@ from benchmarks.harness import Benchmark, Run
 from benchmarks.inputs import PACKAGED, Model, Photographs, Shards
 from bitstream.header import Header
 from bitstream.stream import ideal_bits
-from codec.images.strips import Bands
+from codec.images.strips import Strips
 from codec.models.torch_model import torch_engine
 from codec.runtime.model import CodecModel
 from codec.train.codec.context import Sample, collect, smooth
@@ -105,7 +105,7 @@ def count(
     for image in images:
         height, width = image.shape[:2]
         pixels += height * width
-        analysis = model.analyze(Bands([image]))
+        analysis = model.analyze(Strips([image]))
         for number, quality in enumerate(QUALITIES):
             grids = model.quantize(analysis, quality).indices
             part = min(quality * RANGES // 100, RANGES - 1)

@@ -23,7 +23,7 @@ from bitstream import container, stream
 from bitstream.context import CLIP, ContextPrior
 from bitstream.header import Header
 from bitstream.prior import Prior
-from codec.images.strips import Bands
+from codec.images.strips import Strips
 from codec.models.torch_model import torch_engine
 from codec.networks.pyramid import Networks
 from codec.networks.quantizer import ResidualQuantizer, smallest
@@ -211,7 +211,9 @@ def code(
     """Bytes of an image's files with each prior, and its squared error at realism 0, of 255²."""
     height, width = image.shape[:2]
     x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None]
-    indices = model.quantize(model.analyze(Bands([image]), 1 << 14), quality, effort=EFFORT).indices
+    indices = model.quantize(
+        model.analyze(Strips([image]), 1 << 14), quality, effort=EFFORT
+    ).indices
     header = Header(width, height, quality, len(indices), model.fingerprint)
     sizes = [
         len(container.write(header, stream.encode_indices(indices, prior, header), {}))

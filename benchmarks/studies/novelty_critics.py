@@ -24,7 +24,7 @@ from benchmarks.harness import Benchmark, Run
 from benchmarks.inputs import PACKAGED, File, Model, Shards
 from benchmarks.quality.novelty import auroc
 from benchmarks.quality.unusual_images import KINDS, images
-from codec.images.strips import Bands
+from codec.images.strips import Strips
 from codec.novelty import distance, error_statistics
 from codec.runtime.model import CodecModel
 from codec.train.data import load_images
@@ -75,7 +75,7 @@ def logits(judge: Judge, residual: Tensor, mean: Tensor) -> Floats:
 def scores(network: CodecModel, judge: Judge, image: NDArray[np.uint8]) -> dict[str, Floats]:
     """Statistics of an image (H, W, 3) by score."""
     planes = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
-    analysis = network.analyze(Bands([image]))
+    analysis = network.analyze(Strips([image]))
     coding = network.quantize(analysis, QUALITY)
     indices = coding.indices
     size = image.shape[:2]

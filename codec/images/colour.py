@@ -105,26 +105,26 @@ def by_code_points(primaries: int, transfer: int) -> tuple[ColourSpace | None, s
     return ColourSpace(_PRIMARIES.get(primaries, _SRGB), exponent), ""
 
 
-def to_srgb(bands: Iterable[Samples], space: ColourSpace) -> Iterator[Samples]:
-    """Bands uint8 [rows, W, C] converted to sRGB; alpha stays, and grey stays grey.
+def to_srgb(strips: Iterable[Samples], space: ColourSpace) -> Iterator[Samples]:
+    """Strips uint8 [rows, W, C] converted to sRGB; alpha stays, and grey stays grey.
 
     Args:
-        bands: C is 1 for grey, 2 for grey + alpha, 3 for RGB, 4 for RGBA.
+        strips: C is 1 for grey, 2 for grey + alpha, 3 for RGB, 4 for RGBA.
         space: what their colours mean.
     """
     curve = _grey_curve(space)
     srgb = ImageCms.createProfile("sRGB")
     source = ImageCms.ImageCmsProfile(BytesIO(profile(space)))
     transform = ImageCms.buildTransform(source, srgb, "RGB", "RGB")
-    for band in bands:
-        converted = band.copy()
-        if band.shape[2] < 3:
-            converted[:, :, 0] = curve[band[:, :, 0]]
+    for strip in strips:
+        converted = strip.copy()
+        if strip.shape[2] < 3:
+            converted[:, :, 0] = curve[strip[:, :, 0]]
         else:
-            image = Image.fromarray(np.ascontiguousarray(band[:, :, :3]))
+            image = Image.fromarray(np.ascontiguousarray(strip[:, :, :3]))
             ImageCms.applyTransform(image, transform, inPlace=True)
             rgb = np.array(image)
-            colour = band[:, :, :3]
+            colour = strip[:, :, :3]
             neutral = (colour == colour[:, :, :1]).all(axis=2)
             rgb[neutral] = curve[colour[neutral]]
             converted[:, :, :3] = rgb

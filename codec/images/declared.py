@@ -33,9 +33,9 @@ class Declared:
         """Whether samples change."""
         return self.space is not None
 
-    def to_srgb(self, bands: Iterable[Samples]) -> Iterator[Samples]:
-        """Bands of samples, converted if there is something to convert."""
-        return iter(bands) if self.space is None else colour.to_srgb(bands, self.space)
+    def to_srgb(self, strips: Iterable[Samples]) -> Iterator[Samples]:
+        """Strips of samples, converted if there is something to convert."""
+        return iter(strips) if self.space is None else colour.to_srgb(strips, self.space)
 
 
 def declared(image: Image.Image, metadata: Metadata, file: BinaryIO | None) -> Declared:

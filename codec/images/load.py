@@ -139,8 +139,8 @@ def from_image(
         became_srgb=space.converts,
         in_memory=not is_file,
     )
-    bands = space.to_srgb(image_samples(image, name, scale))
-    picture = Picture.of_samples(bands, found.kept(keep, upright))
+    strips = space.to_srgb(image_samples(image, name, scale))
+    picture = Picture.of_samples(strips, found.kept(keep, upright))
     _tell(name, [*notes, *_companions(image, found, file, frames)], space.ignored)
     return picture
 

@@ -16,7 +16,7 @@ class Picture:
     """An upright image as the codec sees it.
 
     Attributes:
-        bands: uint8 [rows, W, 3] each, top to bottom; the three channels are equal where `grey` is
+        strips: uint8 [rows, W, 3] each, top to bottom; the three channels are equal where `grey` is
             set.
         grey: no pixel has any colour.
         channels: 1 or 3, of the colours as they came and as they are going to be shown; 1 only if
@@ -25,34 +25,34 @@ class Picture:
         metadata: verbatim bytes under "icc", "exif" and "xmp", those that the image has.
     """
 
-    bands: list[Samples]
+    strips: list[Samples]
     grey: bool = False
     channels: int = 3
     alpha: Samples | None = None
     metadata: dict[str, bytes] = field(default_factory=dict)
 
     @classmethod
-    def of_samples(cls, bands: Iterable[Samples], metadata: dict[str, bytes]) -> Self:
+    def of_samples(cls, strips: Iterable[Samples], metadata: dict[str, bytes]) -> Self:
         """The picture of samples; whether it is grey is read from them.
 
         Args:
-            bands: uint8 [rows, W, C] each, C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA.
+            strips: uint8 [rows, W, C] each, C = 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA.
             metadata: see the class.
         """
         rgb, alpha, grey, channels = [], [], True, 3
-        for band in bands:
-            channels = 1 if band.shape[2] < 3 else 3
-            colour = np.repeat(band[:, :, :1], 3, axis=2) if channels == 1 else band[:, :, :3]
+        for strip in strips:
+            channels = 1 if strip.shape[2] < 3 else 3
+            colour = np.repeat(strip[:, :, :1], 3, axis=2) if channels == 1 else strip[:, :, :3]
             rgb.append(np.ascontiguousarray(colour))
             grey = grey and (channels == 1 or is_grey(rgb[-1]))
-            if band.shape[2] in (2, 4):
-                alpha.append(np.ascontiguousarray(band[:, :, -1]))
+            if strip.shape[2] in (2, 4):
+                alpha.append(np.ascontiguousarray(strip[:, :, -1]))
         return cls(rgb, grey, channels, np.concatenate(alpha) if alpha else None, metadata)
 
     @property
     def rgb(self) -> Samples:
-        """The bands together, uint8 [H, W, 3]."""
-        return self.bands[0] if len(self.bands) == 1 else np.concatenate(self.bands)
+        """The strips together, uint8 [H, W, 3]."""
+        return self.strips[0] if len(self.strips) == 1 else np.concatenate(self.strips)
 
     def to_image(self) -> Image.Image:
         """The picture as a Pillow image of mode L, LA, RGB or RGBA.

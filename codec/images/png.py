@@ -1,4 +1,4 @@
-"""PNG files, written a band of rows at a time.
+"""PNG files, written a strip of rows at a time.
 
 Pillow writes an image whole. Here Pillow writes one row with all of the metadata, whose chunks are
 kept; the rows are filtered and compressed here. The Paeth filter with run lengths and Huffman codes
@@ -28,13 +28,13 @@ class PngFile:
 
     Args:
         target: binary file object; need not be seekable.
-        height: rows that all bands have together.
+        height: rows that all strips have together.
 
     Example:
-        >>> buffer, band = BytesIO(), Image.new("L", (5, 80), 7)
+        >>> buffer, strip = BytesIO(), Image.new("L", (5, 80), 7)
         >>> file = PngFile(buffer, 160)
-        >>> file.write(band)
-        >>> file.write(band)
+        >>> file.write(strip)
+        >>> file.write(strip)
         >>> file.close()
         >>> Image.open(buffer).getextrema(), Image.open(buffer).size
         ((7, 7), (5, 160))
@@ -48,21 +48,21 @@ class PngFile:
         self._above: Bytes | None = None  # the last row so far
         self._tail: list[tuple[bytes, bytes]] = []  # chunks that follow the rows
 
-    def write(self, band: Image.Image) -> None:
+    def write(self, strip: Image.Image) -> None:
         """The next rows: a Pillow image of mode L, LA, RGB or RGBA; the first has the metadata.
 
         Raises:
             UnsupportedImageError: PNG cannot hold the metadata.
             OSError: the target cannot be written.
         """
-        samples = np.asarray(band).reshape(band.height, -1)  # (rows, bytes of a row)
+        samples = np.asarray(strip).reshape(strip.height, -1)  # (rows, bytes of a row)
         if self._above is None:
-            self._begin(band.crop((0, 0, band.width, 1)))
+            self._begin(strip.crop((0, 0, strip.width, 1)))
             self._above = np.zeros_like(samples[0])
-        for top in range(0, band.height, ROWS):
+        for top in range(0, strip.height, ROWS):
             rows = samples[top : top + ROWS]
             filtered = np.full((len(rows), 1 + rows.shape[1]), PAETH, np.uint8)
-            filtered[:, 1:] = paeth(rows, self._above, len(band.getbands()))
+            filtered[:, 1:] = paeth(rows, self._above, len(strip.getbands()))
             self._put(b"IDAT", self._deflate.compress(filtered.data))
             self._above = rows[-1]
 

@@ -12,11 +12,11 @@ from codec.errors import UnsupportedImageError
 from codec.images.scale import SCALE_16, Scale
 from codec.images.strips import Samples
 
-BAND = 256  # rows converted at once
+STRIP_ROWS = 256  # rows converted at once
 
 
 def image_samples(image: Image.Image, name: str, scale: Scale = SCALE_16) -> Iterator[Samples]:
-    """Bands uint8 [rows, W, C] of an image of any mode that has a faithful 8-bit form.
+    """Strips uint8 [rows, W, C] of an image of any mode that has a faithful 8-bit form.
 
     Args:
         image: of any mode; C is 1 for grey, 2 for grey + alpha, 3 for RGB, 4 for RGBA.
@@ -42,14 +42,14 @@ def image_samples(image: Image.Image, name: str, scale: Scale = SCALE_16) -> Ite
         raise UnsupportedImageError(
             f"{name}: images of mode {mode} are not supported: convert to 8-bit RGB first"
         )
-    for top in range(0, image.height, BAND):  # at once, Pillow would hold three copies
-        band = image.crop((0, top, image.width, min(top + BAND, image.height)))
+    for top in range(0, image.height, STRIP_ROWS):  # at once, Pillow would hold three copies
+        strip = image.crop((0, top, image.width, min(top + STRIP_ROWS, image.height)))
         if mode in ("L", "RGB") and key is not None:
-            band.info.pop("transparency", None)
-            samples = np.asarray(band).reshape(band.height, band.width, -1)
+            strip.info.pop("transparency", None)
+            samples = np.asarray(strip).reshape(strip.height, strip.width, -1)
             yield with_key(samples, samples, scale.key_of_8_bits(key))
         else:
-            yield np.asarray(band.convert(target)).reshape(band.height, band.width, -1)
+            yield np.asarray(strip.convert(target)).reshape(strip.height, strip.width, -1)
 
 
 _TARGET = {

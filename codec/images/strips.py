@@ -10,36 +10,36 @@ from numpy.typing import NDArray
 Samples = NDArray[np.uint8]
 
 
-class Bands:
-    """An image in bands of rows, which can be let go one by one.
+class Strips:
+    """An image in strips of rows, whose memory can be freed strip by strip.
 
     Args:
-        bands: uint8 [rows, W, 3] each, top to bottom, at least one. Memory is freed if nothing
+        strips: uint8 [rows, W, 3] each, top to bottom, at least one. Memory is freed if nothing
             else holds them.
     """
 
-    def __init__(self, bands: Sequence[Samples]) -> None:
-        self._bands = list(bands)
+    def __init__(self, strips: Sequence[Samples]) -> None:
+        self._strips = list(strips)
         self._tops = [0]
-        for band in bands:
-            self._tops.append(self._tops[-1] + len(band))
-        self.height, self.width = self._tops[-1], bands[0].shape[1]
+        for strip in strips:
+            self._tops.append(self._tops[-1] + len(strip))
+        self.height, self.width = self._tops[-1], strips[0].shape[1]
 
     def read(self, top: int, left: int, bottom: int, right: int) -> Samples:
-        """A copy of a rectangle, uint8 [rows, columns, 3], as far as it is inside the image.
+        """A copy of the part of a rectangle that lies inside the image, uint8 [rows, columns, 3].
 
-        >>> bands = Bands([np.full((2, 4, 3), n, np.uint8) for n in range(3)])
-        >>> bands.read(1, 0, 4, 2)[:, 0, 0].tolist(), bands.read(4, 0, 9, 9).shape
+        >>> strips = Strips([np.full((2, 4, 3), n, np.uint8) for n in range(3)])
+        >>> strips.read(1, 0, 4, 2)[:, 0, 0].tolist(), strips.read(4, 0, 9, 9).shape
         ([0, 1, 1], (2, 4, 3))
         """
         pieces = []
-        for first, band in zip(self._tops, self._bands, strict=False):
-            if first < bottom and first + len(band) > top:
-                pieces.append(band[max(top - first, 0) : bottom - first, left:right])
+        for first, strip in zip(self._tops, self._strips, strict=False):
+            if first < bottom and first + len(strip) > top:
+                pieces.append(strip[max(top - first, 0) : bottom - first, left:right])
         return np.concatenate(pieces)
 
     def forget(self, top: int) -> None:
-        """Let go what is above a row, but for the rest of its band."""
+        """Free the strips that end above a row."""
         for number, end in enumerate(self._tops[1:]):
             if end <= top:
-                self._bands[number] = self._bands[number][:0].copy()
+                self._strips[number] = self._strips[number][:0].copy()

@@ -23,7 +23,7 @@ from onnx import TensorProto, helper
 
 from bitstream.errors import CodecError
 from codec.files import writing
-from codec.images.strips import Bands
+from codec.images.strips import Strips
 from codec.models.files import DETAIL, GRAPHS, MANIFEST, WEIGHTS
 from codec.models.graphs import OPSET, SCHEMA, digest_of_detail
 from codec.models.loading import load_model
@@ -157,7 +157,7 @@ def reaches(model: CodecModel) -> dict[str, int]:
     model.reaches.clear()
     size = (LEAST_TILE, LEAST_TILE + 8 * max(model.cells))
     image = np.zeros((*size, 3), np.uint8)
-    analysis = model.analyze(Bands([image]), LEAST_TILE)
+    analysis = model.analyze(Strips([image]), LEAST_TILE)
     for quality in sorted({level.begin for level in model.config.levels}):
         indices = model.quantize(analysis, quality, effort=1).indices
         for realism in (0.0, 1.0):

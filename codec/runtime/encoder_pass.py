@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from codec.images.strips import Bands
+from codec.images.strips import Strips
 from codec.options import TILE
 from codec.runtime.engine import Array, Engine, Floats
 from codec.runtime.maps import Flow, Map, Sink, Source
@@ -38,7 +38,7 @@ class EncoderPass:
         image: its samples; its rows are freed as they are read.
     """
 
-    def __init__(self, engine: Engine, levels: int, tiles: Tiles, image: Bands) -> None:
+    def __init__(self, engine: Engine, levels: int, tiles: Tiles, image: Strips) -> None:
         self._engine, self._tiles, self._image = engine, tiles, image
         self._finest = levels - 1
         self._latents = [Map(tiles.whole) for _ in range(levels)]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bitstream.header import Header, major_of
 from bitstream.prior import Prior
-from codec.images.strips import Bands, Samples
+from codec.images.strips import Samples, Strips
 from codec.networks.config import ModelConfig
 from codec.novelty import LEAST_SIDE, Calibration, code_statistics, error_statistics
 from codec.options import EFFORT, TILE
@@ -55,7 +55,7 @@ class CodecModel:
         self.cells, self.codes = prior.cells, prior.codes
         self.reaches = {} if reaches is None else reaches
 
-    def analyze(self, image: Bands, tile: int = TILE) -> Analysis:
+    def analyze(self, image: Strips, tile: int = TILE) -> Analysis:
         """Run the encoder network, once an image.
 
         Args:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bitstream import stream
 from bitstream.errors import CodecError
-from codec.images.strips import Bands
+from codec.images.strips import Strips
 from codec.models.loading import load_model
 from codec.novelty import (
     QUANTILES,
@@ -47,7 +47,7 @@ def measure(
         image: (H, W, 3) uint8.
         qualities: 0..100 each.
     """
-    analysis = network.analyze(Bands([image]))
+    analysis = network.analyze(Strips([image]))
     code, error = [], []
     for quality in qualities:
         coding = network.quantize(analysis, quality)

@@ -16,7 +16,7 @@ from bitstream.errors import CodecError
 from bitstream.prior import grid_shape
 from codec.cli import app
 from codec.errors import UnusualImageWarning
-from codec.images.strips import Bands
+from codec.images.strips import Strips
 from codec.models.loading import load_model
 from codec.models.tiny import tiny_model
 from codec.models.torch_model import save_model
@@ -52,7 +52,7 @@ def calibrated(tmp_path_factory):
     """A folder with a tiny model that expects smooth pictures, calibrated on sixty of them."""
     folder = tmp_path_factory.mktemp("calibrated")
     model = tiny_model()
-    analyses = [model.analyze(Bands([smooth(seed)])) for seed in range(300, 310)]
+    analyses = [model.analyze(Strips([smooth(seed)])) for seed in range(300, 310)]
     for stage, grids in enumerate(
         zip(*(model.quantize(a, 50).indices for a in analyses), strict=True)
     ):
@@ -118,7 +118,7 @@ def test_energy_is_what_the_codes_left(calibrated, monkeypatch):
         ]
         return codes
 
-    analysis = network.analyze(Bands([smooth(1)]))
+    analysis = network.analyze(Strips([smooth(1)]))
     plain = network.quantize(analysis, 50)
     with monkeypatch.context() as patch:
         patch.setattr(quantizer, "search", search)
@@ -130,8 +130,8 @@ def test_energy_is_what_the_codes_left(calibrated, monkeypatch):
     np.testing.assert_allclose(np.exp(error_statistics(energy)), shares, rtol=0.05)
 
     wide = np.tile(smooth(2), (3, 3, 1))  # 768 x 768
-    whole = network.quantize(network.analyze(Bands([wide])), 50).energy
-    tiled = network.quantize(network.analyze(Bands([wide]), tile=512), 50).energy
+    whole = network.quantize(network.analyze(Strips([wide])), 50).energy
+    tiled = network.quantize(network.analyze(Strips([wide]), tile=512), 50).energy
     np.testing.assert_allclose(tiled, whole, rtol=1e-4)
 
 

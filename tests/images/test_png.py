@@ -1,4 +1,4 @@
-"""PNG files written in bands: the pixels, and the chunks that Pillow writes of the whole image."""
+"""PNG files written in strips: the pixels, and the chunks that Pillow writes of the whole image."""
 
 import zlib
 from io import BytesIO
@@ -49,10 +49,10 @@ def test_same_chunks_and_pixels_as_pillow(mode, heights):
     save(whole, expected, "PNG")
     file, top = PngFile(got, whole.height), 0
     for height in heights:
-        band = whole.crop((0, top, whole.width, top + height))
+        strip = whole.crop((0, top, whole.width, top + height))
         if top:
-            band.info.clear()
-        file.write(band)
+            strip.info.clear()
+        file.write(strip)
         top += height
     file.close()
     chunks, rows = parts(got.getvalue())

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from codec.errors import CodecError
-from codec.images.strips import Bands
+from codec.images.strips import Strips
 from codec.models.loading import load_model
 from codec.models.tiny import tiny_model
 from codec.models.torch_model import save_model, torch_engine
@@ -33,9 +33,9 @@ def test_a_device_that_is_not_there_gets_a_sentence(
         load_model(model_dir, device, "torch")
 
 
-def noisy(height: int, width: int) -> Bands:
+def noisy(height: int, width: int) -> Strips:
     samples = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-    return Bands([samples])
+    return Strips([samples])
 
 
 def analyzed(model: CodecModel) -> Analysis:

@@ -16,7 +16,7 @@ from PIL import Image
 import codec
 from bitstream import container, stream
 from codec.errors import CodecError
-from codec.images.strips import Bands
+from codec.images.strips import Strips
 from codec.models import choose, onnx_model
 from codec.models.export import export
 from codec.models.loading import load_model
@@ -126,7 +126,7 @@ def test_tiles_equal_the_whole_at_any_number_of_threads(
     for side, threads in ((WHOLE, 1), (tile, 1), (tile, 3)):
         model = load_model(folder, "cpu", "onnx")
         model.engine._threads = threads
-        analysis = model.analyze(Bands([image]), side)
+        analysis = model.analyze(Strips([image]), side)
         found = model.quantize(analysis, quality, effort=3).indices
         pixels = model.synthesize(found, quality, height, width, realism=1.0, seed=3, tile=side)
         results.append([*analysis.latents, *found, pixels])
@@ -139,7 +139,7 @@ def test_margins_of_the_manifest_are_those_that_are_found(engines, scene):
     assert in_torch.reaches == {}
     image = np.tile(scene, (2, 2, 1))[:600, :1030]
     for quality in (10, 60):
-        found = in_torch.quantize(in_torch.analyze(Bands([image]), 512), quality).indices
+        found = in_torch.quantize(in_torch.analyze(Strips([image]), 512), quality).indices
         for realism in (0.0, 1.0):
             in_torch.synthesize(found, quality, 600, 1030, realism=realism, tile=512)
     assert in_torch.reaches == in_onnx.reaches

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 import codec
-from codec.images.strips import Bands
+from codec.images.strips import Strips
 from codec.models.loading import load_model
 from codec.models.tiny import tiny_model
 from codec.runtime.maps import Flow
@@ -47,7 +47,7 @@ def mixing():
 def passes(model, image, tile, quality, realism=0.0):
     """Latents, indices and float pixels of an image coded in tiles."""
     size = image.shape[:2]
-    analysis = model.analyze(Bands([image]), tile)
+    analysis = model.analyze(Strips([image]), tile)
     indices = model.quantize(analysis, quality, effort=3).indices
     pixels = model.synthesize(indices, quality, *size, realism=realism, seed=3, tile=tile)
     return [*analysis.latents, *indices, pixels]
@@ -92,7 +92,7 @@ def test_sizes_with_a_net_of_random_weights(mixing, scene, height, width, realis
     model = mixing
     assert same(model, image, 512, quality=50, realism=realism)
     if max(height, width) < 600:  # one window: exactly the plain pass through the networks
-        analysis = model.analyze(Bands([image]))
+        analysis = model.analyze(Strips([image]))
         indices = model.quantize(analysis, 50).indices
         with model.engine.running():
             latents = model.engine.networks.encoder(padded(image))
@@ -166,18 +166,18 @@ def test_no_more_rows_are_held_than_readers_need(count):
 
 
 def test_rows_are_let_go_as_they_are_analyzed(scene):
-    bands = Bands([scene[top : top + 100].copy() for top in range(0, len(scene), 100)])
+    strips = Strips([scene[top : top + 100].copy() for top in range(0, len(scene), 100)])
     sizes = []
-    model, crop = tiny_model(), bands.read
+    model, crop = tiny_model(), strips.read
 
     def read(*where):
-        sizes.append(sum(band.nbytes for band in bands._bands))
+        sizes.append(sum(strip.nbytes for strip in strips._strips))
         return crop(*where)
 
-    bands.read = read
-    analysis = model.analyze(bands, 512)
+    strips.read = read
+    analysis = model.analyze(strips, 512)
     assert sizes[-1] < scene.nbytes / 2
-    whole = model.analyze(Bands([scene])).latents
+    whole = model.analyze(Strips([scene])).latents
     assert all(np.array_equal(a, b) for a, b in zip(analysis.latents, whole, strict=True))
 
 
