@@ -44,7 +44,7 @@ Output = Annotated[
     ),
 ]
 Model = Annotated[str, typer.Option("-m", "--model", help="Name or folder of a model.")]
-On = Annotated[Device, typer.Option("--device", help="Where the networks run.")]
+DeviceOption = Annotated[Device, typer.Option("--device", help="Where the networks run.")]
 
 
 class Engine(StrEnum):

@@ -10,9 +10,9 @@ import typer
 
 from codec.cli.common import (
     Device,
+    DeviceOption,
     Force,
     Model,
-    On,
     Quiet,
     Verbose,
     one_sentence,
@@ -107,7 +107,7 @@ def evaluate(
         ),
     ] = None,
     model: Model = "default",
-    device: On = Device.CPU,
+    device: DeviceOption = Device.CPU,
     jobs: Annotated[
         int,
         typer.Option("-j", "--jobs", min=1, metavar="N", help="Processes that measure at once."),

@@ -7,9 +7,9 @@ import typer
 
 from codec.cli.common import (
     Device,
+    DeviceOption,
     Force,
     Model,
-    On,
     Quiet,
     Verbose,
     one_sentence,
@@ -50,7 +50,7 @@ def report(
         typer.Option("--svg", metavar="OUT", help="Also draw the curves as an SVG figure."),
     ] = None,
     model: Model = "default",
-    device: On = Device.AUTO,
+    device: DeviceOption = Device.AUTO,
     force: Force = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
