@@ -23,7 +23,7 @@ from benchmarks.harness import Benchmark, Run
 from benchmarks.inputs import PACKAGED, Model, Photographs
 from bitstream import container, stream
 from codec.evaluation.metrics.fidelity import psnr
-from codec.images.strips import Bands, Samples
+from codec.images.strips import Samples, Strips
 from codec.models.torch_model import torch_engine
 from codec.runtime.encoder_pass import Analysis
 from codec.runtime.engine import Floats
@@ -108,7 +108,7 @@ def searched(
     model: CodecModel, analysis: Analysis, first: Coding, share: float, levels: int
 ) -> tuple[Coding, dict[int, float]]:
     """The codes of an image with a share of λ and some levels kept, and the distances there."""
-    lam = np.float32(model.config.lagrange(first.quality) * share)
+    lam = np.float32(model.config.lambda_at(first.quality) * share)
     stages = len(first.indices)
     biases = [lam * lengths for lengths in model.code_lengths(first.quality)[:stages]]
     side = max(analysis.height, analysis.width)
@@ -137,7 +137,7 @@ def of_image(model: CodecModel, original: NDArray[np.uint8], target_bpp: float) 
     size = original.shape[:2]
     file = codec.encode(original, target_bpp=target_bpp, model=model, keep=())
     quality = container.parse(file).header.quality
-    first = model.quantize(model.analyze(Bands([original])), quality)
+    first = model.quantize(model.analyze(Strips([original])), quality)
     bytes_, decoded = payload(model, first, size), shown(model, first, size)
     smooth = model.synthesize(first.indices, quality, *size)
     rounded = np.ascontiguousarray(decoded.transpose(2, 0, 1)[None] / np.float32(255))
