@@ -1,18 +1,21 @@
 /**
- * The context prior in the C of `bitstream/native`, compiled to wasm: the tables of `context.js`,
- * sooner. It reads one image at a time.
+ * The context prior and the entropy coder in the C of `bitstream/native`, compiled to wasm: what
+ * `context.js` and `entropy.js` do, sooner. One image at a time.
  */
 
-import { CodecError } from "./errors.js";
-import { gridShape } from "./prior.js";
+import { joined } from "./bytes.js";
+import { CHECK, RAN_OUT, ZERO_WORD } from "./entropy.js";
+import { Checksum, Truncated } from "./errors.js";
+import { Native } from "./native.js";
+import { PriorState } from "./state.js";
 
 /** @typedef {import("./context.js").ContextPrior} ContextPrior */
-/** @typedef {import("./prior.js").Prior} Prior */
+/** @typedef {import("./state.js").Code} Code */
+/** @typedef {import("./state.js").Prior} Prior */
 /** @typedef {import("./entropy.js").Tables} Tables */
-/** @typedef {{ packed: number, level: number, tables: Tables }} PackedStage */
+/** @typedef {{ packed: number, level: number, tables: Tables }} PackedStage packed: its address */
 
-const PAGE = 2 ** 16;
-const ALIGNED = 16;
+const WORD = 2n ** 32n;
 
 /**
  * A prior by wasm; the prior itself if its numbers leave 16 bits or this browser lacks what it takes.
@@ -30,55 +33,6 @@ export async function compiled(prior, wasm) {
   }
 }
 
-/** The functions of `entropy.h`, and the memory that they work in: taken from the end, given back. */
-class Native {
-  /** @param {Record<string, any>} exports */
-  constructor(exports) {
-    this.c = exports;
-    this.top = exports.__heap_base.value;
-  }
-
-  /**
-   * Take memory, all zeros; its address.
-   * @param {number} bytes
-   */
-  take(bytes) {
-    const start = Math.ceil(this.top / ALIGNED) * ALIGNED;
-    const lacking = start + bytes - this.c.memory.buffer.byteLength;
-    if (lacking > 0) this.#grow(Math.ceil(lacking / PAGE));
-    this.top = start + bytes;
-    new Uint8Array(this.c.memory.buffer, start, bytes).fill(0);
-    return start;
-  }
-
-  /** @param {number} pages */
-  #grow(pages) {
-    try {
-      this.c.memory.grow(pages);
-    } catch {
-      throw new CodecError("the image takes more memory than this browser gives");
-    }
-  }
-
-  /**
-   * Take memory for integers of 32 bits.
-   * @param {ArrayLike<number>} values
-   */
-  put(values) {
-    const at = this.take(4 * values.length);
-    this.integers(at, values.length).set(values);
-    return at;
-  }
-
-  /**
-   * @param {number} at
-   * @param {number} count
-   */
-  integers(at, count) {
-    return new Int32Array(this.c.memory.buffer, at, count);
-  }
-}
-
 /**
  * @param {ContextPrior} prior
  * @param {Native} native
@@ -87,12 +41,14 @@ class Native {
 function pack(prior, native) {
   const most = native.take(8 * prior.levels.length);
   const cells = native.put(prior.levels);
+  native.frequencies.set(CHECK, native.put(CHECK.frequencies));
   /** @type {PackedStage[]} */
   const stages = [];
   for (const context of prior.stages) {
     const { level, side, dim, tables, features, own, coarse, place, quality, centres } = context;
     const sizes = [tables.symbols, prior.length, dim, tables.count, level, side, prior.shift];
     const about = native.put(sizes);
+    native.frequencies.set(tables, native.put(tables.frequencies));
     const packed = native.take(native.c.bibc_stage_size(about));
     const after = native.top;
     const arrays = [features, own, coarse, place, quality, centres].map((a) => native.put(a));
@@ -105,39 +61,179 @@ function pack(prior, native) {
     cells: prior.cells,
     begin(height, width, quality) {
       native.top = bottom; // what the image before took
-      const { levels, length } = prior;
-      const size = [levels.length, cells, BigInt(height), BigInt(width), length];
+      const size = [prior.levels.length, cells, BigInt(height), BigInt(width), prior.length];
       const image = native.take(native.c.bibc_image_size(...size));
       native.c.bibc_image_begin(...size, image);
-      const shapes = levels.map((cell) => gridShape(height, width, cell));
-      return { readStage: (stage, read) => readStage(native, image, quality, stages[stage], shapes, read) };
+      return new CompiledState(native, stages, image, prior.levels, height, width, quality);
     },
   };
 }
 
-/**
- * Read a stage in its two passes.
- * @param {Native} native
- * @param {number} image address
- * @param {number} quality
- * @param {PackedStage} stage
- * @param {import("./prior.js").Shape[]} shapes of the levels' grids
- * @param {import("./prior.js").Read} read
- */
-function readStage(native, image, quality, { packed, level, tables }, shapes, read) {
-  const { rows, columns } = shapes[level];
-  const count = rows * columns;
-  const before = native.top;
-  const grid = native.take(4 * count);
-  const pass = native.take(4 * Math.ceil(count / 2));
-  const scratch = native.take(native.c.bibc_tables_scratch(packed, image));
-  for (const colour of [0, 1]) {
-    native.c.bibc_tables(packed, image, quality, colour, grid, pass, scratch);
-    const here = native.integers(pass, (count + 1 - colour) >> 1);
-    here.set(read(Uint16Array.from(here), tables));
-    native.c.bibc_put(BigInt(rows), BigInt(columns), colour, pass, grid);
+/** Does what `ContextState` of `context.js` does. */
+class CompiledState extends PriorState {
+  /** @type {Native} */
+  #native;
+  /** @type {PackedStage[]} */
+  #stages;
+  /** @type {number} */
+  #image;
+
+  /**
+   * @param {Native} native
+   * @param {PackedStage[]} stages
+   * @param {number} image address
+   * @param {number[]} cells of the levels
+   * @param {number} height
+   * @param {number} width
+   * @param {number} quality
+   */
+  constructor(native, stages, image, cells, height, width, quality) {
+    super(cells, height, width, quality);
+    [this.#native, this.#stages, this.#image] = [native, stages, image];
   }
-  native.c.bibc_add(packed, grid, image);
-  native.top = before;
-  return Uint16Array.from(native.integers(grid, count));
+
+  /**
+   * @param {number} stage
+   * @param {Code} code
+   * @param {Uint16Array | null} known
+   */
+  codeStage(stage, code, known) {
+    const [native, image] = [this.#native, this.#image];
+    const { packed, level, tables } = this.#stages[stage];
+    const { rows, columns } = this.shapes[level];
+    const sides = [BigInt(rows), BigInt(columns)];
+    const count = rows * columns;
+    const before = native.top;
+    const grid = native.take(4 * count);
+    const given = known && native.put(known);
+    const pass = native.take(4 * Math.ceil(count / 2));
+    const scratch = native.take(native.c.bibc_tables_scratch(packed, image));
+    for (const colour of [0, 1]) {
+      const here = (/** @type {number} */ at) => native.integers(at, (count + 1 - colour) >> 1);
+      native.c.bibc_tables(packed, image, this.quality, colour, grid, pass, scratch);
+      const tableIds = Uint16Array.from(here(pass));
+      if (given !== null) native.c.bibc_take(...sides, colour, given, pass);
+      const symbols = code(tableIds, tables, given === null ? null : Uint16Array.from(here(pass)));
+      here(pass).set(symbols);
+      native.c.bibc_put(...sides, colour, pass, grid);
+    }
+    native.c.bibc_add(packed, grid, image);
+    native.top = before;
+    return Uint16Array.from(native.integers(grid, count));
+  }
+
+  /** @param {Uint8Array} data */
+  decoder(data) {
+    return new CompiledDecoder(this.#native, data);
+  }
+
+  encoder() {
+    return new CompiledEncoder(this.#native);
+  }
+}
+
+/** Does what `Decoder` of `entropy.js` does. */
+class CompiledDecoder {
+  #native;
+  #size;
+  #data;
+  /** @type {number} */
+  #at;
+  /** @type {number} */
+  #state;
+
+  /**
+   * @param {Native} native
+   * @param {Uint8Array} data
+   */
+  constructor(native, data) {
+    if (data.subarray(0, 4).every((byte) => !byte)) throw new Checksum(ZERO_WORD);
+    this.#native = native;
+    this.#size = data.length;
+    this.#data = native.take(data.length);
+    native.bytes(this.#data, data.length).set(data);
+    [this.#at, this.#state] = [native.take(8), native.take(8)];
+    const words = new DataView(data.buffer, data.byteOffset);
+    const first = data.length < 8 ? BigInt(words.getUint32(0)) : words.getBigUint64(0);
+    native.number(this.#at).setUint32(0, Math.min(data.length, 8), true);
+    native.number(this.#state).setBigUint64(0, first, true);
+  }
+
+  /**
+   * @param {Uint16Array} tableIds
+   * @param {Tables} tables
+   */
+  code(tableIds, tables) {
+    const native = this.#native;
+    const before = native.top;
+    const { about, scratch } = native.pass(tableIds, tables);
+    const found = native.take(4 * tableIds.length);
+    const input = [this.#data, BigInt(this.#size), this.#at, this.#state];
+    const whole = native.c.bibc_read(...input, ...about, found, scratch);
+    const symbols = Uint16Array.from(native.integers(found, tableIds.length));
+    native.top = before;
+    if (!whole) throw new Truncated(RAN_OUT);
+    return symbols;
+  }
+
+  get position() {
+    return this.#native.number(this.#at).getUint32(0, true);
+  }
+
+  get #left() {
+    return this.#native.number(this.#state).getBigUint64(0, true);
+  }
+
+  hasMore() {
+    return this.#left >= WORD;
+  }
+
+  /** @param {number} seal */
+  endsWith(seal) {
+    return this.position === this.#size && this.#left === BigInt(seal);
+  }
+}
+
+/** Does what `Encoder` of `entropy.js` does. */
+class CompiledEncoder {
+  #native;
+  /** @type {{ tableIds: Uint16Array, tables: Tables, symbols: Uint16Array }[]} */
+  #passes = [];
+
+  /** @param {Native} native */
+  constructor(native) {
+    this.#native = native;
+  }
+
+  /** @type {Code} */
+  code(tableIds, tables, symbols) {
+    if (!symbols) throw new RangeError("the encoder needs symbols");
+    this.#passes.push({ tableIds, tables, symbols });
+    return symbols;
+  }
+
+  /** @param {number} seal */
+  finish(seal) {
+    const native = this.#native;
+    const before = native.top;
+    const state = native.take(8);
+    native.number(state).setBigUint64(0, BigInt(seal), true);
+    /** @type {Uint8Array[]} */
+    const parts = []; // the last one first
+    for (const { tableIds, tables, symbols } of this.#passes.reverse()) {
+      const start = native.top;
+      const { about, scratch } = native.pass(tableIds, tables);
+      const size = 4 * tableIds.length;
+      const [written, out] = [native.put(symbols), native.take(size)];
+      const length = Number(native.c.bibc_write(state, ...about, written, out, scratch));
+      parts.push(native.bytes(out + size - length, length).slice());
+      native.top = start;
+    }
+    const last = native.number(state).getBigUint64(0, true);
+    const first = new DataView(new ArrayBuffer(8));
+    first.setBigUint64(0, last);
+    parts.push(new Uint8Array(first.buffer, last < WORD ? 4 : 0));
+    native.top = before;
+    return joined(...parts.reverse());
+  }
 }

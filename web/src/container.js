@@ -4,9 +4,10 @@
  * `parse` reads and checks all of it without decoding a symbol or allocating for the image.
  */
 
+import { joined } from "./bytes.js";
 import { crc32 } from "./checksums.js";
 import { BitstreamError, Checksum, LimitExceeded, UnsupportedVersion } from "./errors.js";
-import { Reader, quoted, readHeader } from "./header.js";
+import { Reader, quoted, readHeader, varint, writeHeader } from "./header.js";
 import { packedSizes } from "./metadata.js";
 
 /** @typedef {import("./header.js").Header} Header */
@@ -63,6 +64,22 @@ export function parse(data, limits) {
   const payload = new Uint8Array(pad + stored.length);
   payload.set(stored, pad);
   return { header, chunks, payload };
+}
+
+/**
+ * The bytes of a file.
+ * @param {Container} file
+ */
+export function write({ header, chunks, payload }) {
+  const pad = payload.findIndex((byte) => byte > 0);
+  const parts = Array.from(chunks, ([kind, data]) => {
+    const chunk = joined(new TextEncoder().encode(kind), varint(data.length), data);
+    const check = new Uint8Array(4);
+    new DataView(check.buffer).setUint32(0, crc32(chunk), true);
+    return joined(chunk, check);
+  });
+  const count = parts.length ? [parts.length] : [];
+  return joined(writeHeader(header, pad, parts.length > 0), count, ...parts, payload.subarray(pad));
 }
 
 /**

@@ -4,12 +4,12 @@
  * Integers within 32 bits all the way, which the check of a prior promises: equal on every machine.
  */
 
-import { Tables } from "./entropy.js";
-import { gridShape } from "./prior.js";
+import { PriorState } from "./state.js";
 
 /** @typedef {import("./prior.js").PriorTensors} PriorTensors */
-/** @typedef {import("./prior.js").Prior} Prior */
-/** @typedef {import("./prior.js").Read} Read */
+/** @typedef {import("./state.js").Prior} Prior */
+/** @typedef {import("./state.js").Code} Code */
+/** @typedef {import("./entropy.js").Tables} Tables */
 
 const QUALITIES = 101;
 const MAX_FEATURES = 64;
@@ -62,8 +62,8 @@ export class ContextPrior {
   }
 }
 
-/** Reads each stage in two passes, first where row + column is even, then where it is odd. */
-class ContextState {
+/** Codes each stage in two passes, first where row + column is even, then where it is odd. */
+class ContextState extends PriorState {
   /**
    * @param {ContextPrior} prior
    * @param {number} height
@@ -71,9 +71,8 @@ class ContextState {
    * @param {number} quality
    */
   constructor(prior, height, width, quality) {
+    super(prior.levels, height, width, quality);
     this.prior = prior;
-    this.quality = quality;
-    this.shapes = prior.levels.map((cell) => gridShape(height, width, cell));
     /** @type {Int32Array[]} for each level met: the features of its stages so far, added up */
     this.sums = [];
     this.row = new Int32Array(prior.length); // R numbers on their way into a context vector
@@ -81,9 +80,10 @@ class ContextState {
 
   /**
    * @param {number} stage
-   * @param {Read} read
+   * @param {Code} code
+   * @param {Uint16Array | null} known
    */
-  readStage(stage, read) {
+  codeStage(stage, code, known) {
     const context = this.prior.stages[stage];
     const { rows, columns } = this.shapes[context.level];
     this.sums[context.level] ??= new Int32Array(rows * columns * this.prior.length);
@@ -95,7 +95,7 @@ class ContextState {
         this.#sumUp(vector, context, y, x, colour ? grid : null);
         tableIds[count] = nearest(vector, context, this.prior.shift);
       });
-      const symbols = read(tableIds, context.tables);
+      const symbols = code(tableIds, context.tables, known && taken(known, rows, columns, colour));
       forEachPlace(rows, columns, colour, (count, y, x) => {
         grid[y * columns + x] = symbols[count];
       });
@@ -110,7 +110,7 @@ class ContextState {
    * @param {StageContext} context
    * @param {number} y
    * @param {number} x
-   * @param {Uint16Array | null} grid what the first pass read, in the second pass
+   * @param {Uint16Array | null} grid the symbols of the first pass, in the second one
    */
   #sumUp(vector, context, y, x, grid) {
     const { level, side, dim, own, coarse, place, quality, features } = context;
@@ -193,6 +193,21 @@ function forEachPlace(rows, columns, colour, visit) {
   for (let y = 0; y < rows; y++) {
     for (let x = (y + colour) & 1; x < columns; x += 2) visit(count++, y, x);
   }
+}
+
+/**
+ * The symbols of a pass.
+ * @param {Uint16Array} grid
+ * @param {number} rows
+ * @param {number} columns
+ * @param {number} colour
+ */
+function taken(grid, rows, columns, colour) {
+  const symbols = new Uint16Array((grid.length + 1 - colour) >> 1);
+  forEachPlace(rows, columns, colour, (count, y, x) => {
+    symbols[count] = grid[y * columns + x];
+  });
+  return symbols;
 }
 
 /**

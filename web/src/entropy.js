@@ -1,17 +1,20 @@
 /**
- * The entropy decoder: rANS with a 64-bit state and 24-bit frequencies (FORMAT.md 4.1 and 4.2).
+ * The entropy coder: rANS with a 64-bit state and 24-bit frequencies (FORMAT.md 4.1 and 4.2).
  *
- * A double holds 53 bits. So the state is kept as high · 2²⁴ + low with low < 2²⁴ and high < 2⁴⁰, and
- * high is multiplied in halves of 20 bits: all products stay below 2⁴⁵, and no BigInt is needed.
+ * A double holds 53 bits. So the state is kept as high · 2²⁴ + low with low < 2²⁴ and high < 2⁴⁰. To
+ * read, high is multiplied in halves of 20 bits: all products stay below 2⁴⁵. To write, it is divided
+ * before low is: all dividends stay below 2⁴⁸. No BigInt is needed.
  */
 
 import { Checksum, Truncated } from "./errors.js";
 
-export const PRECISION = 24;
-export const TOTAL = 2 ** PRECISION;
+const PRECISION = 24;
+const TOTAL = 2 ** PRECISION;
 const HALF = 2 ** 20;
-const LEAST_SEAL = 2 ** 31;
 const WORD = 2 ** 32;
+export const LEAST_SEAL = 2 ** 31;
+export const ZERO_WORD = "the image data begins with a zero word: the file is damaged";
+export const RAN_OUT = "the image data ran out";
 
 /** Frequency tables over the same symbols, as running sums. */
 export class Tables {
@@ -20,6 +23,7 @@ export class Tables {
    * @param {number} symbols K, the length of a row, 2 or more
    */
   constructor(frequencies, symbols) {
+    this.frequencies = frequencies;
     this.symbols = symbols;
     this.count = frequencies.length / symbols;
     /** For each table the sums of its first 1, 2, ... K frequencies. */
@@ -53,7 +57,7 @@ export class Decoder {
     this.#words = new DataView(data.buffer, data.byteOffset, data.length);
     this.#refill();
     if (!this.#high && !this.#low) {
-      throw new Checksum("the image data begins with a zero word: the file is damaged");
+      throw new Checksum(ZERO_WORD);
     }
     this.#refill();
   }
@@ -72,7 +76,7 @@ export class Decoder {
    * @param {Tables} tables
    * @returns {Uint16Array} the symbols
    */
-  read(tableIds, tables) {
+  code(tableIds, tables) {
     const symbols = new Uint16Array(tableIds.length);
     for (const position of sorted(tableIds, tables.count)) {
       symbols[position] = this.#symbol(tables, tableIds[position]);
@@ -127,7 +131,7 @@ export class Decoder {
     this.#high = Math.floor(upper / 16) + Math.floor(lower / TOTAL);
     this.#low = lower % TOTAL;
     this.#refill();
-    if (this.#empty && this.#state < LEAST_SEAL) throw new Truncated("the image data ran out");
+    if (this.#empty && this.#state < LEAST_SEAL) throw new Truncated(RAN_OUT);
   }
 
   #refill() {
@@ -137,6 +141,58 @@ export class Decoder {
     this.#high = this.#state * 2 ** 8 + (word >>> PRECISION);
     this.#low = word % TOTAL;
   }
+}
+
+/** Writes symbols; the passes are recorded, because the last one is coded first. */
+export class Encoder {
+  /** @type {{ tableIds: Uint16Array, tables: Tables, symbols: Uint16Array }[]} */
+  #passes = [];
+
+  /**
+   * Record one pass.
+   * @type {import("./state.js").Code}
+   */
+  code(tableIds, tables, symbols) {
+    if (!symbols) throw new RangeError("the encoder needs symbols");
+    this.#passes.push({ tableIds, tables, symbols });
+    return symbols;
+  }
+
+  /**
+   * Code everything that was recorded onto a seal.
+   * @param {number} seal 2³¹..2³² − 1
+   * @returns {Uint8Array} 32-bit big-endian words
+   */
+  finish(seal) {
+    let [high, low] = [Math.floor(seal / TOTAL), seal % TOTAL];
+    /** @type {number[]} */
+    const words = []; // the last one first
+    for (const { tableIds, tables, symbols } of this.#passes.reverse()) {
+      const { ends, frequencies } = tables;
+      for (const position of sorted(tableIds, tables.count).reverse()) {
+        const at = tableIds[position] * tables.symbols + symbols[position];
+        const frequency = frequencies[at];
+        if (Math.floor(high / 2 ** 16) >= frequency) {
+          words.push((high % 2 ** 8) * TOTAL + low);
+          high = Math.floor(high / 2 ** 8);
+          [high, low] = [Math.floor(high / TOTAL), high % TOTAL];
+        }
+        const below = (high % frequency) * TOTAL + low;
+        high = Math.floor(high / frequency) * TOTAL + Math.floor(below / frequency);
+        low = ends[at] - frequency + (below % frequency);
+      }
+    }
+    words.push((high % 2 ** 8) * TOTAL + low);
+    if (high >= 2 ** 8) words.push(Math.floor(high / 2 ** 8));
+    return bigEndian(words.reverse());
+  }
+}
+
+/** @param {number[]} words */
+function bigEndian(words) {
+  const view = new DataView(new ArrayBuffer(4 * words.length));
+  words.forEach((word, n) => view.setUint32(4 * n, word));
+  return new Uint8Array(view.buffer);
 }
 
 /**

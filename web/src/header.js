@@ -1,5 +1,6 @@
 /** The fixed part of a file: which image, of which model, at which quality (FORMAT.md 2). */
 
+import { joined } from "./bytes.js";
 import { crc8 } from "./checksums.js";
 import { BadMagic, BitstreamError, Checksum, Truncated, UnsupportedVersion } from "./errors.js";
 
@@ -109,6 +110,47 @@ export function readHeader(reader) {
   inRange("stage count", stages, 1, MOST_STAGES[major]);
   const header = { width, height, quality, stages, fingerprint, major, minor, fields };
   return { header, pad: framing & PAD, hasChunks: Boolean(framing & HAS_CHUNKS) };
+}
+
+/**
+ * The header of a new file.
+ * @param {Omit<Header, "fields" | "minor">} about the major version is `majorOf` the model's stages
+ * @returns {Header}
+ */
+export function makeHeader(about) {
+  const { width, height, quality, stages, fingerprint } = about;
+  const model = (fingerprint.match(/../g) ?? []).map((digits) => parseInt(digits, 16));
+  const fields = joined([stages, quality], model, varint(width), varint(height));
+  return { ...about, minor: 0, fields };
+}
+
+/**
+ * The version of the format in which files of a model are written.
+ * @param {number} stages of the model
+ */
+export function majorOf(stages) {
+  return stages <= MOST_STAGES[1] ? 1 : 2;
+}
+
+/**
+ * A header as it stands in a file.
+ * @param {Header} header
+ * @param {number} pad zero bytes that are left out behind it, 0..3
+ * @param {boolean} hasChunks
+ */
+export function writeHeader({ major, fields }, pad, hasChunks) {
+  const covered = joined(MAGIC, [(major << 4) | (hasChunks ? HAS_CHUNKS : 0) | pad], fields);
+  return joined(covered, [crc8(covered)]);
+}
+
+/**
+ * An unsigned LEB128 number.
+ * @param {number} value
+ */
+export function varint(value) {
+  const bytes = [];
+  for (; value >= 0x80; value = Math.floor(value / 0x80)) bytes.push((value % 0x80) + 0x80);
+  return [...bytes, value];
 }
 
 /** @param {Reader} reader */

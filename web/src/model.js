@@ -17,7 +17,7 @@ export class Model {
   /**
    * @param {ReadFile} readFile
    * @param {Level[]} levels coarse to fine
-   * @param {import("./prior.js").Prior} prior
+   * @param {import("./state.js").Prior} prior
    * @param {Manifest} manifest of the graphs
    */
   constructor(readFile, levels, prior, { fingerprint, reaches, noise }) {

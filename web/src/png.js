@@ -1,5 +1,6 @@
 /** PNG files: to save a picture, and to let the browser manage the colours of its ICC profile. */
 
+import { joined } from "./bytes.js";
 import { crc32 } from "./checksums.js";
 import { allThrough } from "./streams.js";
 
@@ -41,17 +42,6 @@ function chunk(kind, data) {
   ends.setUint32(4, crc32(body));
   const [length, crc] = [0, 4].map((at) => new Uint8Array(ends.buffer, at, 4));
   return joined(length, body, crc);
-}
-
-/** @param {Uint8Array[]} parts */
-function joined(...parts) {
-  const out = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }
 
 /** @param {Uint8Array} data */

@@ -4,22 +4,11 @@ import { ContextPrior } from "./context.js";
 import { Tables } from "./entropy.js";
 import { CodecError } from "./errors.js";
 import { readSafetensors } from "./safetensors.js";
+import { PriorState } from "./state.js";
 
 /** @typedef {import("./safetensors.js").Tensor} Tensor */
-/** @typedef {(tableIds: Uint16Array, tables: Tables) => Uint16Array} Read reads one pass */
-/** @typedef {{ rows: number, columns: number }} Shape */
-
-/**
- * The coding of one image: knows the stages read so far.
- * @typedef {object} PriorState
- * @property {(stage: number, read: Read) => Uint16Array} readStage the next stage, in raster order
- */
-
-/**
- * @typedef {object} Prior
- * @property {number[]} cells pixels a side of each stage's cells, coarse to fine
- * @property {(height: number, width: number, quality: number) => PriorState} begin
- */
+/** @typedef {import("./state.js").Code} Code */
+/** @typedef {import("./state.js").Prior} Prior */
 
 const QUALITIES = 101;
 const MAX_STAGES = 64;
@@ -50,17 +39,6 @@ export function loadPrior(data, name = "the prior") {
     const reason = /** @type {Error} */ (error).message;
     throw new CodecError(`${name} is not a valid ${kind} prior: ${reason}`);
   }
-}
-
-/**
- * The rows and columns of a grid whose cells of `cell` pixels cover the image.
- * @param {number} height
- * @param {number} width
- * @param {number} cell
- * @returns {Shape}
- */
-export function gridShape(height, width, cell) {
-  return { rows: Math.ceil(height / cell), columns: Math.ceil(width / cell) };
 }
 
 /** A prior's tensors; every one that is taken is checked to be what the format says. */
@@ -138,12 +116,30 @@ export class StaticPrior {
 
   /** @type {Prior["begin"]} */
   begin(height, width, quality) {
-    return {
-      readStage: (stage, read) => {
-        const { rows, columns } = gridShape(height, width, this.cells[stage]);
-        const tableIds = new Uint16Array(rows * columns).fill(this.bucket[quality]);
-        return read(tableIds, this.tables[stage]);
-      },
-    };
+    return new StaticState(this, height, width, quality);
+  }
+}
+
+class StaticState extends PriorState {
+  /**
+   * @param {StaticPrior} prior
+   * @param {number} height
+   * @param {number} width
+   * @param {number} quality
+   */
+  constructor(prior, height, width, quality) {
+    super(prior.cells, height, width, quality);
+    this.prior = prior;
+  }
+
+  /**
+   * @param {number} stage
+   * @param {Code} code
+   * @param {Uint16Array | null} known
+   */
+  codeStage(stage, code, known) {
+    const { rows, columns } = this.shapes[stage];
+    const tableIds = new Uint16Array(rows * columns).fill(this.prior.bucket[this.quality]);
+    return code(tableIds, this.prior.tables[stage], known);
   }
 }

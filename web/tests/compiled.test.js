@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { compiled } from "../src/compiled.js";
-import { CodecError } from "../src/index.js";
+import { CodecError, encodeIndices, parse } from "../src/index.js";
 import { compileContexts } from "../wasm/compile.js";
 import { decode, files, hashOf, partial, priorOf, read } from "./conformance.js";
 
@@ -19,9 +19,12 @@ for (const name of new Set(names.map((name) => files[name].prior))) {
 }
 
 for (const name of names) {
-  test(`${name} decodes to its indices`, async () => {
+  test(`${name} decodes to its indices, which code to its payload`, async () => {
     const indices = await decode(read(name), priors.get(files[name].prior));
     assert.equal(hashOf(indices), files[name].indices_sha256);
+    const file = parse(read(name));
+    const payload = encodeIndices(indices, priors.get(files[name].prior), file.header);
+    assert.deepEqual(payload, file.payload);
   });
 }
 

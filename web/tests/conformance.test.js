@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { alphaPlane, parse, storedSeed, unpackMetadata } from "../src/index.js";
+import { alphaPlane, encodeIndices, parse, storedSeed, unpackMetadata, write } from "../src/index.js";
 import { decode, files, hashOf, partial, priorOf, read, refused, sha256 } from "./conformance.js";
 
 for (const [name, expected] of Object.entries(files)) {
-  test(`${name} decodes to its indices`, async () => {
+  test(`${name} decodes to its indices, and is written again`, async () => {
     const data = read(name);
     const { header, chunks } = parse(data);
     for (const key of ["width", "height", "quality", "stages", "fingerprint"]) {
@@ -21,6 +21,9 @@ for (const [name, expected] of Object.entries(files)) {
     const indices = await decode(data, priorOf(expected.prior));
     assert.equal(indices.length, expected.stages);
     assert.equal(hashOf(indices), expected.indices_sha256);
+    const file = parse(data);
+    const payload = encodeIndices(indices, priorOf(expected.prior), file.header);
+    assert.deepEqual(write({ ...file, payload }), data, "it is written as Python writes it");
   });
 }
 

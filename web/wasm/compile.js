@@ -9,7 +9,7 @@ const HERE = import.meta.dirname;
 const SOURCE = join(HERE, "../../bitstream/native/entropy.c");
 const EXPORTS = [
   ...["stage_size", "stage_pack", "image_size", "image_begin", "tables_scratch", "tables"],
-  ...["put", "add"],
+  ...["put", "take", "add", "coder_scratch", "read", "write"],
 ].map((name) => `bibc_${name}`);
 
 /**
