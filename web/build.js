@@ -16,20 +16,27 @@ import { compileContexts } from "./wasm/compile.js";
 
 const HERE = import.meta.dirname;
 const [model = join(HERE, "../codec/models/default"), target = join(HERE, "dist")] = process.argv.slice(2);
-const FOR_DECODING = /^(embed|update_\d+|extend_\d+|synthesize|render|detail)\.onnx$|^graphs\.json$/;
+const WEIGHTS = "weights.safetensors";
+const NOVELTY = "novelty.json"; // null where the model has none
+const FILES = ["config.json", "prior.safetensors", "detail.safetensors"];
 
 /**
- * The weights without those of the encoder, which no decoder reads: zeros, which gzip takes away. All
- * others stay where the graphs look for them.
- * @param {Buffer} data
+ * The weights in two files of their length, which the page fetches when it needs them: for decoding,
+ * zeros where the encoder's are, and those of the encoder, zeros where all others are. Each byte stays
+ * where the graphs look for it, and gzip takes the zeros away.
+ * @param {Buffer} all
+ * @returns {[string, Buffer][]}
  */
-function forDecoding(data) {
-  const start = 8 + Number(data.readBigUInt64LE());
-  const header = JSON.parse(data.subarray(8, start).toString());
+function weightFiles(all) {
+  const encoder = Buffer.alloc(all.length);
+  const start = 8 + Number(all.readBigUInt64LE());
+  const header = JSON.parse(all.subarray(8, start).toString());
   for (const [name, { data_offsets: [first, last] }] of Object.entries(header)) {
-    if (name.startsWith("encoder.")) data.fill(0, start + first, start + last);
+    if (!name.startsWith("encoder.")) continue;
+    all.copy(encoder, start + first, start + first, start + last);
+    all.fill(0, start + first, start + last);
   }
-  return data;
+  return [[WEIGHTS, all], ["encoder.weights", encoder]];
 }
 
 function readRuntime() {
@@ -48,13 +55,13 @@ if (!existsSync(join(model, "graphs", "graphs.json"))) {
   process.exit(1);
 }
 rmSync(target, { recursive: true, force: true });
-const graphs = readdirSync(join(model, "graphs")).filter((name) => FOR_DECODING.test(name));
-const names = ["config.json", "prior.safetensors", "weights.safetensors", "detail.safetensors"];
-const files = [...names, ...graphs.map((name) => `graphs/${name}`)];
-const packed = files.filter((name) => existsSync(join(model, name))).map((name) => {
-  const data = readFileSync(join(model, name));
-  return [name, gzipSync(name === "weights.safetensors" ? forDecoding(data) : data, { level: 9 })];
-});
+const graphs = readdirSync(join(model, "graphs")).map((name) => `graphs/${name}`);
+const files = [...FILES, ...graphs].filter((name) => existsSync(join(model, name)));
+const packed = [
+  ...files.map((name) => [name, readFileSync(join(model, name))]),
+  [NOVELTY, existsSync(join(model, NOVELTY)) ? readFileSync(join(model, NOVELTY)) : "null"],
+  ...weightFiles(readFileSync(join(model, WEIGHTS))),
+].map(([name, data]) => [name, gzipSync(data, { level: 9 })]);
 packed.push(["onnxruntime.wasm", gzipSync(readRuntime(), { level: 9 })]);
 const contexts = buildContexts();
 if (contexts) packed.push(["contexts.wasm", gzipSync(contexts, { level: 9 })]);

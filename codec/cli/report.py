@@ -62,7 +62,7 @@ def report(
         _refuse_twice([*map(str, files)], outputs)
         for path in outputs:
             refuse_overwrite(path, force)
-        from codec.report import page, read, warnings  # noqa: PLC0415
+        from codec.report import page, read, viewer_beside, warnings  # noqa: PLC0415
 
         results, published = read(files)
         for warning in warnings(results):
@@ -73,7 +73,7 @@ def report(
 
             made = decodings.decoder(results, model, device)
             gallery = pictures.gallery(pictures.originals(images), made)
-        text = page(results, published, gallery, anchor).encode()
+        text = page(results, published, gallery, anchor, viewer_beside(output)).encode()
         with writing(output, force) as file:
             file.write(text)
         for kind, path in figures.items():

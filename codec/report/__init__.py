@@ -8,7 +8,7 @@ Example:
     1
 """
 
-from codec.report.page import page, warnings
+from codec.report.page import page, viewer_beside, warnings
 from codec.report.results import read
 
-__all__ = ["page", "read", "warnings"]
+__all__ = ["page", "read", "viewer_beside", "warnings"]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from codec.errors import CodecError
@@ -13,6 +14,9 @@ from codec.report.pictures import Gallery
 from codec.report.results import Point, Published, Result
 from codec.report.theory import predicted_psnr, psnr_by_realism
 
+VIEWER = "bibcodec/index.html"
+VIEWER_LINK = '<p><a href="{}">Open .bibc files, and encode photos, in the browser</a></p>'
+
 Columns = tuple[list[float], list[float]]  # rates and values of a curve
 
 
@@ -21,6 +25,7 @@ def page(
     published: Sequence[Published] = (),
     gallery: Gallery | None = None,
     anchor: str | None = None,
+    viewer: str | None = None,
 ) -> str:
     """The whole page as text.
 
@@ -31,6 +36,7 @@ def page(
         gallery: pictures for the panel and for hovering.
         anchor: name of the codec that BD-rates are relative to at first; the first other codec if
             not given.
+        viewer: address of the page that opens .bibc files (see `viewer_beside`), to link to.
 
     Raises:
         CodecError: plotly is missing, or no codec has the anchor's name.
@@ -46,6 +52,7 @@ def page(
         "TITLE": f"Rate, distortion, perception: {escape(names)}",
         "LEAD": escape(_lead(results, names)),
         "WARNINGS": "".join(f'<p class="warning">{escape(w)}</p>' for w in warnings(results)),
+        "VIEWER": VIEWER_LINK.format(escape(viewer)) if viewer else "",
         "PICTURES": escape(gallery.note) if gallery else "",
         "PROVENANCE": _provenance(results, data["published"]),
         "CSS": _asset("page.css"),
@@ -55,6 +62,23 @@ def page(
     }
     template = _asset("page.html").split("%")
     return "".join(parts.get(piece, piece) if i % 2 else piece for i, piece in enumerate(template))
+
+
+def viewer_beside(report: str) -> str | None:
+    """The address, seen from a report, of the page of `web/` if it lies in the report's folder.
+
+    Args:
+        report: path of the report. The page is what `npm run build` writes, copied as `bibcodec/`.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Path(folder, "bibcodec").mkdir()
+        ...     _ = Path(folder, "bibcodec", "index.html").write_text("")
+        ...     viewer_beside(f"{folder}/report.html"), viewer_beside(f"{folder}/bibcodec/a.html")
+        ('bibcodec/index.html', None)
+    """
+    return VIEWER if (Path(report).parent / VIEWER).is_file() else None
 
 
 def contents(

@@ -342,6 +342,18 @@ def test_curves_look_different():
     assert (len(set(GREYS)), len(set(DASHES)), len(set(MARKERS)), len(looks)) == (6, 6, 7, 42)
 
 
+def test_the_page_of_files_is_linked_where_it_is(files, tmp_path):
+    out = tmp_path / "page.html"
+    command = ["report", str(files[0]), "-f", "-o", str(out)]
+    link = 'href="bibcodec/index.html"'
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert link not in out.read_text()
+    (tmp_path / "bibcodec").mkdir()
+    (tmp_path / "bibcodec" / "index.html").write_text("")
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert link in out.read_text()
+
+
 def test_the_command(files, photos, model_dir, tmp_path):
     out, svg = tmp_path / "page.html", tmp_path / "curves.svg"
     command = ["report", *map(str, files), str(PUBLISHED), "-o", str(out), "--svg", str(svg)]

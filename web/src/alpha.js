@@ -2,7 +2,7 @@
 
 import { BitstreamError } from "./errors.js";
 import { LzmaError, unpackLzma } from "./lzma.js";
-import { inflateExactly } from "./streams.js";
+import { deflated, inflateExactly } from "./streams.js";
 
 const DICTIONARY = 2 ** 22;
 const ALONG_ROWS = 1;
@@ -33,6 +33,15 @@ export async function alphaPlane(chunks, height, width) {
     throw new BitstreamError(`alpha chunk: damaged (${error.message})`);
   }
   throw new BitstreamError(`alpha chunk: does not hold ${width}x${height} bytes exactly`);
+}
+
+/**
+ * Data of an `alph` chunk.
+ * @param {Uint8Array} plane height × width
+ * @param {number} width
+ */
+export function packAlpha(plane, width) {
+  return deflated(plane.map((alpha, at) => (at % width ? alpha - plane[at - 1] : alpha)));
 }
 
 /**

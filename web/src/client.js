@@ -39,6 +39,16 @@ export class Decoder {
   }
 
   /**
+   * Analyse an image file of any kind that the browser shows, to encode it.
+   * @param {Blob} photo
+   */
+  async photo(photo) {
+    const id = this.#pictures++;
+    await this.#call("analyze", { id, photo });
+    return new Photo((name, request) => this.#call(name, { id, ...request }));
+  }
+
+  /**
    * @param {string} name
    * @param {object} request
    * @returns {Promise<any>}
@@ -78,19 +88,47 @@ export class OpenPicture {
   }
 
   /**
-   * Its pixels.
+   * Its pixels, for `draw` of `canvas.js`.
    * @param {number} realism 0..1
    * @param {bigint | null} [seed] of the noise; null is the file's
-   * @returns {Promise<ImageData>}
+   * @returns {Promise<ImageData | ImageBitmap>}
    */
-  async image(realism, seed = null) {
-    const pixels = await this.call("pixels", { realism, seed });
-    return new ImageData(pixels, this.about.width, this.about.height);
+  image(realism, seed = null) {
+    return this.call("image", { realism, seed });
+  }
+
+  /**
+   * Its pixels as a PNG file.
+   * @param {number} realism 0..1
+   * @param {bigint | null} [seed] of the noise; null is the file's
+   * @returns {Promise<Blob>}
+   */
+  png(realism, seed = null) {
+    return this.call("png", { realism, seed });
   }
 
   /** Give back what the worker holds of it. */
   close() {
     return this.call("close");
+  }
+}
+
+/** An image that is encoded, as often as one likes. */
+export class Photo {
+  /** @param {(name: string, request?: object) => Promise<any>} call */
+  constructor(call) {
+    this.call = call;
+  }
+
+  /**
+   * The bytes of its file at a quality, and the picture that they hold; that of another quality is
+   * closed then.
+   * @param {number} quality 0..100
+   * @returns {Promise<{ data: Uint8Array, picture: OpenPicture }>}
+   */
+  async encode(quality) {
+    const { data, about } = await this.call("encode", { quality });
+    return { data, picture: new OpenPicture(this.call, about) };
   }
 }
 

@@ -174,7 +174,7 @@ export class BibcImage extends HTMLElement {
       const image = await picture.image(0);
       picture.close();
       if (number !== this.#shown || this.#picture) return;
-      await draw(this.#canvas, image, null);
+      draw(this.#canvas, image, picture.about.hasProfile);
       this.dispatchEvent(new CustomEvent("coarse", { detail: picture.about.stages }));
     } catch (error) {
       if (!(error instanceof CodecError)) throw error; // too little is there yet
@@ -209,7 +209,7 @@ export class BibcImage extends HTMLElement {
     const seed = seedOf(this.getAttribute("seed") ?? "stored");
     const image = await picture?.image(realism, seed);
     if (!image || picture !== this.#picture) return;
-    await draw(this.#canvas, image, picture?.about.profile ?? null);
+    draw(this.#canvas, image, Boolean(picture?.about.hasProfile));
     this.#showFallback(false);
     this.dispatchEvent(new Event("paint"));
   }

@@ -7,6 +7,8 @@ import { FeatureMap } from "./maps.js";
 /** @typedef {import("./maps.js").Window} Window */
 /** @typedef {import("./model.js").Model} Model */
 
+const ROWS = 2 ** 12; // partial sums searched at once: what a cache holds
+
 /** Runs a step on maps of one window; a graph is loaded when its step is first run. */
 export class Engine {
   /** @type {Map<string, Promise<ort.InferenceSession>>} */
@@ -50,6 +52,34 @@ export class Engine {
       return [key, new FeatureMap(window, cell, dims[1], /** @type {Float32Array} */ (data))];
     });
     return Object.fromEntries(maps);
+  }
+
+  /**
+   * Search for the codes of a level's stages that jointly quantize vectors e, for least
+   * ‖e − Σ c‖² + Σ b.
+   * @param {number} level
+   * @param {Float32Array} vectors [n, D]
+   * @param {Float32Array} biases [stages, K], λ·bits of each code
+   * @param {number} width partial sums that are kept
+   * @returns {Promise<BigInt64Array>} [n, stages]
+   */
+  async search(level, vectors, biases, width) {
+    const { dim, stages } = this.model.levels[level];
+    const session = await this.#session(`search_${level}`);
+    const count = vectors.length / dim;
+    const rows = Math.floor(ROWS / width);
+    const given = {
+      biases: new ort.Tensor("float32", biases, [stages, biases.length / stages]),
+      width: new ort.Tensor("int64", BigInt64Array.of(BigInt(width)), [1]),
+    };
+    const found = new BigInt64Array(count * stages);
+    for (let first = 0; first < count; first += rows) {
+      const some = vectors.subarray(first * dim, (first + rows) * dim);
+      const tensor = new ort.Tensor("float32", some, [some.length / dim, dim]);
+      const { codes } = await session.run({ vectors: tensor, ...given });
+      found.set(/** @type {BigInt64Array} */ (codes.data), first * stages);
+    }
+    return found;
   }
 
   /** @param {string} name */

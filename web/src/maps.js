@@ -23,6 +23,12 @@ export class Window {
     return this.right - this.left;
   }
 
+  /** @param {Window} other */
+  equals({ top, left, bottom, right }) {
+    const rows = this.top === top && this.bottom === bottom;
+    return rows && this.left === left && this.right === right;
+  }
+
   /**
    * The window with a margin on each side, as far as `whole` goes.
    * @param {number} margin
@@ -79,10 +85,11 @@ export class FeatureMap {
   }
 
   /**
-   * A copy of a window inside.
+   * A window inside; not a copy if it is all.
    * @param {Window} window
    */
   part(window) {
+    if (window.equals(this.window)) return this;
     const part = new FeatureMap(window, this.cell, this.channels);
     part.copy(this, window);
     return part;
@@ -94,6 +101,10 @@ export class FeatureMap {
    * @param {Window} window
    */
   copy(from, window) {
+    if (window.equals(this.window) && window.equals(from.window)) {
+      this.values.set(from.values);
+      return;
+    }
     const rows = window.height / this.cell;
     const columns = window.width / this.cell;
     for (let channel = 0; channel < this.channels; channel++) {
@@ -102,6 +113,18 @@ export class FeatureMap {
         this.values.set(from.values.subarray(source, source + columns), target);
       }
     }
+  }
+
+  /**
+   * Add what another map holds of a window that is inside of both.
+   * @param {FeatureMap} other
+   * @param {Window} window
+   */
+  add(other, window) {
+    const sum = this.part(window);
+    const added = other.part(window).values;
+    for (let i = 0; i < added.length; i++) sum.values[i] += added[i];
+    if (sum !== this) this.copy(sum, window);
   }
 
   /**

@@ -4,31 +4,42 @@ import { compiled } from "./compiled.js";
 import { ContextPrior } from "./context.js";
 import { CodecError, ModelMismatchError } from "./errors.js";
 import { loadPrior } from "./prior.js";
+import { LEAST_SIDE, codeStatistics, errorStatistics, percentile } from "./novelty.js";
 import { readSafetensors } from "./safetensors.js";
 
 /** @typedef {(name: string) => Promise<Uint8Array>} ReadFile reads a file of the model's folder */
 /** @typedef {{ cell: number, dim: number, stages: number, codes: number, begin?: number }} Level */
+/** @typedef {{ levels: Level[], lambda_coarse: number, lambda_fine: number }} Config */
 /** @typedef {{ fingerprint: string, reaches: Record<string, number>, noise: [number, number][] }} Manifest */
 
 const WEIGHTS = "weights.safetensors";
 const DETAIL = "detail.safetensors";
+const ENCODER = "encoder.weights"; // the bytes of the weights that are zeros in WEIGHTS
+const RANGES = 8; // ranges of qualities that have code shares of their own
 
 export class Model {
   /**
    * @param {ReadFile} readFile
-   * @param {Level[]} levels coarse to fine
+   * @param {Config} config
    * @param {import("./state.js").Prior} prior
    * @param {Manifest} manifest of the graphs
+   * @param {import("./novelty.js").Calibration | null} calibration
    */
-  constructor(readFile, levels, prior, { fingerprint, reaches, noise }) {
+  constructor(readFile, config, prior, { fingerprint, reaches, noise }, calibration) {
     this.readFile = readFile;
-    this.levels = levels;
+    this.config = config;
+    /** Coarse to fine. */
+    this.levels = config.levels;
     this.prior = prior;
+    this.calibration = calibration;
     this.fingerprint = fingerprint;
     /** How many pixels each step looks beyond a tile. */
     this.reaches = reaches;
     /** @type {Float32Array[]} per stage the centroids [K, D] */
     this.codebooks = [];
+    /** How often each code is used, [range of qualities, stage, code]. */
+    this.shares = new Float32Array(0);
+    this.canEncode = false;
     /** The scales of the noise, coarse to fine; none if the model synthesizes no detail. */
     this.noise = noise.map(([cell, channels]) => ({ cell, channels }));
     /** The files that the graphs' weights are in. @type {Map<string, Uint8Array>} */
@@ -41,18 +52,17 @@ export class Model {
    * @param {string} [contexts] file of the compiled contexts; without it they are JavaScript
    */
   static async load(readFile, contexts) {
-    const [config, manifest, prior] = await Promise.all(
-      ["config.json", "graphs/graphs.json", "prior.safetensors"].map(readFile),
+    const [config, manifest, prior, calibration] = await Promise.all(
+      ["config.json", "graphs/graphs.json", "prior.safetensors", "novelty.json"].map(readFile),
     );
-    const { levels } = JSON.parse(new TextDecoder().decode(config));
-    const about = JSON.parse(new TextDecoder().decode(manifest));
+    const about = parsed(manifest);
     if (about.schema !== 1) {
       throw new CodecError(`the model's graphs are of schema ${about.schema}, expected 1`);
     }
     const plain = loadPrior(prior, "prior.safetensors");
     const compiles = contexts && plain instanceof ContextPrior;
     const best = compiles ? await compiled(plain, await readFile(contexts)) : plain;
-    return new Model(readFile, levels, best, about);
+    return new Model(readFile, parsed(config), best, about, parsed(calibration));
   }
 
   /** Load what decoding to pixels takes: the weights. */
@@ -62,7 +72,17 @@ export class Model {
     const files = await Promise.all(names.map(this.readFile));
     const { tensors } = readSafetensors(files[0], WEIGHTS);
     this.codebooks = this.prior.cells.map((_, stage) => floats(tensors, `quantizer.codebook${stage}`));
+    this.shares = floats(tensors, "quantizer.shares");
     names.forEach((name, n) => this.weights.set(name, files[n]));
+  }
+
+  /** Load what encoding takes beside that: the encoder's weights. */
+  async loadEncoder() {
+    if (this.canEncode) return;
+    const added = await this.readFile(ENCODER);
+    const weights = /** @type {Uint8Array} */ (this.weights.get(WEIGHTS));
+    for (let i = 0; i < added.length; i++) weights[i] |= added[i];
+    this.canEncode = true;
   }
 
   /**
@@ -86,6 +106,61 @@ export class Model {
   }
 
   /**
+   * λ of a quality 0..100: squared error (pixels in [-1, 1]) per bit.
+   * @param {number} quality
+   */
+  lagrange(quality) {
+    const { lambda_coarse: coarse, lambda_fine: fine } = this.config;
+    return coarse * (fine / coarse) ** (quality / 100);
+  }
+
+  /**
+   * How many stages are coded at a quality.
+   * @param {number} quality
+   */
+  codedStages(quality) {
+    const coded = this.levels.filter(({ begin = 0 }) => begin <= quality);
+    return coded.reduce((sum, { stages }) => sum + stages, 0);
+  }
+
+  /**
+   * Bits of each code of a stage at a quality: −log₂ of its share, linear between the middles of the
+   * ranges of qualities.
+   * @param {number} stage
+   * @param {number} quality
+   */
+  codeLengths(stage, quality) {
+    const at = Math.min(Math.max((quality * RANGES) / 100 - 0.5, 0), RANGES - 1);
+    const low = Math.min(Math.floor(at), RANGES - 2);
+    const stages = this.codebooks.length;
+    const most = this.shares.length / RANGES / stages;
+    const level = this.levels.findLast((_, number) => this.firstStage(number) <= stage);
+    return Float32Array.from({ length: /** @type {Level} */ (level).codes }, (_, code) => {
+      const [first, second] = [low, low + 1].map((range) => {
+        return -Math.log2(this.shares[(range * stages + stage) * most + code]);
+      });
+      return first + (at - low) * (second - first);
+    });
+  }
+
+  /**
+   * Percentile of a coded image among photographs; null if the model cannot judge it: it is below 256
+   * pixels a side, or lacks stages that its quality codes.
+   * @param {import("./header.js").Header} header
+   * @param {Uint16Array[]} indices
+   * @param {number} payload bytes that they take in the file
+   * @param {import("./novelty.js").Energy[] | null} energy null if only the file is known
+   */
+  novelty({ width, height, quality }, indices, payload, energy) {
+    if (this.calibration?.fingerprint !== this.fingerprint) return null;
+    if (Math.min(width, height) < LEAST_SIDE) return null;
+    if (indices.length !== this.codedStages(quality)) return null;
+    const lengths = this.codebooks.map((_, stage) => this.codeLengths(stage, quality));
+    const code = codeStatistics(lengths, indices, payload);
+    return percentile(this.calibration, quality, code, energy && errorStatistics(energy));
+  }
+
+  /**
    * What the decoder knows: quality in [-1, 1] and the share of each level's stages.
    * @param {number} quality
    * @param {number} stages that are there
@@ -99,6 +174,11 @@ export class Model {
     });
     return Float32Array.of(quality / 50 - 1, ...shares);
   }
+}
+
+/** @param {Uint8Array} json */
+function parsed(json) {
+  return JSON.parse(new TextDecoder().decode(json));
 }
 
 /**

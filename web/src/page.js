@@ -1,12 +1,18 @@
-/** The page: opens files, shows one of them, and lets its realism and its seed be changed. */
+/**
+ * The page: opens files and encodes photos, shows one of them, and lets its realism, its seed and the
+ * quality of a photo be changed.
+ */
 
 import { draw } from "./canvas.js";
 import { Decoder, seedOf } from "./client.js";
-import { factsOf } from "./facts.js";
-import { pngOf } from "./png.js";
+import { letSplitMove } from "./compare.js";
+import { factRows, stageItems } from "./facts.js";
+import { Latest } from "./latest.js";
 
 /** @typedef {import("./client.js").OpenPicture} OpenPicture */
-/** @typedef {{ name: string, picture: OpenPicture }} Opened */
+/** A photo has an encoder and, once it is coded, the bytes of its file. */
+/** @typedef {{ encode: import("./client.js").Photo["encode"], data: Uint8Array }} Encoded */
+/** @typedef {{ name: string, picture: OpenPicture, encoded?: Encoded }} Opened */
 
 const SEEDS = 4;
 const decoder = new Decoder();
@@ -16,32 +22,15 @@ const opened = [];
 const originals = new Map();
 /** @type {Opened | null} */
 let current = null;
+/** Whose left picture is painted. @type {Opened | null} */
+let compared = null;
+let seedsWanted = false;
 
 /** @type {(id: string) => any} */
 const byId = (id) => document.getElementById(id);
 const stem = (/** @type {string} */ name) => name.replace(/\.[^.]*$/, "");
 
-/** Does one thing at a time, and of those that wait only the last. */
-class Latest {
-  /** @type {(() => Promise<void>) | null} */
-  #next = null;
-  #busy = false;
-
-  /** @param {() => Promise<void>} task */
-  async run(task) {
-    this.#next = task;
-    if (this.#busy) return;
-    this.#busy = true;
-    while (this.#next) {
-      const now = this.#next;
-      this.#next = null;
-      await now().catch(complain);
-    }
-    this.#busy = false;
-  }
-}
-
-const painting = new Latest();
+const painting = new Latest(complain);
 
 /** @param {Error} error */
 function complain(error) {
@@ -54,23 +43,35 @@ function tell(text) {
   byId("status").textContent = text;
 }
 
-/**
- * Paint because somebody asked for it: what was complained of before is settled.
- * @param {() => Promise<void>} task
- */
-function act(task) {
+/** Somebody changed something: what was complained of before is settled. */
+function changed() {
   byId("message").hidden = true;
-  painting.run(task);
+  return painting.run(refresh);
+}
+
+/** Make all that is shown of the current file as the controls are. */
+async function refresh() {
+  const file = current;
+  if (!file) return;
+  if (file.encoded && file.picture.about.quality !== Number(byId("quality").value)) {
+    await encode(file, file.encoded);
+  }
+  if (compared !== file) await paintBefore(file);
+  compared = file;
+  await paint(file);
+  if (seedsWanted) await paintSeeds(file);
+  seedsWanted = false;
 }
 
 /** @param {Iterable<File>} files */
 async function take(files) {
   byId("message").hidden = true;
   let last = null;
-  for (const file of files) {
+  const all = Array.from(files);
+  const isCoded = ({ name = "" }) => name.toLowerCase().endsWith(".bibc");
+  for (const file of [...all.filter(isCoded), ...all.filter((file) => !isCoded(file))]) {
     try {
-      if (file.name.toLowerCase().endsWith(".bibc")) last = await open(file);
-      else originals.set(stem(file.name), await createImageBitmap(file));
+      last = (await (isCoded(file) ? open(file) : takePhoto(file))) ?? last;
     } catch (error) {
       complain(new Error(`${file.name}: ${/** @type {Error} */ (error).message}`));
     }
@@ -84,9 +85,30 @@ async function take(files) {
 async function open(file) {
   tell(`Opening ${file.name}.`);
   const data = new Uint8Array(await file.arrayBuffer());
-  const picture = await decoder.open(data);
-  opened.push({ name: file.name, picture });
-  return opened[opened.length - 1];
+  return add({ name: file.name, picture: await decoder.open(data) });
+}
+
+/**
+ * The original of a file that is open, or a photo to encode.
+ * @param {File} file
+ */
+async function takePhoto(file) {
+  tell(`Encoding ${file.name}; the first time, the encoder is loaded.`);
+  const original = await createImageBitmap(file).catch(() => {
+    throw new Error("neither a .bibc file nor an image that this browser can show");
+  });
+  originals.set(stem(file.name), original);
+  const coded = opened.find(({ name, encoded }) => stem(name) === stem(file.name) && !encoded);
+  if (coded) return coded;
+  const photo = await decoder.photo(file);
+  const { data, picture } = await photo.encode(Number(byId("quality").value));
+  return add({ name: file.name, picture, encoded: { encode: (quality) => photo.encode(quality), data } });
+}
+
+/** @param {Opened} file */
+function add(file) {
+  opened.push(file);
+  return file;
 }
 
 /** A button for each file. */
@@ -104,37 +126,39 @@ function list() {
 /** @param {Opened} file */
 async function show(file) {
   current = file;
+  seedsWanted = false;
   list();
   byId("title").textContent = file.name;
   byId("view").hidden = false;
   byId("seeds").hidden = true;
-  byId("facts").tBodies[0].replaceChildren(...factsOf(file.picture.about).map(([name, value]) => {
-    const row = document.createElement("tr");
-    const [head, cell] = [document.createElement("th"), document.createElement("td")];
-    head.scope = "row";
-    [head.textContent, cell.textContent] = [name, value];
-    row.append(head, cell);
-    return row;
-  }));
-  showStages(file.picture.about.stageBytes);
-  await painting.run(async () => {
-    await paintBefore(file);
-    await paint();
-  });
+  byId("encoding").hidden = !file.encoded;
+  if (file.encoded) byId("quality").value = file.picture.about.quality;
+  describe(file);
+  await painting.run(refresh);
 }
 
-/** @param {number[]} sizes */
-function showStages(sizes) {
-  const most = Math.max(...sizes, 1);
-  byId("stages").replaceChildren(...sizes.map((bytes, stage) => {
-    const item = document.createElement("li");
-    const [name, bar, value] = ["span", "i", "span"].map((tag) => document.createElement(tag));
-    name.textContent = `Stage ${stage + 1}`;
-    bar.style.width = `${(100 * bytes) / most}%`;
-    value.textContent = `${bytes} bytes`;
-    item.append(name, bar, value);
-    return item;
-  }));
+/** @param {Opened} file */
+function describe({ picture: { about }, encoded }) {
+  byId("facts").tBodies[0].replaceChildren(...factRows(about));
+  byId("stages").replaceChildren(...stageItems(about.stageBytes));
+  byId("quality-value").textContent = about.quality;
+  if (encoded) {
+    const bits = ((8 * about.bytes) / (about.width * about.height)).toFixed(3);
+    byId("size").textContent = `${about.bytes.toLocaleString("en")} bytes, ${bits} bits a pixel`;
+  }
+}
+
+/**
+ * Encode a photo anew, at the quality that is set.
+ * @param {Opened} file
+ * @param {Encoded} encoded
+ */
+async function encode(file, encoded) {
+  tell(`Encoding ${file.name}.`);
+  const { data, picture } = await encoded.encode(Number(byId("quality").value));
+  file.picture = picture;
+  encoded.data = data;
+  if (file === current) describe(file);
 }
 
 /**
@@ -149,29 +173,31 @@ async function paintBefore(file) {
     [byId("before").width, byId("before").height] = [width, height];
     byId("before").getContext("2d").drawImage(original, 0, 0, width, height);
   } else {
-    await draw(byId("before"), await file.picture.image(0), file.picture.about.profile);
+    draw(byId("before"), await file.picture.image(0), file.picture.about.hasProfile);
   }
   byId("before-name").textContent = name;
   byId("before").ariaLabel = `${file.name}: ${name}`;
 }
 
-/** The right picture, with the realism and the seed that are set. */
-async function paint() {
-  if (!current) return;
-  const { name, picture } = current;
+/**
+ * The right picture, with the realism and the seed that are set.
+ * @param {Opened} file
+ */
+async function paint({ name, picture }) {
   const realism = Number(byId("realism").value);
   const seed = seedOf(byId("seed").value.trim());
   tell(`Decoding ${name}.`);
-  await draw(byId("after"), await picture.image(realism, seed), picture.about.profile);
+  draw(byId("after"), await picture.image(realism, seed), picture.about.hasProfile);
   byId("after-name").textContent = `Realism ${realism}`;
   byId("after").ariaLabel = `${name} at realism ${realism}, seed ${seed ?? "stored"}`;
   tell(`${name}, realism ${realism}, seed ${seed ?? "stored"}.`);
 }
 
-/** Four seeds side by side; one that is chosen becomes the picture's. */
-async function paintSeeds() {
-  if (!current) return;
-  const { name, picture } = current;
+/**
+ * Four seeds side by side; one that is chosen becomes the picture's.
+ * @param {Opened} file
+ */
+async function paintSeeds({ name, picture }) {
   byId("seeds").hidden = false;
   const buttons = Array.from({ length: SEEDS }, (_, n) => {
     const [button, canvas] = [document.createElement("button"), document.createElement("canvas")];
@@ -183,7 +209,7 @@ async function paintSeeds() {
   const realism = Number(byId("realism").value);
   for (const [n, button] of buttons.entries()) {
     const image = await picture.image(realism, BigInt(n + 1));
-    await draw(/** @type {HTMLCanvasElement} */ (button.firstChild), image, picture.about.profile);
+    draw(/** @type {HTMLCanvasElement} */ (button.firstChild), image, picture.about.hasProfile);
   }
   tell(`Four seeds of ${name} at realism ${realism}.`);
 }
@@ -191,46 +217,52 @@ async function paintSeeds() {
 /** @param {string} text */
 function setSeed(text) {
   byId("seed").value = text;
-  act(paint);
+  changed();
 }
 
-async function save() {
+async function savePng() {
   if (!current) return;
   const { name, picture } = current;
   const seed = seedOf(byId("seed").value.trim());
-  const image = await picture.image(Number(byId("realism").value), seed);
+  download(await picture.png(Number(byId("realism").value), seed), `${stem(name)}.png`);
+}
+
+async function saveFile() {
+  if (!current?.encoded) return;
+  const { name, encoded } = current;
+  download(new Blob([/** @type {BlobPart} */ (encoded.data)]), `${stem(name)}.bibc`);
+}
+
+/**
+ * @param {Blob} blob
+ * @param {string} name
+ */
+function download(blob, name) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(await pngOf(image, picture.about.profile));
-  link.download = `${stem(name)}.png`;
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-}
-
-function setSplit() {
-  const { value } = byId("split");
-  byId("compare").style.setProperty("--split", `${value}%`);
-  byId("split").setAttribute("aria-valuetext", `${value} percent of the left picture`);
-}
-
-/** @param {PointerEvent} event */
-function point(event) {
-  if (event.type === "pointermove" && !event.buttons) return;
-  const box = byId("compare").getBoundingClientRect();
-  byId("split").value = Math.round((100 * (event.clientX - box.left)) / box.width);
-  setSplit();
 }
 
 byId("choose").addEventListener("change", () => take(byId("choose").files));
 byId("realism").addEventListener("input", () => {
   byId("realism-value").textContent = byId("realism").value;
-  act(paint);
+  changed();
 });
-byId("seed").addEventListener("change", () => act(paint));
+byId("seed").addEventListener("change", changed);
 byId("another").addEventListener("click", () => setSeed(String(seedOf("random"))));
-byId("four").addEventListener("click", () => act(paintSeeds));
-byId("save").addEventListener("click", () => save().catch(complain));
-byId("split").addEventListener("input", setSplit);
-for (const kind of ["pointerdown", "pointermove"]) byId("compare").addEventListener(kind, point);
+byId("four").addEventListener("click", () => {
+  seedsWanted = true;
+  changed();
+});
+byId("save").addEventListener("click", () => savePng().catch(complain));
+byId("save-file").addEventListener("click", saveFile);
+byId("quality").addEventListener("input", () => {
+  byId("quality-value").textContent = byId("quality").value;
+  changed();
+});
+letSplitMove();
 for (const kind of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(kind, (event) => {
     event.preventDefault();

@@ -2,7 +2,7 @@
 
 import { joined } from "./bytes.js";
 import { crc32 } from "./checksums.js";
-import { allThrough } from "./streams.js";
+import { deflated } from "./streams.js";
 
 const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10);
 
@@ -42,9 +42,4 @@ function chunk(kind, data) {
   ends.setUint32(4, crc32(body));
   const [length, crc] = [0, 4].map((at) => new Uint8Array(ends.buffer, at, 4));
   return joined(length, body, crc);
-}
-
-/** @param {Uint8Array} data */
-function deflated(data) {
-  return allThrough(data, new CompressionStream("deflate"));
 }

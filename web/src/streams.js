@@ -10,6 +10,14 @@ export async function allThrough(data, transform) {
 }
 
 /**
+ * A zlib stream (RFC 1950).
+ * @param {Uint8Array} data
+ */
+export function deflated(data) {
+  return allThrough(data, new CompressionStream("deflate"));
+}
+
+/**
  * Unpack a zlib stream (RFC 1950) that must hold exactly `size` bytes, with nothing behind it; never
  * holds much more than that.
  * @param {Uint8Array} data

@@ -1,13 +1,16 @@
-/** Decodes in a thread of its own, one request after the other. */
+/** Decodes and encodes in a thread of its own, one request after the other. */
 
 import { alphaPlane } from "./alpha.js";
 import { PAGE_LIMITS, parse, storedSeed } from "./container.js";
 import { Picture } from "./decode.js";
+import { analyze, fileOf, quantize } from "./encode.js";
 import { Engine } from "./engine.js";
 import { CodecError } from "./errors.js";
 import { filesAt } from "./files.js";
 import { Model } from "./model.js";
 import { unpackMetadata } from "./metadata.js";
+import { chunksOf, pixelsOf } from "./photo.js";
+import { pngOf } from "./png.js";
 import { decodeIndices } from "./stream.js";
 
 /**
@@ -24,15 +27,19 @@ import { decodeIndices } from "./stream.js";
  * @property {number[]} stageBytes how many bytes of the image data each stage takes, about
  * @property {Record<string, number>} chunks bytes of each
  * @property {string} seed stored, 0 if none is
- * @property {Uint8Array | null} profile ICC of the pixels; null is sRGB
+ * @property {boolean} hasProfile whether the pixels have a colour profile; sRGB else
+ * @property {number | null} novelty percentile among photographs; null if the model cannot judge it
  */
+/** @typedef {{ analysis: import("./encode.js").Analysis, chunks: Map<string, Uint8Array> }} Photo */
 
 /** @type {Promise<Model>} */
 let model;
 /** @type {Promise<Engine>} */
 let engine;
-/** @type {Map<number, Picture>} */
+/** @type {Map<number, { picture: Picture, profile: Uint8Array | null }>} */
 const pictures = new Map();
+/** @type {Map<number, Photo>} */
+const photos = new Map();
 
 const requests = {
   /**
@@ -52,38 +59,102 @@ const requests = {
    * @param {{ id: number, data: Uint8Array, partial: boolean }} request
    * @returns {Promise<About>}
    */
-  async open({ id, data, partial }) {
-    const file = parse(data, PAGE_LIMITS);
-    const known = await model;
-    known.check(file.header);
-    /** @type {number[]} */
-    const ends = [];
-    const indices = decodeIndices(file, known.prior, {
-      allowPartial: partial,
-      onStage: (bytes) => ends.push(bytes),
-    });
-    const { width, height } = file.header;
-    const profile = (await unpackMetadata(file.chunks)).get("iccp")?.slice() ?? null;
-    const plane = await alphaPlane(file.chunks, height, width);
-    pictures.set(id, new Picture(await engine, file, indices, plane));
-    return { ...about(file, data.length, indices.length, ends), profile };
+  open({ id, data, partial }) {
+    return open(id, data, partial);
   },
 
   /**
-   * The pixels of an open file.
+   * Analyse a photo; it can be coded then.
+   * @param {{ id: number, photo: Blob }} request
+   * @returns {Promise<{ width: number, height: number }>}
+   */
+  async analyze({ id, photo }) {
+    const pixels = await pixelsOf(photo);
+    const chunks = await chunksOf(pixels);
+    const ready = await engine;
+    await ready.model.loadEncoder();
+    photos.set(id, { analysis: await analyze(ready, pixels), chunks });
+    return { width: pixels.width, height: pixels.height };
+  },
+
+  /**
+   * Code an analysed photo at a quality; the picture of its file is open then.
+   * @param {{ id: number, quality: number }} request
+   * @returns {Promise<{ data: Uint8Array, about: About }>}
+   */
+  async encode({ id, quality }) {
+    const photo = photos.get(id);
+    if (!photo) throw new CodecError("the picture is closed");
+    const { analysis, chunks } = photo;
+    const ready = await engine;
+    const { indices, energy, descent } = await quantize(ready, analysis, quality);
+    const { width, height } = analysis;
+    const data = fileOf(ready.model, { width, height, quality }, indices, chunks);
+    return { data, about: await open(id, data, false, { energy, descent }) };
+  },
+
+  /**
+   * The picture of an open file, its colours converted from its profile where the browser can.
+   * @param {{ id: number, realism: number, seed: bigint | null }} request
+   * @returns {Promise<ImageData | ImageBitmap>}
+   */
+  async image(request) {
+    const { image, profile } = await made(request);
+    if (!profile) return image;
+    return createImageBitmap(await pngOf(image, profile)).catch(() => image);
+  },
+
+  /**
+   * The same as a PNG file, with the profile.
    * @param {{ id: number, realism: number, seed: bigint | null }} request
    */
-  async pixels({ id, realism, seed }) {
-    const picture = pictures.get(id);
-    if (!picture) throw new CodecError("the picture is closed");
-    return picture.pixels(realism, seed ?? undefined);
+  async png(request) {
+    const { image, profile } = await made(request);
+    return pngOf(image, profile);
   },
 
   /** @param {{ id: number }} request */
   close({ id }) {
     pictures.delete(id);
+    photos.delete(id);
   },
 };
+
+/** @param {{ id: number, realism: number, seed: bigint | null }} request */
+async function made({ id, realism, seed }) {
+  const opened = pictures.get(id);
+  if (!opened) throw new CodecError("the picture is closed");
+  const { picture, profile } = opened;
+  const { width, height } = picture.file.header;
+  const pixels = await picture.pixels(realism, seed ?? undefined);
+  return { image: new ImageData(/** @type {any} */ (pixels), width, height), profile };
+}
+
+/**
+ * Decode a file to its indices.
+ * @param {number} id
+ * @param {Uint8Array} data
+ * @param {boolean} partial take what a cut file still holds
+ * @param {Partial<Awaited<ReturnType<typeof quantize>>>} [known] what its encoder knew
+ * @returns {Promise<About>}
+ */
+async function open(id, data, partial, { energy, descent } = {}) {
+  const file = parse(data, PAGE_LIMITS);
+  const { header, chunks, payload } = file;
+  const known = await model;
+  known.check(header);
+  /** @type {number[]} */
+  const ends = [];
+  const indices = decodeIndices(file, known.prior, {
+    allowPartial: partial,
+    onStage: (bytes) => ends.push(bytes),
+  });
+  const profile = (await unpackMetadata(chunks)).get("iccp")?.slice() ?? null;
+  const plane = await alphaPlane(chunks, header.height, header.width);
+  pictures.set(id, { picture: new Picture(await engine, file, indices, plane, descent), profile });
+  const novelty = known.novelty(header, indices, payload.length, energy ?? null);
+  return { ...about(file, data.length, indices.length, ends), hasProfile: Boolean(profile), novelty };
+}
 
 /**
  * @param {Promise<Model>} model
@@ -117,15 +188,21 @@ function about(file, bytes, stages, ends) {
 let queue = Promise.resolve();
 
 /** @param {MessageEvent<{ call: number, name: keyof typeof requests, request: any }>} event */
-globalThis.onmessage = ({ data: { call, name, request } }) => {
+function answer({ data: { call, name, request } }) {
   queue = queue.then(async () => {
     try {
       const result = await requests[name](request);
-      const transfer = result instanceof Uint8ClampedArray ? [result.buffer] : [];
+      /** @type {Transferable[]} */
+      const transfer = [];
+      if (result instanceof ImageData) transfer.push(result.data.buffer);
+      if (result instanceof ImageBitmap) transfer.push(result);
       postMessage({ call, result }, { transfer });
     } catch (error) {
       const { name: kind, message } = /** @type {Error} */ (error);
       postMessage({ call, error: { kind, message } });
     }
   });
-};
+}
+
+// Threads of onnxruntime run this file, too, and listen to onnxruntime.
+if (!self.name.startsWith("em-pthread")) globalThis.onmessage = answer;
