@@ -263,16 +263,20 @@ def test_libraries_begin_with_the_right_number_of_threads():
     assert os.environ.get("OMP_NUM_THREADS") == before
 
 
-def test_killed_and_resumed_is_undisturbed(photos, tmp_path, model_dir):
+@pytest.mark.slow
+def test_killed_and_resumed_is_undisturbed(photos, tmp_path):
+    """With onnxruntime: eight runs begin here, each of two processes, and torch takes seconds."""
     source = tmp_path / "in"
     for copy in range(6):
         shutil.copytree(photos, source / str(copy))
-    base = [sys.executable, "-m", "codec.cli", "encode", str(source), "-m", str(model_dir)]
+    base = [sys.executable, "-m", "codec.cli", "encode", str(source)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     options = {"env": environment, "stderr": subprocess.PIPE}
 
     def start(out):
-        return subprocess.Popen([*base, "-j", "1", "--resume", "-o", str(out)], **options)
+        return subprocess.Popen(
+            [*base, "-j", "1", "--engine", "onnx", "--resume", "-o", str(out)], **options
+        )
 
     assert start(tmp_path / "calm").wait() == 0
     out, kills = tmp_path / "killed", 0
