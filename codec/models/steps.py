@@ -13,12 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from codec.networks.config import CELLS, STEM
+from codec.networks.config import CELLS, STEM, TEXTURE_DIM
 from codec.networks.decoder import Decoder, Mean
 from codec.networks.detail import Detail
 from codec.networks.encoder import Encoder
 from codec.networks.layers import BlockAnalysis, BlockTransform
 from codec.networks.pyramid import Networks
+from codec.runtime.texture import BLOCK
 
 
 @dataclass(frozen=True)
@@ -181,10 +182,12 @@ class Residual(nn.Module):
         self.detail = detail
 
     def forward(
-        self, embedding: Tensor, mean: Tensor, eighth: Tensor, quarter: Tensor, *noise: Tensor
+        self, embedding: Tensor, mean: Tensor, eighth: Tensor, quarter: Tensor, *given: Tensor
     ) -> Tensor:
-        """What `Render` made, and noise, to the residual."""
-        residual: Tensor = self.detail(Mean(mean, eighth, quarter, embedding), noise)
+        """What `Render` made, noise of each scale, and a texture map if any, to the residual."""
+        scales = len(self.detail.config.noise)
+        noise, texture = given[:scales], given[scales:]
+        residual: Tensor = self.detail(Mean(mean, eighth, quarter, embedding), noise, *texture)
         return residual
 
 
@@ -265,4 +268,6 @@ def render_steps(
             for cell, channels in zip(CELLS, detail.config.noise, strict=True)
         }
         arguments = {"embedding": given["embedding"]} | made | noise
+        if config.texture:
+            arguments["texture"] = torch.zeros(1, TEXTURE_DIM, height // BLOCK, width // BLOCK)
         yield Step("detail", Residual(detail), arguments, ["residual"])

@@ -17,7 +17,7 @@ from codec.models.files import CONFIG, DETAIL, GRAPHS, MANIFEST, PRIOR, WEIGHTS
 from codec.models.parts import Parts
 from codec.models.weights import read_state
 from codec.networks.config import DetailConfig, ModelConfig
-from codec.networks.detail import Detail
+from codec.networks.detail import Detail, detail_of
 from codec.networks.pyramid import Networks
 from codec.networks.quantizer import ResidualQuantizer
 from codec.novelty import Calibration
@@ -89,10 +89,7 @@ def read_detail(folder: Path, config: ModelConfig) -> Detail | None:
     with safe_open(path, "pt") as file:
         shape = json.loads((file.metadata() or {})["config"])
     with torch.device("meta"):
-        detail = Detail(
-            DetailConfig(**{name: tuple(value) for name, value in shape.items()}),
-            (config.decoder[1], config.decoder[0]),
-        )
+        detail = detail_of(config, DetailConfig(**{n: tuple(value) for n, value in shape.items()}))
     detail.load_state_dict(read_state(path, detail), assign=True)
     return detail
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from codec.untrusted import in_range
@@ -14,13 +15,16 @@ CELLS = (8, 4, 2)  # pixels a side of a noise cell, coarse to fine; also the num
 MAX_LAMBDA = 10**6
 MAX_STAGES = 64
 MAX_CELL = 256
+TEXTURE_CELL = 32  # pixels a side of the cells of texture codes
+TEXTURE_DIM = 16  # of their centroids: 14 statistics, "unknown", "none": `codec.runtime.texture`
 
 
 @dataclass(frozen=True)
 class Stage:
     """One stage of the quantizer: its level (0 = coarsest), cell in pixels, dim and codes.
 
-    An `optional` stage is of a level that low qualities leave out, see `Level.begin`.
+    An `optional` stage is of a level that low qualities leave out, see `Level.begin`. The `texture`
+    stage is no part of the latents: its codes tell the detail network what the mean lacks.
     """
 
     level: int
@@ -28,6 +32,7 @@ class Stage:
     dim: int
     codes: int
     optional: bool = False
+    texture: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class ModelConfig:
     encoder: tuple[int, ...] = (64, 128, 192, 192)  # channels at 1/4, 1/8, ... to the coarsest cell
     decoder: tuple[int, ...] = (64, 128, 192, 192)
     blocks: tuple[int, ...] = ()  # of the decoder, after each level; (): one after each
+    texture: int = 0  # texture codes, of a stage after those of the level of 32 pixels; 0: none
     lambda_coarse: float = 6.0  # λ at quality 0, squared error (pixels in [-1, 1]) per bit
     lambda_fine: float = 0.015  # λ at quality 100
 
@@ -84,17 +90,26 @@ class ModelConfig:
             in_range("the number of entries of blocks", len(self.blocks), len(cells), len(cells))
         for count in self.blocks:
             in_range("a number of blocks", count, 1, 8)
+        if self.texture:
+            in_range("the number of texture codes", self.texture, 4, 256)
+            if TEXTURE_CELL not in cells:
+                raise ValueError(f"texture codes need a level of cells of {TEXTURE_CELL} pixels")
         if not 0 < self.lambda_fine <= self.lambda_coarse <= MAX_LAMBDA:
             raise ValueError(f"expected 0 < lambda_fine <= lambda_coarse <= {MAX_LAMBDA}")
 
     @property
     def stages(self) -> tuple[Stage, ...]:
         """Stages in coding order, coarse to fine."""
-        return tuple(
-            Stage(number, level.cell, level.dim, level.codes, level.begin > 0)
-            for number, level in enumerate(self.levels)
-            for _ in range(level.stages)
-        )
+        stages = []
+        for number, level in enumerate(self.levels):
+            stage = Stage(number, level.cell, level.dim, level.codes, level.begin > 0)
+            stages += [stage] * level.stages
+            if self._has_texture(level):
+                stages.append(Stage(number, level.cell, TEXTURE_DIM, self.texture, texture=True))
+        return tuple(stages)
+
+    def _has_texture(self, level: Level) -> bool:
+        return self.texture > 0 and level.cell == TEXTURE_CELL
 
     def lambda_at(self, quality: float) -> float:
         """λ of a quality in 0..100: geometric between `lambda_coarse` and `lambda_fine`."""
@@ -116,7 +131,7 @@ class ModelConfig:
         for level in self.levels:
             here = min(left, level.stages)
             shares.append(here / level.stages)
-            left -= here
+            left = max(left - here - self._has_texture(level), 0)
         return [quality / 50 - 1, *shares]
 
     def coded_levels(self, quality: float) -> int:
@@ -129,13 +144,15 @@ class ModelConfig:
         >>> ModelConfig().coded_stages(50)
         15
         """
-        return sum(level.stages for level in self.levels[: self.coded_levels(quality)])
+        coded = self.levels[: self.coded_levels(quality)]
+        return sum(level.stages + self._has_texture(level) for level in coded)
 
     def to_json(self) -> str:
         """The text of config.json; what is as in models of format 1 is not in it."""
         table = asdict(self)
-        if not self.blocks:
-            del table["blocks"]
+        for name in ("blocks", "texture"):
+            if not table[name]:
+                del table[name]
         for level in table["levels"]:
             if not level["begin"]:
                 del level["begin"]
@@ -164,6 +181,24 @@ class DetailConfig:
             in_range(f"the number of {name}", len(getattr(self, name)), 3, 3)
             for value in getattr(self, name):
                 in_range(name, value, least, most)
+
+
+def stages_of(stages: Sequence[Stage], level: int) -> list[int]:
+    """Numbers of the stages of a level's latent, in coding order.
+
+    >>> stages_of(ModelConfig(texture=64).stages, 1)
+    [5, 6, 7, 8, 9, 10, 11]
+    """
+    return [n for n, stage in enumerate(stages) if stage.level == level and not stage.texture]
+
+
+def texture_stage(stages: Sequence[Stage]) -> int | None:
+    """Number of the stage of texture codes, if there is one.
+
+    >>> texture_stage(ModelConfig(texture=64).stages)
+    4
+    """
+    return next((n for n, stage in enumerate(stages) if stage.texture), None)
 
 
 def beam_width(effort: int, level: int) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from codec.networks.config import RANGES, Stage
+from codec.networks.config import RANGES, Stage, stages_of
 from cuda_ext import nearest
 
 ROWS = {"cpu": 1 << 12, "cuda": 1 << 18}  # partial sums searched at once: what a cache, a GPU holds
@@ -57,8 +57,8 @@ class ResidualQuantizer(nn.Module):
         return torch.lerp(bits[0], bits[1], at - low)
 
     def stages_of_level(self, level: int) -> list[int]:
-        """Numbers of the stages of a level, in coding order."""
-        return [n for n, stage in enumerate(self.stages) if stage.level == level]
+        """Numbers of the stages of a level's latent, in coding order."""
+        return stages_of(self.stages, level)
 
     def search(
         self, stages: Sequence[int], latent: Tensor, biases: Sequence[Tensor], width: int

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.networks.config import RANGES, Stage
+from codec.networks.config import RANGES, Stage, stages_of, texture_stage
 from codec.runtime.engine import Floats
 
 
@@ -18,7 +18,8 @@ class Codebooks:
     Attributes:
         stages: all of them, in coding order.
         books: per stage the centroids (K, D) float32.
-        levels: per level the numbers of its stages.
+        levels: per level the numbers of its latent's stages.
+        texture: number of the stage of texture codes, if there is one.
 
     Args:
         stages: the stages in coding order.
@@ -31,9 +32,8 @@ class Codebooks:
         self.books = list(books)
         self._shares = shares
         count = 1 + max(stage.level for stage in stages)
-        self.levels = tuple(
-            [n for n, stage in enumerate(stages) if stage.level == level] for level in range(count)
-        )
+        self.levels = tuple(stages_of(stages, level) for level in range(count))
+        self.texture = texture_stage(stages)
 
     def code_lengths(self, stage: int, quality: float) -> Floats:
         """What each code of a stage costs the search at a quality 0..100: (K,) bits.

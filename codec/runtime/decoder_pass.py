@@ -9,10 +9,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from codec.networks.config import TEXTURE_CELL
 from codec.runtime.codebooks import Codebooks
 from codec.runtime.engine import Array, Engine, Floats
 from codec.runtime.maps import Flow, Sink, Source
 from codec.runtime.noise import draw
+from codec.runtime.texture import UNKNOWN, texture_map
 from codec.runtime.tiles import Tiles
 from codec.runtime.windows import Window, part
 
@@ -71,11 +73,16 @@ class DecoderPass:
         """
         detail = bool(realism and self._engine.noise)
         features, latents = self._coarser(len(self._cells))
-        image = partial(self._linear_image, [reader() for reader in latents])
-        step = partial(self._detailed, realism, seed) if detail else self._mean
-        name = "render detail" if detail else "render mean"
         last = features[:-3:-1] if self._cells[-1] == FINEST else features[-1:]
-        return self._tiles.rows(name, step, [image, *(reader() for reader in last)], [sink])
+        sources: list[Source] = [partial(self._linear_image, [reader() for reader in latents])]
+        if not detail:
+            sources += [reader() for reader in last]
+            return self._tiles.rows("render mean", self._mean, sources, [sink])
+        if self._codebooks.texture is not None:
+            sources.append(self._texture)
+        sources += [reader() for reader in last]
+        step = partial(self._detailed, realism, seed)
+        return self._tiles.rows("render detail", step, sources, [sink])
 
     def _coarser(self, level: int) -> tuple[list[Readers], list[Readers]]:
         """What makes new readers of the features and of the latent of each coarser level."""
@@ -110,19 +117,42 @@ class DecoderPass:
         features, latents = (coarser[0], coarser[1:]) if level else (None, ())
         return self._engine.update(level, self._embedding, remainder, features, latents)
 
+    def mean(self, sink: Sink) -> None:
+        """Give the conditional mean g(ẑ) of all indices to a sink.
+
+        Args:
+            sink: takes (1, 3, height, width) float32 of every tile, in 0..1.
+        """
+        for _ in self.rows(0.0, 0, sink):
+            pass
+
     def _mean(self, _: Window, pixels: Floats, *features: Array) -> Sequence[Floats]:
-        return [_displayed(self._engine.render(self._embedding, pixels, features, None)[0])]
+        return [_displayed(self._engine.render(self._embedding, pixels, features, None, None)[0])]
 
     def _detailed(
-        self, realism: float, seed: int, window: Window, pixels: Floats, *features: Array
+        self, realism: float, seed: int, window: Window, pixels: Floats, *known: Array
     ) -> Sequence[Floats]:
+        texture, features = None, known
+        if self._codebooks.texture is not None:
+            texture, features = known[0], known[1:]
         corner, size = (window.top, window.left), (window.height, window.width)
         u = draw(self._engine.noise, seed, corner, size)
-        mean, residual = self._engine.render(self._embedding, pixels, features, u)
+        mean, residual = self._engine.render(self._embedding, pixels, features, u, texture)
         if residual is not None:
             residual *= np.float32(realism)
             mean += residual
         return [_displayed(mean)]
+
+    def _texture(self, window: Window) -> Floats:
+        """The texture map of a window, "unknown" outside the image: (1, 16, height/8, width/8)."""
+        wider, stage = window.rounded(TEXTURE_CELL), self._codebooks.texture
+        shape = (wider.height // TEXTURE_CELL, wider.width // TEXTURE_CELL)
+        codes = np.full(shape, UNKNOWN, np.int32)
+        if stage is not None and stage < len(self._indices):
+            known = part(self._indices[stage][None, None], self._tiles.whole, wider)[0, 0]
+            codes[: known.shape[0], : known.shape[1]] = known
+        book = self._codebooks.books[stage or 0]
+        return part(texture_map(book[codes][None]), wider, window)
 
     def _linear_image(self, latents: Sequence[Source], window: Window) -> Floats:
         """The linear part of the image: (1, 3, height, width) of a window."""

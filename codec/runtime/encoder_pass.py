@@ -26,6 +26,7 @@ class Analysis:
     height: int
     width: int
     tile: int = TILE  # pixels a side of what the networks see at once
+    image: Strips | None = None  # its samples, for models with texture codes
 
 
 class EncoderPass:
@@ -35,11 +36,14 @@ class EncoderPass:
         engine: the networks.
         levels: how many there are.
         tiles: of the image.
-        image: its samples; its rows are freed as they are read.
+        image: its samples.
+        keep: whether its rows stay; otherwise they are freed as they are read.
     """
 
-    def __init__(self, engine: Engine, levels: int, tiles: Tiles, image: Strips) -> None:
-        self._engine, self._tiles, self._image = engine, tiles, image
+    def __init__(
+        self, engine: Engine, levels: int, tiles: Tiles, image: Strips, *, keep: bool
+    ) -> None:
+        self._engine, self._tiles, self._image, self._keep = engine, tiles, image, keep
         self._finest = levels - 1
         self._latents = [Map(tiles.whole) for _ in range(levels)]
 
@@ -66,20 +70,22 @@ class EncoderPass:
     def _add(self, level: int, window: Window, correction: Floats) -> None:
         """Add to the linear latents, which are made the first time that a window is met."""
         if level == self._finest:
-            linear = self._engine.analyze(self._pixels(window))
+            linear = self._engine.analyze(pixels_of(self._image, window))
             for latent, values in zip(self._latents, linear, strict=True):
                 latent.write(window, values)
         self._latents[level].add(window, correction)
 
     def _next_pixels(self, window: Window) -> Floats:
-        self._image.forget(window.top)
-        return self._pixels(window)
+        if not self._keep:
+            self._image.forget(window.top)
+        return pixels_of(self._image, window)
 
-    def _pixels(self, window: Window) -> Floats:
-        """(1, 3, H, W) in [-1, 1], the last row and column repeated outside the image."""
-        rows = self._image.read(window.top, window.left, window.bottom, window.right)
-        x = SAMPLES[rows]
-        below, right = window.height - x.shape[0], window.width - x.shape[1]
-        if below or right:
-            x = np.pad(x, ((0, below), (0, right), (0, 0)), mode="edge")
-        return x.transpose(2, 0, 1)[None]
+
+def pixels_of(image: Strips, window: Window) -> Floats:
+    """(1, 3, H, W) in [-1, 1], the last row and column repeated outside the image."""
+    rows = image.read(window.top, window.left, window.bottom, window.right)
+    x = SAMPLES[rows]
+    below, right = window.height - x.shape[0], window.width - x.shape[1]
+    if below or right:
+        x = np.pad(x, ((0, below), (0, right), (0, 0)), mode="edge")
+    return x.transpose(2, 0, 1)[None]

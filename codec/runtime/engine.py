@@ -110,6 +110,7 @@ class Engine(Protocol):
         pixels: Floats,
         features: Sequence[Array],
         noise: Sequence[Floats] | None,
+        texture: Floats | None,
     ) -> tuple[Floats, Floats | None]:
         """The conditional mean g(ẑ), and the residual r(ẑ + U) if noise is given.
 
@@ -119,6 +120,8 @@ class Engine(Protocol):
             features: those that `update` made of the finest level and, where its cells are of 4
                 pixels, of the level before.
             noise: U per scale (see `noise` of the engine), (1, channels, H/cell, W/cell).
+            texture: centroids of the texture codes (1, 16, H/8, W/8), of a model that has them; not
+                looked at without noise.
 
         Returns:
             Both (1, 3, H, W), nominally in [-1, 1] and not clipped; None without noise.

@@ -59,14 +59,16 @@ class CodecModel:
         """Run the encoder network, once an image.
 
         Args:
-            image: its samples, of any size from 1x1 on; they are freed as they are read.
+            image: its samples, of any size from 1x1 on; they are freed as they are read, unless the
+                model has texture codes.
             tile: pixels a side of what the networks see at once, here and in `quantize`.
         """
         height, width = image.height, image.width
-        tiles = self._tiles(height, width, tile)
+        tiles, textured = self._tiles(height, width, tile), self.codebooks.texture is not None
         with self.engine.running():
-            latents = EncoderPass(self.engine, len(self.codebooks.levels), tiles, image).run()
-        return Analysis(latents, height, width, tile)
+            levels = len(self.codebooks.levels)
+            latents = EncoderPass(self.engine, levels, tiles, image, keep=textured).run()
+        return Analysis(latents, height, width, tile, image if textured else None)
 
     def quantize(
         self, analysis: Analysis, quality: int, lambda_offset: float = 0.0, effort: int = EFFORT
@@ -82,11 +84,13 @@ class CodecModel:
                 those of two qualities.
             effort: 1..9, how widely to search.
         """
-        lam = np.float32(self.config.lambda_at(quality + lambda_offset))
+        lam = self.config.lambda_at(quality + lambda_offset)
         stages = self.config.coded_stages(quality)
-        biases = [lam * lengths for lengths in self.code_lengths(quality)[:stages]]
+        lengths = self.code_lengths(quality)[:stages]
         tiles = self._tiles(analysis.height, analysis.width, analysis.tile)
-        search = Quantization(self.engine, self.codebooks, tiles, analysis, biases, effort=effort)
+        search = Quantization(
+            self.engine, self.codebooks, tiles, analysis, lengths, lam=lam, effort=effort
+        )
         with self.engine.running():
             return search.run(self.config.condition(quality, stages), quality)
 

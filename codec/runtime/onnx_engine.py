@@ -100,6 +100,7 @@ class OnnxEngine:
         pixels: Floats,
         features: Sequence[Array],
         noise: Sequence[Floats] | None,
+        texture: Floats | None,
     ) -> tuple[Floats, Floats | None]:
         """The conditional mean, and the residual if noise is given."""
         given = {"embedding": embedding, "pixels": pixels, "features": features[0]}
@@ -111,6 +112,8 @@ class OnnxEngine:
         given = {"embedding": embedding, "mean": mean, "features_8": eighth, "features_4": quarter}
         cells = [cell for cell, _ in self._noise]
         given |= {f"noise_{cell}": u for cell, u in zip(cells, noise, strict=True)}
+        if texture is not None:
+            given["texture"] = texture
         return mean, self._run("detail", **given)[0]
 
     def search(

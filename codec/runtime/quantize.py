@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitstream.prior import grid_shape
-from codec.networks.config import beam_width
+from codec.images.strips import Strips
+from codec.networks.config import TEXTURE_CELL, beam_width
 from codec.runtime.codebooks import Codebooks
 from codec.runtime.decoder_pass import DecoderPass
-from codec.runtime.encoder_pass import Analysis
+from codec.runtime.encoder_pass import Analysis, pixels_of
 from codec.runtime.engine import Engine, Floats
+from codec.runtime.texture import choose
 from codec.runtime.tiles import Tiles
 from codec.runtime.windows import Window, part
 
@@ -45,7 +47,8 @@ class Quantization:
         codebooks: the centroids.
         tiles: of the image.
         analysis: its latents.
-        biases: per stage (K,), λ·bits of each code, of the stages that are to be coded.
+        lengths: per stage (K,), bits of each code, of the stages that are to be coded.
+        lam: λ.
         effort: 1..9, how widely to search, see `beam_width`.
     """
 
@@ -55,14 +58,17 @@ class Quantization:
         codebooks: Codebooks,
         tiles: Tiles,
         analysis: Analysis,
-        biases: Sequence[Floats],
+        lengths: Sequence[Floats],
         *,
+        lam: float,
         effort: int,
     ) -> None:
         self._engine, self._codebooks, self._tiles = engine, codebooks, tiles
-        self._latents, self._biases, self._effort = analysis.latents, biases, effort
+        self._latents, self._image, self._effort = analysis.latents, analysis.image, effort
+        self._lengths = lengths
+        self._biases = [np.float32(lam) * bits for bits in lengths]
         size = analysis.height, analysis.width
-        stages = codebooks.stages[: len(biases)]
+        stages = codebooks.stages[: len(lengths)]
         self._indices = [np.zeros(grid_shape(*size, s.cell), np.int32) for s in stages]
         self._energy = np.zeros((len(analysis.latents), 2))
 
@@ -79,9 +85,20 @@ class Quantization:
         for level, stages in enumerate(self._codebooks.levels):
             if level and stages[0] < len(self._indices):
                 decoder.predict(level, partial(self._search, level))
+        if self._codebooks.texture is not None and self._image is not None:
+            decoder.mean(partial(self._describe, self._codebooks.texture, self._image))
         return Coding(
             self._indices, quality, [(rest, all_) for rest, all_ in self._energy.tolist()]
         )
+
+    def _describe(self, stage: int, image: Strips, window: Window, mean: Floats) -> None:
+        """Choose the texture codes of a window, by its mean in 0..1."""
+        rows = slice(window.top // TEXTURE_CELL, window.bottom // TEXTURE_CELL)
+        columns = slice(window.left // TEXTURE_CELL, window.right // TEXTURE_CELL)
+        book, x = self._codebooks.books[stage], pixels_of(image, window)
+        codes = choose(book, self._lengths[stage], x, 2 * mean - 1)
+        inside = self._indices[stage][rows, columns]
+        inside[...] = codes[0, : inside.shape[0], : inside.shape[1]]
 
     def _search(self, level: int, window: Window, prediction: Floats) -> None:
         stages = self._codebooks.levels[level]

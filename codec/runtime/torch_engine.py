@@ -121,13 +121,15 @@ class TorchEngine:
         pixels: Floats,
         features: Sequence[Array],
         noise: Sequence[Floats] | None,
+        texture: Floats | None,
     ) -> tuple[Floats, Floats | None]:
         """The conditional mean, and the residual if noise is given."""
         x, c, hidden, *coarser = (self._tensor(a) for a in (pixels, embedding, *features))
         mean = self.networks.decoder.render(x, hidden, c, *coarser)
         if noise is None or self.detail is None:
             return _array(mean.pixels), None
-        residual = self.detail(mean, tuple(self._tensor(u) for u in noise))
+        given = None if texture is None else self._tensor(texture)
+        residual = self.detail(mean, tuple(self._tensor(u) for u in noise), given)
         return _array(mean.pixels), _array(residual)
 
     def search(

@@ -32,6 +32,7 @@ RANGES: dict[str, tuple[int, int]] = {  # least and most of the settings of all 
     "effort": (1, 9),
     "prefix": (0, 1),
     "start_batches": (1, 10**6),
+    "texture_batches": (1, 10**6),
     "contexts": (0, 2**12),
     "context_batches": (1, 10**6),
     "context_epochs": (0, 1000),
@@ -68,6 +69,7 @@ class TrainConfig:
     effort: int = EFFORT  # of the search: see `codec.networks.quantizer.beam`
     prefix: float = 0.15  # share of steps that stop after a random stage
     start_batches: int = 200  # batches of the linear start
+    texture_batches: int = 60  # coded under each of six λ to fit texture codes, if there are any
     contexts: int = 128  # tables a stage of the context prior fitted at the end; 0: static tables
     context_batches: int = 1500  # batches coded for that fit
     context_epochs: tuple[float, float] = (

@@ -37,12 +37,13 @@ def mixing(model):
     return model
 
 
-# Levels down to cells of 4 pixels, the last one only from quality 40 on.
+# Levels down to cells of 4 pixels, the last one only from quality 40 on, and texture codes.
 FOUR = ModelConfig(
     levels=tuple(Level(32 >> k, 8, 1 + k % 2, 16, begin=40 * (k == 3)) for k in range(4)),
     encoder=(8, 8, 8, 8),
     decoder=(8, 8, 8, 8),
     blocks=(1, 2, 1, 1),
+    texture=8,
 )
 
 

@@ -1,6 +1,7 @@
 """Training the synthesis of detail: what moves, what stays, and a run that is resumed."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,12 +11,13 @@ from safetensors.torch import load_file
 
 from bitstream.errors import CodecError
 from codec.models.loading import load_model
+from codec.models.tiny import TINY as MODEL
 from codec.models.tiny import tiny_model
 from codec.models.torch_model import save_model
 from codec.train.config import configured
 from codec.train.detail.discriminator import LeCam
 from codec.train.detail.loop import DetailTraining, train_detail
-from codec.train.detail.losses import DIVERGENCES, Judge, Weights
+from codec.train.detail.losses import DIVERGENCES, Judge, Weights, octaves_apart
 
 TINY = [
     "detail.widths=[8, 8, 8]",
@@ -43,6 +45,14 @@ def data(tmp_path_factory):
 def base(tmp_path_factory):
     folder = tmp_path_factory.mktemp("base")
     save_model(tiny_model(), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def textured(tmp_path_factory):
+    """The same with texture codes, which its r, of the model without, has never seen."""
+    folder = tmp_path_factory.mktemp("textured")
+    save_model(tiny_model(config=replace(MODEL, texture=8)), folder)
     return folder
 
 
@@ -85,7 +95,8 @@ def test_only_detail_is_trained(tmp_path, base, data):
 def test_r_learns_to_fool_and_not_to_bias():
     """Descending the losses with a fixed critic: the pixel bias falls where r had one."""
     torch.manual_seed(0)
-    judge = Judge(Weights(bias=1.0, sample=0, feature=0, pixel_critic=0, feature_critic=0))
+    none = dict.fromkeys(("feature", "pixel_critic", "feature_critic", "coarse_critic"), 0.0)
+    judge = Judge(Weights(bias=1.0, sample=0, spectrum=0, **none))
     x, g = torch.rand(2, 3, 64, 64) * 2 - 1, torch.zeros(2, 3, 64, 64)
     bias = torch.full((1, 3, 1, 1), 0.5, requires_grad=True)
     spread = torch.full((1, 3, 1, 1), 0.5, requires_grad=True)
@@ -125,3 +136,32 @@ def test_lecam_holds_logits_near_the_running_means():
     for _ in range(20):
         penalty = lecam(torch.full((4,), 3.0), torch.full((4,), -3.0))
     assert float(penalty) == pytest.approx(72, rel=1e-3)  # 6² on both sides
+
+
+def test_texture_codes_are_learned_from_an_r_that_had_none(tmp_path, base, textured, data):
+    before = load_model(base, engine="torch").engine.detail.state_dict()
+    start = f"start={json.dumps(str(base))}"
+    train_detail(settings(textured, start, "steps=2", "untold=0"), data, tmp_path / "r")
+    after = load_model(tmp_path / "r" / "model", engine="torch").engine.detail.state_dict()
+    assert all(after[name].any() for name in after.keys() - before.keys())
+    assert {name.split(".")[0] for name in after.keys() - before.keys()} == {"texture"}
+    near = max((after[name] - value).abs().max().item() for name, value in before.items())
+    assert 0 < near < 0.05
+
+
+@pytest.mark.parametrize("shape", ["detail.widths=[16, 8, 8]", "detail.noise=[2, 2, 2]"])
+def test_an_r_of_another_shape_is_no_start(tmp_path, base, data, shape):
+    start = f"start={json.dumps(str(base))}"
+    with pytest.raises(CodecError, match="expected a model whose r has the shape of `detail`"):
+        train_detail(settings(base, start, "steps=2", shape), data, tmp_path)
+
+
+def test_the_spectrum_of_r_is_drawn_to_that_of_what_is_missing():
+    torch.manual_seed(0)
+    e = torch.randn(2, 3, 64, 64)
+    gain = torch.tensor(0.2, requires_grad=True)
+    other = torch.randn(2, 3, 64, 64)
+    octaves_apart(gain * other, e).backward()
+    assert gain.grad < 0
+    assert octaves_apart(other, e) < 0.4
+    assert 4 < octaves_apart(0.2 * other, e) < 5

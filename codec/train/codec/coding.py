@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from codec.networks.config import beam_width
-from codec.networks.decoder import Code
+from codec.networks.decoder import Code, Mean
 from codec.networks.pyramid import Networks
 from codec.options import EFFORT
 
@@ -43,3 +43,12 @@ def quantizing(
         return quantizer.centroids(here, codes).view(e.shape).permute(0, 3, 1, 2)
 
     return code
+
+
+def coded_mean(networks: Networks, x: Tensor, quality: float, found: list[Tensor]) -> Mean:
+    """The mean of a batch (N, 3, H, W) coded at a quality; `found`: see `quantizing`."""
+    stages = networks.config.coded_stages(quality)
+    condition = x.new_tensor([networks.config.condition(quality, stages)]).expand(len(x), -1)
+    code = quantizing(networks, networks.encoder(x), quality, found)
+    mean: Mean = networks.decoder(condition, code, x.shape)
+    return mean

@@ -19,13 +19,15 @@ from torch import Tensor, nn
 from bitstream.context import CLIP, COARSE_PARTS, OWN_PARTS, ContextPrior, StageContext
 from bitstream.prior import QUALITIES
 from bitstream.tables import IntArray, Tables, frequencies_from_counts
-from codec.networks.config import Stage
+from codec.networks.config import Stage, texture_stage
 from codec.networks.pyramid import Networks
-from codec.train.codec.coding import quantizing
+from codec.train.codec.coding import coded_mean
+from codec.train.codec.texture import texture_codes
 from codec.train.data import Crops
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 FEATURE_SCALE, MAP_SCALE, SHIFT = 16, 256, 6  # context vectors come in units of 1/64
+SILENT = 32  # of so many batches, one has no texture codes
 SMOOTHING = 20.0  # counts of the stage's overall distribution added to each table
 
 
@@ -54,21 +56,19 @@ def collect(networks: Networks, crops: Crops, batches: int, first: int) -> Sampl
         batches: how many.
         first: number of the first batch.
     """
-    quantizer, config = networks.quantizer, networks.config
+    quantizer, textured = networks.quantizer, texture_stage(networks.config.stages)
     device = next(networks.parameters()).device
     grids: list[list[Tensor]] = [[] for _ in quantizer.stages]
     qualities = []
     for number in range(batches):
         quality = round(100 * (number * GOLDEN % 1))
         x = crops(first + number).to(device, memory_format=torch.channels_last)
-        with torch.autocast(device.type, dtype=torch.bfloat16):
-            latents = networks.encoder(x)
-
         found: list[Tensor] = []
-        code = quantizing(networks, latents, quality, found)
-        condition = x.new_tensor([config.condition(quality, config.coded_stages(quality))])
         with torch.autocast(device.type, dtype=torch.bfloat16):
-            networks.decoder.top_down(condition.expand(len(x), -1), code, x.shape)
+            mean = coded_mean(networks, x, quality, found)
+        if textured is not None:
+            codes = texture_codes(networks, textured, x, mean.pixels, quality)
+            found.insert(textured, codes * bool(number % SILENT))
         for stage, codes in enumerate(found):
             grids[stage].append(codes.to("cpu", torch.int16))
         qualities += [quality] * len(x)

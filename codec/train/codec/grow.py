@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from bitstream.errors import CodecError
-from codec.networks.config import RANGES, STEM, ModelConfig, beam_width
+from codec.networks.config import RANGES, STEM, ModelConfig, beam_width, stages_of
 from codec.networks.pyramid import Networks
 from codec.options import EFFORT
 from codec.train.codec.linear import FINE, GRID, entropy_kmeans, klt, shares_by_range
@@ -99,12 +99,12 @@ def _rescale_quality(grown: Networks, small: Networks) -> None:
 
 
 def _stages_kept(old: ModelConfig, new: ModelConfig) -> list[tuple[int, int]]:
-    """Numbers of each stage in the old and in the new configuration."""
-    pairs, was, now = [], 0, 0
-    for a, b in zip(old.levels, new.levels, strict=False):
-        pairs += [(was + k, now + k) for k in range(a.stages)]
-        was, now = was + a.stages, now + b.stages
-    return pairs
+    """Numbers of each stage of a latent in the old and in the new configuration."""
+    return [
+        pair
+        for level in range(len(old.levels))
+        for pair in zip(stages_of(old.stages, level), stages_of(new.stages, level), strict=False)
+    ]
 
 
 def _more_axes(small: Networks, x: Tensor, level: int, count: int) -> Tensor:

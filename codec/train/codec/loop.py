@@ -26,6 +26,7 @@ from codec.train.codec.export import as_model, context_prior, static_prior
 from codec.train.codec.grow import grow
 from codec.train.codec.linear import GRID, initialize, shares_by_range
 from codec.train.codec.objective import Objective, Statistics
+from codec.train.codec.texture import fit_texture
 from codec.train.config import TrainConfig
 from codec.train.data import Crops
 from codec.train.kernels import blocks, convolution
@@ -169,9 +170,10 @@ def train(
                     run.save()
         if log:
             run.save()
+            whole = Crops(sources, config.crop, config.batch, seed)
+            fit_texture(run.average, whole, config.texture_batches, config.seed)
             save_model(as_model(run.average, static_prior(run.average)), out / "model")
     if log and config.contexts and run.step >= config.steps:
-        whole = Crops(sources, config.crop, config.batch, seed)
         save_model(as_model(run.average, context_prior(run.average, whole, config)), out / "model")
         export(out / "model")
     if world > 1:

@@ -10,19 +10,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bitstream.errors import CodecError
 from codec.models.export import export
 from codec.models.loading import load_model
 from codec.models.torch_model import save_model, torch_engine
-from codec.networks.config import CELLS, DetailConfig
+from codec.networks.config import CELLS, DetailConfig, texture_stage
 from codec.networks.decoder import Mean
-from codec.networks.detail import Detail
+from codec.networks.detail import detail_of
 from codec.networks.layers import channels_last
 from codec.runtime.model import CodecModel
 from codec.runtime.noise import draw
+from codec.runtime.texture import texture_map
 from codec.train.checkpoint import Checkpoint, has_checkpoint
 from codec.train.clock import Clock
-from codec.train.codec.coding import quantizing
+from codec.train.codec.coding import coded_mean
 from codec.train.codec.loop import GOLDEN, Log
+from codec.train.codec.texture import texture_codes
 from codec.train.config import check_numbers
 from codec.train.data import Crops, Source
 from codec.train.detail.losses import Judge, Weights
@@ -34,6 +37,7 @@ class DetailTraining:
     """Settings of the training of r; the defaults train the packaged one on a CPU."""
 
     base: str = "default"  # the trained model whose detail is to be synthesized: name or folder
+    start: str = ""  # a model whose r to begin from, of the same shape; texture codes are new to it
     detail: DetailConfig = field(default_factory=DetailConfig)
     weights: Weights = field(default_factory=Weights)
     steps: int = 20_000
@@ -46,6 +50,7 @@ class DetailTraining:
     average: float = 0.999  # decay of the weight average that ships
     sources: tuple[Source, ...] = (Source(),)  # where crops come from
     qualities: tuple[float, float] = (0, 90)  # range that steps draw from
+    untold: float = 0.1  # share of steps whose texture codes are all 0, as in a cut file
     seed: int = 0
     save_seconds: float = 300.0
     log_steps: int = 50
@@ -64,9 +69,10 @@ class Run:
         self.base = torch_engine(model)
         self.device = self.base.device
         torch.manual_seed(config.seed)
-        widths = model.config.decoder
-        self.detail = channels_last(Detail(config.detail, (widths[1], widths[0])).to(self.device))
-        self.average = channels_last(Detail(config.detail, (widths[1], widths[0])).to(self.device))
+        self.detail = channels_last(detail_of(model.config, config.detail).to(self.device))
+        if config.start:
+            self._start(config.start)
+        self.average = channels_last(detail_of(model.config, config.detail).to(self.device))
         self.average.load_state_dict(self.detail.state_dict())
         self.average.requires_grad_(False)
         self.judge = channels_last(Judge(config.weights).to(self.device))
@@ -98,14 +104,34 @@ class Run:
         """Continue from the checkpoint in `out` (errors: see `Checkpoint.load`)."""
         self.step = self._checkpoint.load(self.device)
 
-    def mean(self, x: Tensor, quality: float) -> Mean:
-        """The mean of a batch (N, 3, H, W) in [-1, 1], coded at a quality."""
+    def _start(self, name: str) -> None:
+        """Begin with a model's r; what it lacks, layers for texture codes, stays zero.
+
+        Raises:
+            CodecError: the model has no r, or one of another shape.
+        """
+        own, given = self.detail.state_dict(), {}
+        if before := torch_engine(load_model(name, engine="torch")).detail:
+            given = before.state_dict()
+        shapes = [{(n, t.shape) for n, t in state.items()} for state in (own, given)]
+        if not given or not shapes[1] <= shapes[0]:
+            raise CodecError(
+                f"start is {name!r}: expected a model whose r has the shape of `detail`"
+            )
+        self.detail.load_state_dict(own | given)
+
+    def look(self, x: Tensor, quality: float) -> tuple[Mean, Tensor | None]:
+        """The mean of a batch (N, 3, H, W) in [-1, 1] coded at a quality, and its texture map."""
         networks = self.base.networks
-        stages = networks.config.coded_stages(quality)
-        condition = x.new_tensor([networks.config.condition(quality, stages)]).expand(len(x), -1)
-        code = quantizing(networks, networks.encoder(x), quality, [])
-        mean: Mean = networks.decoder(condition, code, x.shape)
-        return mean
+        mean = coded_mean(networks, x, quality, [])
+        number = texture_stage(networks.config.stages)
+        if number is None:
+            return mean, None
+        codes = texture_codes(networks, number, x, mean.pixels, quality)
+        if self.step * math.sqrt(3) % 1 < self.config.untold:
+            codes.zero_()
+        centroids = networks.quantizer.codebook(number)[codes]
+        return mean, torch.from_numpy(texture_map(centroids.cpu().numpy())).to(self.device)
 
     def draw(self, x: Tensor, sample: int) -> tuple[Tensor, ...]:
         """U of a batch (N, 3, H, W), another one for every step and sample."""
@@ -129,9 +155,9 @@ def one_step(run: Run, crops: Crops, log: Log) -> None:
         group["lr"] = config.rate * min(1.0, (run.step + 1) / config.warmup)
     with torch.autocast(run.device.type, dtype=torch.bfloat16):
         with torch.no_grad():
-            mean = run.mean(x, quality)
-            other = run.detail(mean, run.draw(x, sample=1))
-        r = run.detail(mean, run.draw(x, sample=0))
+            mean, texture = run.look(x, quality)
+            other = run.detail(mean, run.draw(x, sample=1), texture)
+        r = run.detail(mean, run.draw(x, sample=0), texture)
         view = run.judge.look(x, mean.pixels, r, other)
         critic_loss, at_x, figures = run.judge.critic_loss(view)
     run.critics.zero_grad(set_to_none=True)

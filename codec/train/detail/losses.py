@@ -15,6 +15,8 @@ from codec.lagrangian.divergences import (
     TotalVariation,
     Wasserstein,
 )
+from codec.networks.config import TEXTURE_CELL
+from codec.runtime.texture import BLOCK, FLOOR, energies
 from codec.train.config import check_numbers
 from codec.train.detail.discriminator import FeatureCritic, LeCam, PixelCritic
 from codec.train.detail.features import Features
@@ -37,6 +39,8 @@ class Weights:
     diversity: float = 0.3  # of its second part; 1 makes it the energy score
     pixel_critic: float = 0.8  # of term D by the critic of pixels
     feature_critic: float = 1.0  # of term D by the critics of features
+    coarse_critic: float = 0.4  # of term D by a critic of pixels at half of the resolution
+    spectrum: float = 0.1  # of the difference between the energies of x − g and r, in octaves
     lecam: float = 0.01  # of the critics' regularization
     divergence: str = "js"  # that term D estimates: a name of `DIVERGENCES`
 
@@ -74,13 +78,21 @@ class Judge(nn.Module):
         self.weights = weights
         self.features = Features()
         self.pixels = PixelCritic()
+        self.coarse = PixelCritic((32, 64, 96))
         self.heads = FeatureCritic()
         self.lecam = LeCam()
         self.term_d: Divergence = DIVERGENCES[weights.divergence](nn.Identity())  # on logits
 
     def critics(self) -> list[nn.Parameter]:
         """The parameters that the critics' loss trains."""
-        return [*self.pixels.parameters(), *self.heads.parameters()]
+        return [p for m in (self.pixels, self.coarse, self.heads) for p in m.parameters()]
+
+    def _logits(
+        self, residual: Tensor, g: Tensor, image: list[Tensor], f_g: list[Tensor]
+    ) -> list[Tensor]:
+        """What the critics say of a residual on a mean, and of the features of their sum."""
+        half = [nn.functional.avg_pool2d(t, 2) for t in (residual, g)]
+        return [self.pixels(residual, g), self.coarse(*half), *self.heads(image, f_g)]
 
     def look(self, x: Tensor, g: Tensor, r: Tensor, other: Tensor) -> View:
         """Everything the losses of a step compare, computed once.
@@ -102,15 +114,19 @@ class Judge(nn.Module):
 
     def critic_loss(self, view: View) -> tuple[Tensor, list[Tensor], dict[str, float]]:
         """What the critics descend: a scalar, the logits of the photographs, figures to log."""
-        at_x = [self.pixels(view.e, view.g), *self.heads(view.f_x, view.f_g)]
+        at_x = self._logits(view.e, view.g, view.f_x, view.f_g)
         f_y = [tap.detach() for tap in view.f_y]
-        at_y = [self.pixels(view.r.detach(), view.g), *self.heads(f_y, view.f_g)]
+        at_y = self._logits(view.r.detach(), view.g, f_y, view.f_g)
         loss = self.weights.lecam * self.lecam(at_x[0], at_y[0])
         for real, fake in zip(at_x, at_y, strict=True):
             part = self.term_d.critic_loss(real, fake)
             loss = loss if part is None else loss + part
         right = [_right(*pair) for pair in zip(at_x, at_y, strict=True)]
-        figures = {"right": right[0], "right_features": sum(right[1:]) / len(right[1:])}
+        figures = {
+            "right": right[0],
+            "right_coarse": right[1],
+            "right_features": sum(right[2:]) / len(right[2:]),
+        }
         return loss, [logits.detach() for logits in at_x], figures
 
     def loss(self, view: View, at_x: list[Tensor]) -> tuple[Tensor, dict[str, float]]:
@@ -125,7 +141,7 @@ class Judge(nn.Module):
         w, e, r = self.weights, view.e, view.r
         unit = e.square().mean().clamp_min(1e-5)
         near, apart = _distance(view.f_y, view.f_x), _distance(view.f_y, view.f_other)
-        at_y = [self.pixels(r, view.g), *self.heads(view.f_y, view.f_g)]
+        at_y = self._logits(r, view.g, view.f_y, view.f_g)
         term_d = [self.term_d.loss(real, fake) for real, fake in zip(at_x, at_y, strict=True)]
         parts = {
             "bias": ((e - r) * (e - view.other)).mean() / unit,
@@ -133,14 +149,18 @@ class Judge(nn.Module):
             "near": near,
             "apart": apart,
             "pixel": term_d[0],
-            "feature": torch.stack(term_d[1:]).mean(),
+            "coarse": term_d[1],
+            "feature": torch.stack(term_d[2:]).mean(),
+            "spectrum": octaves_apart(r, e),
         }
         loss = (
             2 * w.bias * parts["bias"]
             + w.sample * parts["sample"]
             + w.feature * (near - w.diversity * apart)
             + w.pixel_critic * parts["pixel"]
+            + w.coarse_critic * parts["coarse"]
             + w.feature_critic * parts["feature"]
+            + w.spectrum * parts["spectrum"]
         )
         return loss, {name: value.item() for name, value in parts.items()}
 
@@ -154,3 +174,23 @@ def _distance(a: list[Tensor], b: list[Tensor]) -> Tensor:
     """E‖φ(a) − φ(b)‖ over places, summed over taps; without a square, as a proper score needs."""
     per_tap = [(p - q).square().sum(1).add(1e-6).sqrt().mean() for p, q in zip(a, b, strict=True)]
     return torch.stack(per_tap).sum()
+
+
+def octaves_apart(r: Tensor, e: Tensor) -> Tensor:
+    """How many octaves the energies of r and of x − g are apart.
+
+    Args:
+        r: a synthesized residual (N, 3, H, W), H and W multiples of 32.
+        e: x − g, of the same shape.
+
+    Returns:
+        The mean over cells of 32 pixels and the bands of `codec.runtime.texture.energies`.
+    """
+    with torch.autocast(r.device.type, enabled=False):
+        levels = []
+        for part in (r, e):
+            luma, chroma = energies(part.float())
+            maps = torch.cat([luma, chroma[..., None]], 3).permute(0, 3, 1, 2)
+            pooled = nn.functional.avg_pool2d(maps, TEXTURE_CELL // BLOCK)
+            levels.append((pooled + 4 * FLOOR).log2())
+        return (levels[0] - levels[1]).abs().mean()
