@@ -108,12 +108,11 @@ def searched(
     model: CodecModel, analysis: Analysis, first: Coding, share: float, levels: int
 ) -> tuple[Coding, dict[int, float]]:
     """The codes of an image with a share of λ and some levels kept, and the distances there."""
-    lam = np.float32(model.config.lambda_at(first.quality) * share)
-    stages = len(first.indices)
-    biases = [lam * lengths for lengths in model.code_lengths(first.quality)[:stages]]
+    lam, stages = model.config.lambda_at(first.quality) * share, len(first.indices)
+    lengths = model.code_lengths(first.quality)[:stages]
     side = max(analysis.height, analysis.width)
     tiles = Tiles(analysis.height, analysis.width, CELL, side, model.reaches)
-    search = Kept(model.engine, model.codebooks, tiles, analysis, biases, effort=5)
+    search = Kept(model.engine, model.codebooks, tiles, analysis, lengths, lam=lam, effort=5)
     search.given, search.levels, search.distance = first.indices, levels, {}
     with model.engine.running():
         coding = search.run(model.config.condition(first.quality, stages), first.quality)
