@@ -10,7 +10,7 @@ many files, with the columns of `codec.batch.manifest`'s records, each file once
 import json
 import posixpath
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,12 @@ import ray
 import codec
 from codec.batch.folder import record_of
 from codec.batch.manifest import Record
+from codec.encoding import encode_image
 from codec.errors import CodecError
 from codec.evaluation.plan import Plan
 from codec.evaluation.run import Outcome, Progress, attempt, photographs, to_file
 from codec.images.load import suffixes
-from codec.options import Running
+from codec.options import EncodeOptions, Running
 from codec.runtime.cpu import limit_threads
 
 MANIFEST = "manifest"  # folder of the parquet files, in the folder of the results
@@ -52,7 +53,8 @@ def encode(
     workers: int,
     cpus: float = 1,
     gpus: float = 0,
-    options: Mapping[str, Any] | None = None,
+    options: EncodeOptions | None = None,
+    running: Running | None = None,
     part: int = 1000,
     done: Callable[[Record], None] = lambda record: None,
 ) -> tuple[int, int]:
@@ -67,7 +69,8 @@ def encode(
         workers: processes on the whole cluster.
         cpus: of each worker; as many threads as that.
         gpus: of each worker; 0 encodes on the CPU.
-        options: keywords of `codec.encode`.
+        options: of the files; None: those of `codec.encode` by default.
+        running: which model runs, and where; None: the packaged one.
         part: files that a parquet file of the manifest lists.
         done: called with each record.
 
@@ -86,7 +89,8 @@ def encode(
     earlier = manifest.encoded()
     left = [{"name": name} for name in names if name not in earlier]
     failed = 0
-    encoder = Encoder, source, out, dict(options or {}), max(int(cpus), 1)
+    how = options or EncodeOptions(), running or Running()
+    encoder = Encoder, source, out, *how, max(int(cpus), 1)
     pending: list[Record] = []
     for record in _mapped(left, encoder, workers, cpus, gpus):
         pending.append(record)
@@ -188,17 +192,26 @@ class Manifest:
 
 
 class Encoder:
-    """Encodes batches of names; Ray keeps it and its model (see `encode` for the arguments)."""
+    """Encodes batches of names; Ray keeps it and its model.
 
-    def __init__(self, source: str, out: str, options: dict[str, Any], threads: int) -> None:
+    Args:
+        source: folder of the images.
+        out: folder of the results.
+        options: of the files.
+        running: which model runs, and where.
+        threads: of the engine.
+    """
+
+    def __init__(
+        self, source: str, out: str, options: EncodeOptions, running: Running, threads: int
+    ) -> None:
         from codec.models.loading import network_of  # noqa: PLC0415
 
         limit_threads(threads)
-        known = {key: options[key] for key in ("model", "device", "engine") if key in options}
-        network_of(Running(**known))
+        network_of(running)
         self._read, self._source = fsspec.core.url_to_fs(source)
         self._write, self._out = fsspec.core.url_to_fs(out)
-        self._options = options
+        self._options, self._running = options, running
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list[Any]]:
         """Records of the files in "name"; a worker that takes over writes the same again."""
@@ -210,7 +223,7 @@ class Encoder:
 
         def work() -> tuple[bytes, float]:
             with self._read.open(posixpath.join(self._source, name), "rb") as file:
-                data = codec.encode(file, **self._options)
+                data = encode_image(file, self._options, self._running)
             put(self._write, posixpath.join(self._out, output), data)
             return data, codec.info(data).bpp
 

@@ -149,9 +149,15 @@ def _foreign(plan: Plan, path: Path) -> Iterator[ForeignFile]:
     yield ForeignFile(None, None, coded.stat().st_size, None, decoded)
 
 
+def of_whole_name(path: Path, folder: Path) -> list[Path]:
+    """The files of a folder that are named as `path` with its suffix, or with one more."""
+    return [file for file in folder.iterdir() if path.name in (file.name, file.stem)]
+
+
 def _beside(path: Path, folder: Path) -> Path:
-    """The file of a folder that has the name of `path`, whatever its suffix."""
-    files = [file for file in folder.iterdir() if file.stem == path.stem and file.is_file()]
+    """The file of a folder that has the whole name of `path`, or else the name but for suffixes."""
+    same_stem = [file for file in folder.iterdir() if file.stem == path.stem]
+    files = [file for file in of_whole_name(path, folder) or same_stem if file.is_file()]
     if len(files) != 1:
         raise CodecError(f"{path.name}: {len(files)} files named {path.stem}.* in {folder}")
     return files[0]

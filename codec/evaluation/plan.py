@@ -26,7 +26,8 @@ class Plan:
         lpips: file with the weights of LPIPS. None: LPIPS is not measured.
         dists: file with VGG16's weights, for DISTS.
         fid: file with the weights of FID's Inception-v3.
-        decoded: folder of a foreign codec's decoded images, named as the originals, any suffix.
+        decoded: folder of a foreign codec's decoded images, named as the originals, with another
+            suffix or with one more.
         coded: folder of a foreign codec's files, named likewise.
 
     Example:

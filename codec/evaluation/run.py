@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -21,6 +20,7 @@ import codec
 from codec.batch.survey import Survey, survey
 from codec.errors import CodecError
 from codec.evaluation import peers
+from codec.evaluation.image_files import of_whole_name
 from codec.evaluation.measure import (
     WINDOWS,
     Record,
@@ -177,7 +177,7 @@ def run(
     """
     check(plan)
     if plan.codec == FOREIGN:
-        _refuse_equal_stems(images)
+        _refuse_equal_stems(plan, images)
     known = fingerprint_of_plan(plan)
     load_networks(plan)
     finished = _read(journal, known)
@@ -293,14 +293,23 @@ def _read(journal: Path, known: dict[str, Any]) -> dict[str, Record]:
     return {entry["sha256"]: entry for entry in entries[1:]}
 
 
-def _refuse_equal_stems(images: Sequence[Path]) -> None:
+def _refuse_equal_stems(plan: Plan, images: Sequence[Path]) -> None:
     """Raise CodecError where two originals would be compared with one decoded image."""
-    count = Counter(path.stem for path in images)
-    if same := [path.name for path in images if count[path.stem] > 1]:
-        raise CodecError(
-            f"{same[0]} and {same[1]}: decoded images are found by the name without its suffix: "
-            "give the originals different ones"
-        )
+    folders = Path(plan.decoded or ""), Path(plan.coded or "")
+    by_stem: dict[str, list[Path]] = {}
+    for path in images:
+        by_stem.setdefault(path.stem, []).append(path)
+    for same in by_stem.values():
+        told_apart = len({path.name for path in same}) == len(same)
+        if len(same) > 1 and not (
+            told_apart and all(of_whole_name(path, folder) for path in same for folder in folders)
+        ):
+            one, other = same[0].name, same[1].name
+            raise CodecError(
+                f"{one} and {other}: decoded images and files are found by the name without its "
+                "suffix: give the originals different ones, or, if they differ in the suffix, "
+                f"name what belongs to them {one}.* and {other}.*"
+            )
 
 
 def _hashes(files: Mapping[str, str]) -> dict[str, str]:

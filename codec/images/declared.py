@@ -44,10 +44,14 @@ def declared(image: Image.Image, metadata: Metadata, file: BinaryIO | None) -> D
     space: ColourSpace | None = None
     ignored = ""
     if points is not None:
-        space, ignored = colour.by_code_points(*points)
+        space, ignored = colour.by_code_points(*points[:2])
+        if points[2:] == (0,) and not ignored:
+            ignored = "a narrow range of samples (cICP)"
     elif image.format == "PNG":
         gamma, primaries = image.info.get("gamma"), image.info.get("chromaticity")
-        if "srgb" not in image.info:
+        if "srgb" in image.info:
+            space = ColourSpace()
+        elif gamma or primaries:
             space = colour.by_gamma(gamma, primaries)
     elif image.format == "TIFF":
         space, ignored = _of_tiff(image)
@@ -58,12 +62,13 @@ def declared(image: Image.Image, metadata: Metadata, file: BinaryIO | None) -> D
     return Declared(None if space is None or space.is_srgb else space, ignored)
 
 
-def _code_points(image: Image.Image, file: BinaryIO | None) -> tuple[int, int] | None:
+def _code_points(image: Image.Image, file: BinaryIO | None) -> tuple[int, ...] | None:
+    """Primaries and transfer function (H.273), and of a PNG 1 for the full range or 0."""
     if file is None:
         return None
     if image.format == "PNG":
         data = png_chunks.data_of(file, b"cICP")
-        return (data[0], data[1]) if len(data) == 4 else None
+        return (data[0], data[1], data[3]) if len(data) == 4 else None
     return heif.code_points(file) if image.format in ("AVIF", "HEIF") else None
 
 

@@ -16,14 +16,15 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile
 
 from bitstream.header import MAGIC
 from codec.errors import CodecError, LeftOutWarning, UnsupportedImageError
 from codec.images import heif, jpeg, png_chunks, tiff, xmp
 from codec.images.declared import Declared, declared
-from codec.images.metadata import Metadata, read
+from codec.images.metadata import Metadata, besides, read
 from codec.images.picture import Picture
+from codec.images.reasons import CUT, TAKE_IT, reason
 from codec.images.samples import cmyk_to_srgb, image_samples
 from codec.images.scale import SCALE_16, Scale
 from codec.images.sources import ImageSource, is_at_hand, opened
@@ -42,10 +43,6 @@ _OPENING = Lock()  # filters of warnings are the whole process's
 _OF_OFFSETS = (None, errno.EINVAL, errno.EOVERFLOW)  # errors of Pillow, or of where it seeks
 os.register_at_fork(
     before=_OPENING.acquire, after_in_parent=_OPENING.release, after_in_child=_OPENING.release
-)
-_CUT = (
-    "damaged image: the file ends before its picture does, as after a broken download: get it "
-    "again, or take what it holds with --allow-truncated (allow_truncated=True)"
 )
 
 
@@ -88,7 +85,7 @@ def load(
         if isinstance(source, Image.Image):
             with _sentences("image"):
                 return from_image(source, keep)
-        with opened(source) as (file, name), _sentences(name):
+        with opened(source) as (file, name), _sentences(name, file):
             return _from_file(file, name, keep)
 
 
@@ -123,7 +120,11 @@ def from_image(
     scale = _scale(image, name)
     image.load()
     tiff.mend_palette(image)
-    found = read(image) if metadata is None else metadata
+    found = read(image, file) if metadata is None else metadata
+    notes += besides(image)
+    if unfit := found.unfit_profile(image.mode):
+        notes.append(f"an ICC profile of {unfit} colours, which these are not")
+        found = found.without_icc()
     if orientation is None:  # of a TIFF, Pillow turns the pixels when it loads them
         orientation = found.orientation if is_file and image.format != "TIFF" else 1
     space = declared(image, found, file) if is_file else Declared()
@@ -158,14 +159,10 @@ def suffixes() -> set[str]:
 
 
 @contextmanager
-def _sentences(name: str) -> Iterator[None]:
-    """What Pillow raises becomes one sentence about the image."""
+def _sentences(name: str, file: BinaryIO | None = None) -> Iterator[None]:
+    """What Pillow raises becomes one sentence about the image, which may be a file's."""
     try:
         yield
-    except UnidentifiedImageError:
-        raise UnsupportedImageError(
-            f"{name}: not an image of a format that is read here ({', '.join(FORMATS)})"
-        ) from None
     except Image.DecompressionBombError as error:
         raise UnsupportedImageError(f"{name}: {error}") from None
     except (CodecError, MemoryError):
@@ -175,7 +172,7 @@ def _sentences(name: str) -> Iterator[None]:
             raise
         if "closed" in str(error):
             raise ValueError(f"{name}: the Pillow image is closed: pass an open one") from None
-        raise UnsupportedImageError(f"{name}: damaged image: {error}") from None
+        raise UnsupportedImageError(f"{name}: {reason(error, file, FORMATS)}") from None
 
 
 def _from_file(file: BinaryIO, name: str, keep: Collection[str]) -> Picture:
@@ -188,10 +185,10 @@ def _from_file(file: BinaryIO, name: str, keep: Collection[str]) -> Picture:
     strict = not ImageFile.LOAD_TRUNCATED_IMAGES
     if head.startswith(png_chunks.SIGNATURE):
         if strict and png_chunks.is_cut(file):
-            raise UnsupportedImageError(f"{name}: {_CUT}")
+            raise UnsupportedImageError(f"{name}: {CUT}{TAKE_IT}")
         file, notes = png_chunks.without_large_texts(file)
     elif head.startswith(b"\xff\xd8\xff") and strict and jpeg.end_of(file) is None:
-        raise UnsupportedImageError(f"{name}: {_CUT}")
+        raise UnsupportedImageError(f"{name}: {CUT}{TAKE_IT}")
     file.seek(0)
     if heif.is_heif(head):
         image = heif.open_heif(file, name)
@@ -246,8 +243,13 @@ def _from_array(array: NDArray[Any]) -> Picture:
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4):
+        hint = ""
+        if array.ndim == 1:
+            hint = "; of the bytes of an image file, pass array.tobytes()"
+        elif array.ndim == 3 and array.shape[0] in (1, 3, 4):
+            hint = "; of an array [C, H, W], pass array.transpose(1, 2, 0)"
         raise UnsupportedImageError(
-            f"array of shape {array.shape}: expected [H, W] or [H, W, C] with C in 1..4"
+            f"array of shape {array.shape}: expected [H, W] or [H, W, C] with C in 1..4{hint}"
         )
     if not array.size:
         raise UnsupportedImageError(f"array of shape {array.shape}: no pixels")

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 from PIL import ExifTags, Image
 
+from codec.files import printable
+from codec.images import bmp
 from codec.images import exif as exif_block
 from codec.images import xmp as xmp_packet
 from codec.images.turning import Upright
@@ -20,6 +23,9 @@ TIFF_XMP = 700
 _INFO_KEY = {"icc": "icc_profile", "exif": "exif", "xmp": "xmp"}  # Pillow's names
 # of a TIFF's own directory, what is about the photo and not about the layout of the file
 _TIFF_KEPT = (270, 271, 272, 282, 283, 296, 305, 306, 315, 33432)
+_IPTC_IN_TIFF, _IPTC_IN_PHOTOSHOP = 33723, 0x0404
+_USUAL_TEXTS = ("Software", "Creation Time")  # of PNG, which say nothing of the picture
+_GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
 _XMP_IN_APP1 = b"http://ns.adobe.com/xap/1.0/\0"
 
 
@@ -46,6 +52,19 @@ class Metadata:
         """The same without the ICC profile, once the colours are no longer those of it."""
         return replace(self, icc=b"")
 
+    def unfit_profile(self, mode: str) -> str:
+        """What the ICC profile is of, if it cannot be of pixels of a mode; else "".
+
+        Example:
+            >>> Metadata(icc=bytes(16) + b"GRAY" + bytes(16) + b"acsp").unfit_profile("RGB")
+            'GRAY'
+        """
+        space = self.icc[16:20]
+        fit = (b"RGB ", b"GRAY") if mode in _GREY_MODES else (b"RGB ",)
+        if self.icc[36:40] != b"acsp" or space in ((b"CMYK",) if mode == "CMYK" else fit):
+            return ""
+        return printable(space.decode("latin-1").strip())
+
     def kept(self, keep: Collection[str], upright: Upright) -> dict[str, bytes]:
         """What goes with the picture as it is coded: bytes under "icc", "exif" and "xmp"."""
         thumbnail = THUMBNAIL in keep and not upright.in_memory
@@ -57,8 +76,12 @@ class Metadata:
         return {name: data for name, data in found.items() if data and name in keep}
 
 
-def read(image: Image.Image) -> Metadata:
+def read(image: Image.Image, file: BinaryIO | None = None) -> Metadata:
     """The metadata of an image whose pixels are loaded: some formats have them behind the pixels.
+
+    Args:
+        image: opened by Pillow, or made in memory.
+        file: that it was opened from, for what Pillow does not read.
 
     Example:
         >>> image = Image.new("L", (2, 2))
@@ -82,7 +105,27 @@ def read(image: Image.Image) -> Metadata:
         exif = exif.removeprefix(exif_block.PREFIX)
     icc = _bytes(info.get("icc_profile"))
     icc = icc or _raw_profile(info.get("Raw profile type icc"))
+    if image.format == "BMP" and file is not None:
+        icc = bmp.profile(file)
     return Metadata(icc or _raw_profile(info.get("Raw profile type icm")), exif, xmp)
+
+
+def besides(image: Image.Image) -> list[str]:
+    """What an opened image has of metadata that is never kept, in words: IPTC, texts of a PNG."""
+    notes = []
+    photoshop = image.info.get("photoshop")
+    of_tiff = _IPTC_IN_TIFF in getattr(image, "tag_v2", ())
+    if of_tiff or (isinstance(photoshop, dict) and _IPTC_IN_PHOTOSHOP in photoshop):
+        notes.append("IPTC")
+    texts = [
+        f"the text {printable(name[:40])}"
+        for name in getattr(image, "text", {})
+        if ":" not in name and name not in _USUAL_TEXTS and not name.startswith("Raw profile")
+    ]
+    if "Raw profile type iptc" in image.info:
+        notes.append("IPTC")
+    more = [f"{len(texts) - 3} more texts"] if len(texts) > 4 else []
+    return [*notes, *(texts[:3] + more if more else texts)]
 
 
 def to_info(metadata: dict[str, bytes]) -> dict[str, bytes]:

@@ -18,7 +18,7 @@ class Picture:
     Attributes:
         strips: uint8 [rows, W, 3] each, top to bottom; the three channels are equal where `grey` is
             set.
-        grey: no pixel has any colour.
+        grey: no pixel that can be seen has any colour.
         channels: 1 or 3, of the colours as they came and as they are going to be shown; 1 only if
             `grey` is set.
         alpha: uint8 [H, W], or None for an opaque image.
@@ -44,9 +44,13 @@ class Picture:
             channels = 1 if strip.shape[2] < 3 else 3
             colour = np.repeat(strip[:, :, :1], 3, axis=2) if channels == 1 else strip[:, :, :3]
             rgb.append(np.ascontiguousarray(colour))
-            grey = grey and (channels == 1 or is_grey(rgb[-1]))
             if strip.shape[2] in (2, 4):
                 alpha.append(np.ascontiguousarray(strip[:, :, -1]))
+            grey = grey and is_grey(rgb[-1] if len(alpha) < len(rgb) else rgb[-1][alpha[-1] > 0])
+        if grey and not all(map(is_grey, rgb)):  # colours where alpha is 0
+            grey = any(map(np.any, alpha))
+            for strip, mask in zip(rgb, alpha, strict=True) if grey else ():
+                strip[mask == 0] = strip[mask == 0][:, 1:2]
         return cls(rgb, grey, channels, np.concatenate(alpha) if alpha else None, metadata)
 
     @property

@@ -43,7 +43,7 @@ def opened(source: Any) -> Iterator[tuple[BinaryIO, str]]:
         OSError: the file cannot be opened.
     """
     if isinstance(source, bytes | bytearray | memoryview):
-        yield io.BytesIO(source), "input"
+        yield io.BytesIO(bytes(source)), "input"  # a view may step over bytes
         return
     if isinstance(source, str | PathLike):
         name = fspath(source)

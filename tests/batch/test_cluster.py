@@ -16,6 +16,7 @@ from codec import collection
 from codec.errors import CodecError
 from codec.evaluation import run as evaluate
 from codec.evaluation.plan import Plan
+from codec.options import EncodeOptions, Running
 
 PHOTOS = 24
 
@@ -61,7 +62,7 @@ def listed(out):
 @pytest.mark.timeout(600)
 def test_a_node_dies_half_way(cluster, photos, tmp_path, model_dir, monkeypatch):
     cluster, nodes = cluster
-    slow = {"model": str(model_dir), "effort": 9}
+    slow = {"options": EncodeOptions(effort=9), "running": Running(str(model_dir))}
     seen = []
 
     def kill():
@@ -72,7 +73,7 @@ def test_a_node_dies_half_way(cluster, photos, tmp_path, model_dir, monkeypatch)
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
-    result = collection.encode(str(photos), str(tmp_path / "out"), workers=2, options=slow, part=5)
+    result = collection.encode(str(photos), str(tmp_path / "out"), workers=2, part=5, **slow)
     killer.join(timeout=60)
     assert seen
     assert seen[0] < PHOTOS  # it died before the end
@@ -84,12 +85,12 @@ def test_a_node_dies_half_way(cluster, photos, tmp_path, model_dir, monkeypatch)
             assert "not an image" in record["error"]
             continue
         data = (tmp_path / "out" / record["output"]).read_bytes()
-        assert data == codec.encode(photos / record["file"], **slow)
+        assert data == codec.encode(photos / record["file"], model=str(model_dir), effort=9)
         assert record["bytes"] == len(data)
     assert not list(tmp_path.rglob("*.tmp"))
     (photos / "0/bad.png").unlink()
     Image.new("RGB", (20, 20)).save(photos / "0/new.png")
-    assert collection.encode(str(photos), str(tmp_path / "out"), workers=1, options=slow) == (
+    assert collection.encode(str(photos), str(tmp_path / "out"), workers=1, **slow) == (
         PHOTOS + 1,
         0,
     )

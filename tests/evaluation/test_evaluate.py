@@ -335,7 +335,31 @@ def test_a_killed_run_goes_on(folder, tmp_path):
 def test_originals_of_one_stem_have_no_decoded_images_of_their_own(folder, tmp_path):
     images = [tmp_path / "x.jpg", tmp_path / "x.png"]
     plan = Plan(codec=FOREIGN, decoded=str(folder), coded=str(folder))
-    with pytest.raises(CodecError, match=r"x\.jpg and x\.png: decoded images are found by"):
+    with pytest.raises(CodecError, match=r"x\.jpg and x\.png: decoded images and files are found"):
+        evaluate.run(plan, images, tmp_path / "journal")
+
+
+def test_originals_of_one_stem_are_found_by_their_whole_names(tmp_path):
+    originals, decoded, coded = (tmp_path / name for name in ("originals", "decoded", "coded"))
+    for path in (originals, decoded, coded):
+        path.mkdir()
+    for seed, name in enumerate(("x.tif", "x.png", "y.png")):
+        scene(seed).save(originals / name)
+        scene(seed).save(decoded / (f"{name}.png" if name[0] == "x" else "y.webp"), quality=50)
+        (coded / (f"{name}.bin" if name[0] == "x" else "y.bin")).write_bytes(bytes(1000 + seed))
+    plan = Plan(codec=FOREIGN, decoded=str(decoded), coded=str(coded))
+    images = evaluate.photographs(originals)
+    records, errors = evaluate.run(plan, images, tmp_path / "journal")
+    points = {record["file"]: record["points"][0] for record in records}
+    assert not errors
+    assert {name: point["bytes"] for name, point in points.items()} == {
+        "x.tif": 1000,
+        "x.png": 1001,
+        "y.png": 1002,
+    }
+    assert points["x.tif"]["psnr-rgb"] == points["x.png"]["psnr-rgb"] == 100
+    (coded / "x.png.bin").rename(coded / "x.bin")
+    with pytest.raises(CodecError, match=r"x\.\w+ and x\.\w+: .*name what belongs to them x\."):
         evaluate.run(plan, images, tmp_path / "journal")
 
 

@@ -26,6 +26,11 @@ def test_bytes_are_taken(kind, model):
     assert codec.decode(kind(data), model=model).size == (20, 10)
 
 
+def test_a_view_that_steps_over_bytes_is_taken():
+    twice = bytes(byte for byte in PNG for _ in range(2))
+    assert load(memoryview(twice)[::2]).rgb.shape == (10, 20, 3)
+
+
 @pytest.mark.parametrize(
     ("source", "says"),
     [

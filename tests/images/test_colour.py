@@ -159,6 +159,55 @@ def test_adobe_rgb_that_cameras_say_by_exif(stated):
     assert b"R98" in picture.metadata["exif"]
 
 
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_adobe_rgb_by_exif_in_every_format(file_format):
+    block = b"Exif\0\0" + exif({0x010F: (2, b"Maker\0")}, {0xA001: (3, [2])})
+    best = {"JPEG": {"quality": 100}, "WEBP": {"lossless": True}}.get(file_format, {})
+    file = stored(REDDISH, file_format, exif=block, **best)
+    plain = np.asarray(Image.open(io.BytesIO(file)))[0, 0]
+    expected = in_srgb(plain, ADOBE_RGB.primaries, ADOBE_RGB.exponent)
+    assert np.abs(expected - plain).max() > 5
+    assert np.abs(load(file).rgb[0, 0] - expected).max() <= 1.6
+
+
+def test_a_png_that_says_srgb_is_srgb_whatever_exif_says():
+    block = exif({0x010F: (2, b"Maker\0")}, {0xA001: (3, [2])})
+    file = with_chunk(stored(REDDISH, "PNG", exif=block), b"sRGB", b"\0")
+    assert load(file).rgb[0, 0].tolist() == [200, 100, 60]
+
+
+def test_a_narrow_range_is_one_warning():
+    with pytest.warns(LeftOutWarning, match=r"ignored: a narrow range of samples \(cICP\)$"):
+        load(with_chunk(stored(REDDISH, "PNG"), b"cICP", bytes([1, 13, 0, 0])))
+
+
+@pytest.mark.parametrize("space", [b"GRAY", b"CMYK"])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+def test_a_profile_of_other_colours_is_left_out(space, file_format):
+    icc = bytearray(profile(ADOBE_RGB))
+    icc[16:20] = space
+    file = stored(REDDISH, file_format, icc_profile=bytes(icc))
+    with pytest.warns(LeftOutWarning, match=f"left out: an ICC profile of {space.decode()} colo"):
+        assert not load(file).metadata
+    icc[16:20] = b"RGB "
+    assert load(stored(REDDISH.convert("L"), file_format, icc_profile=bytes(icc))).metadata["icc"]
+
+
+def test_the_profile_in_a_bmp_file():
+    icc = profile(ADOBE_RGB)
+    plain = stored(REDDISH, "BMP")
+    pixels = plain[struct.unpack_from("<I", plain, 10)[0] :]
+    head = struct.pack("<IiiHHI", 124, *REDDISH.size, 1, 24, 0).ljust(56, b"\0") + b"DEBM"
+    head = head.ljust(108, b"\0") + struct.pack("<IIII", 4, 124 + len(pixels), len(icc), 0)
+    file = struct.pack("<2sIHHI", b"BM", 138 + len(pixels) + len(icc), 0, 0, 138) + head
+    assert load(file + pixels + icc).metadata["icc"] == icc
+    assert np.array_equal(load(file + pixels + icc).rgb, np.asarray(REDDISH))
+    assert "icc" not in load(file + pixels + icc[:-1]).metadata
+    huge = bytearray(file + pixels + icc)
+    huge[14 + 116 : 14 + 120] = b"\xff" * 4
+    assert "icc" not in load(bytes(huge)).metadata
+
+
 def test_uncalibrated_colours_without_r03_stay():
     block = exif({0x010F: (2, b"Maker\0")}, {0xA001: (3, [0xFFFF])})
     file = stored(REDDISH, "PNG", exif=block)

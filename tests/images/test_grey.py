@@ -9,6 +9,7 @@ from PIL import Image
 
 import codec
 from codec.images.load import load
+from codec.images.picture import is_grey
 
 GREY = Image.fromarray(waves(96, 128))
 THREE = Image.merge("RGB", (GREY,) * 3)
@@ -76,6 +77,21 @@ def test_a_tint_stays(tint):
     picture = load(sepia)
     assert not picture.grey
     assert np.array_equal(picture.rgb, sepia)
+
+
+def test_colours_that_nobody_sees_are_no_colours():
+    image = np.array(alpha(THREE))
+    image[:20, :, 3] = 0
+    image[:20, :, 2] = 99
+    picture = load(image)
+    assert picture.grey
+    assert is_grey(picture.rgb)
+    assert np.array_equal(picture.rgb[20:], image[20:, :, :3])
+    assert np.array_equal(picture.alpha, image[:, :, 3])
+    assert image[0, 0, 2] == 99  # the caller's array is as it was
+    image[:, :, 3] = 0
+    assert not load(image).grey  # there is nothing else
+    assert np.array_equal(load(image).rgb, image[:, :, :3])
 
 
 def test_one_pixel_of_colour_is_colour():

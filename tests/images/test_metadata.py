@@ -352,3 +352,33 @@ def test_chunks_are_named_by_info(model):
     assert (about.width, about.height) == (60, 90)
     assert about.chunks == {"exif": len(block)}
     assert png_chunk(b"eXIf", block) in file
+
+
+def test_texts_of_a_png_are_named():
+    file = stored(Image.new("RGB", (9, 9)), "PNG")
+    for text in (b"Software\0painter", b"date:create\0now", b"parameters\0a cat", b"Title\0b"):
+        file = with_chunk(file, b"tEXt", text)
+    with pytest.warns(LeftOutWarning, match="left out: the text Title, the text parameters$"):
+        load(file)
+    for number in range(5):
+        file = with_chunk(file, b"tEXt", b"t\x1b%d\0text" % number)
+    with pytest.warns(LeftOutWarning, match=r"left out: the text t.*, 4 more texts$") as caught:
+        load(file)
+    assert str(caught[0].message).isprintable()
+
+
+def iptc():
+    """An image resource of Photoshop with IPTC in it."""
+    data = b"\x1c\x02\x78\0\5Hello"
+    resource = b"8BIM\x04\x04\0\0" + len(data).to_bytes(4) + data + bytes(len(data) % 2)
+    return b"Photoshop 3.0\0" + resource
+
+
+def test_iptc_is_named():
+    file = stored(Image.new("RGB", (9, 9)), "JPEG")
+    segment = b"\xff\xed" + (len(iptc()) + 2).to_bytes(2) + iptc()
+    with pytest.warns(LeftOutWarning, match="left out: IPTC$"):
+        load(file[:2] + segment + file[2:])
+    file = stored(Image.new("RGB", (9, 9)), "TIFF", tiffinfo={33723: iptc()})
+    with pytest.warns(LeftOutWarning, match="left out: IPTC$"):
+        load(file)

@@ -97,6 +97,35 @@ def test_a_file_that_is_cut_off_is_refused(file_format, amount, model):
     assert out.size == (96, 64)
 
 
+@pytest.mark.parametrize(
+    "file_format", ["GIF", "BMP", "TIFF", "PPM", "TGA", "SGI", "PCX", "JPEG2000"]
+)
+def test_other_formats_name_the_flag_too(file_format):
+    data = cut(file_format, 0.7)
+    with pytest.raises(UnsupportedImageError, match="ends before its picture does.*--allow-trunc"):
+        load(data)
+    assert load(data, allow_truncated=True).rgb.shape == (64, 96, 3)
+
+
+@pytest.mark.parametrize("file_format", ["WEBP", "AVIF", "QOI"])
+@pytest.mark.parametrize("amount", [20, 0.7])
+def test_a_cut_file_that_nothing_takes_names_no_flag(file_format, amount):
+    with pytest.raises(UnsupportedImageError, match="ends before its picture does.*get it again$"):
+        load(cut(file_format, amount))
+    with pytest.raises(UnsupportedImageError):
+        load(cut(file_format, amount), allow_truncated=True)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF", "ignore:Truncated File")
+@pytest.mark.parametrize("amount", [20, 0.7])
+def test_a_tiff_file_without_its_directory_is_cut(amount):
+    image = Image.fromarray(waves(64, 96)).convert("RGB")
+    whole = stored(image, "TIFF", compression="tiff_lzw")
+    data = whole[:-amount] if isinstance(amount, int) else whole[: int(len(whole) * amount)]
+    with pytest.raises(UnsupportedImageError, match="ends before its picture does"):
+        load(data)
+
+
 def test_what_is_there_is_taken():
     image = Image.fromarray(waves(64, 96)).convert("RGB")
     whole = stored(image, "PNG", compress_level=0)
