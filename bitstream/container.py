@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 
 from bitstream import metadata
 from bitstream.errors import BitstreamError, Checksum, LimitExceeded, UnsupportedVersion
-from bitstream.header import Header, Reader, read_header, write_varint
-from bitstream.prior import MAX_STAGES
+from bitstream.header import MAX_STAGES, Header, Reader, read_header, write_varint
 
 TYPE_BYTES = 4
 MAX_CHUNK_BYTES = 2**32 - 1

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from bitstream.errors import BadMagic, BitstreamError, Checksum, Truncated, UnsupportedVersion
 
 MAGIC = b"BIBC"
+MAX_STAGES = 64  # of a prior
 MOST_STAGES = {1: 15, 2: 255}  # that a file of each major version can say
 MINOR = 0
 FINGERPRINT_BYTES = 4

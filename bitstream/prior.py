@@ -7,6 +7,7 @@ So what one side computes from symbols already coded, the other computes from th
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from importlib import import_module
 from os import PathLike
 from typing import Any, ClassVar, Self
 
@@ -17,12 +18,12 @@ from safetensors.numpy import save_file
 
 from bitstream.entropy import Coder
 from bitstream.errors import CodecError
+from bitstream.header import MAX_STAGES
 from bitstream.tables import IntArray, Tables
 
 Arrays = Mapping[str, NDArray[Any]]
 
 QUALITIES = 101  # 0..100
-MAX_STAGES = 64  # of a prior
 MAX_PRIOR_BYTES = 2**28
 INTEGERS = ("I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64")  # as safetensors names them
 
@@ -138,6 +139,8 @@ class Prior(ABC):
             CodecError: if the file is not a prior this version knows, or its tables are not valid.
             OSError: if the file cannot be read.
         """
+        import_module("bitstream.context")  # the kind that this module does not define
+
         size = os.path.getsize(path)
         if size > MAX_PRIOR_BYTES:
             raise CodecError(f"{path} has {size} bytes, a prior has at most {MAX_PRIOR_BYTES}")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bitstream import container, stream
-from bitstream.alpha import alpha_plane
+from bitstream import container
 from bitstream.container import Container
 from codec.files import CodedSource, read_coded
 from codec.images.chunks import chunk_sizes, picture_metadata, picture_mode
@@ -53,7 +52,9 @@ def verify(
     Raises:
         BitstreamError, ModelMismatchError, OSError: as `decode`.
     """
-    from codec.models.loading import matching_network  # noqa: PLC0415  (torch: not for `info`)
+    from bitstream import stream  # noqa: PLC0415  (numpy: not for `info`)
+    from bitstream.alpha import alpha_plane  # noqa: PLC0415
+    from codec.models.loading import matching_network  # noqa: PLC0415
 
     raw = read_coded(data)
     file = container.parse(raw, limits)
@@ -66,7 +67,8 @@ def verify(
 
 def _novelty(file: Container, model: Model) -> float | None:
     """How unusual a parsed file's image is to the model that wrote it."""
-    from codec.models.loading import matching_network  # noqa: PLC0415  (torch: not for `info`)
+    from bitstream import stream  # noqa: PLC0415  (numpy: not for `info`)
+    from codec.models.loading import matching_network  # noqa: PLC0415
 
     network = matching_network(file.header, Running(model, "cpu", engine="quick"))
     indices = stream.decode_indices(file.payload, network.prior, file.header)

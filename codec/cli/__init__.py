@@ -1,47 +1,75 @@
-"""The command `bibcodec`: flags in, one summary line out; the work is in `codec.encoding`."""
+"""The command `bibcodec`: flags in, one summary line out; the work is in `codec.encoding`.
+
+A verb is the module of its name, with `parser()` and `run(given)`; only the one that is asked for
+is imported.
+"""
 
 import signal
-from typing import Annotated
-
-import typer
+import sys
+from collections.abc import Sequence
+from importlib import import_module
 
 import codec
-from codec.cli import decode, encode, eval, info, report, train
-from codec.cli.verb import Verb
 
-app = typer.Typer(
-    help="A learned image codec: photo -> bytes -> photo.",
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+VERBS = {
+    "encode": "Encode an image, several, or every image of a folder.",
+    "decode": "Decode a file, several, or every file of a folder.",
+    "info": "Print what a file's header says; the image is not decoded.",
+    "verify": "Decode all of a file's indices and compare every checksum; no image is made.",
+    "train": "Train a model. Under torchrun the codec trains on several processes.",
+    "eval": "Measure a codec over a folder: rate, distortion and realism. A killed run can go on.",
+    "report": "Draw rate, distortion and perception: one HTML page that needs nothing beside it.",
+}
+HELP = f"""usage: bibcodec VERB ...
+
+A learned image codec: photo -> bytes -> photo.
+
+verbs (`bibcodec VERB --help` lists the options of one):
+{chr(10).join(f"  {verb:8} {about}" for verb, about in VERBS.items())}
+
+options:
+  -h, --help     Show this help.
+  -V, --version  Print the version."""
 
 
-@app.callback(invoke_without_command=True)
-def options(
-    version: Annotated[bool, typer.Option("-V", "--version", help="Print the version.")] = False,
-) -> None:
-    """A learned image codec: photo -> bytes -> photo."""
-    if version:
+def run(arguments: Sequence[str]) -> int:
+    """Do what the arguments say, and return the exit code.
+
+    Raises:
+        SystemExit: the work failed, or the help of a verb was asked for.
+
+    >>> run(["--version"])
+    bibcodec 0.1.0
+    0
+    """
+    first = arguments[0] if arguments else ""
+    if first in ("-V", "--version"):
         print(f"bibcodec {codec.__version__}")
-        raise typer.Exit
+        return 0
+    if first in ("", "-h", "--help"):
+        print(HELP, file=sys.stdout if first else sys.stderr)
+        return 0 if first else 2
+    from codec.cli.arguments import Parser, UsageError  # noqa: PLC0415  (argparse: not for these)
+    from codec.cli.common import say  # noqa: PLC0415
 
-
-app.command(cls=Verb)(encode.encode)
-app.command(cls=Verb)(decode.decode)
-app.command(cls=Verb)(info.info)
-app.command(cls=Verb)(info.verify)
-app.command()(train.train)
-app.command("eval")(eval.evaluate)
-app.command()(report.report)
+    try:
+        if first not in VERBS:
+            raise UsageError(f"there is no verb {first:.24}: expected one of {', '.join(VERBS)}")
+        verb = import_module(f"codec.cli.{first}")
+        parser: Parser = verb.parser()
+        code: int = verb.run(parser.read(arguments[1:]))
+    except UsageError as error:
+        help_of = f"bibcodec {first}" if first in VERBS else "bibcodec"
+        say(f"bibcodec: {error}; `{help_of} --help` lists what there is")
+        return 2
+    return code
 
 
 def main() -> None:
     """Entry point of the console script; SIGINT and SIGTERM end it with exit code 128 + number."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
-    app(prog_name="bibcodec")
+    sys.exit(run(sys.argv[1:]))
 
 
 def _stop(number: int, frame: object) -> None:

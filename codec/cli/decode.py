@@ -3,157 +3,125 @@
 import secrets
 import sys
 import time
+from argparse import Namespace
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from codec.cli import VERBS
+from codec.cli.arguments import Parser, Range, UsageError, limits_of
 from codec.cli.common import (
     BatchOptions,
-    Device,
-    DeviceOption,
-    Engine,
-    EngineOption,
-    FollowLinks,
-    Force,
-    Jobs,
-    KeepTimes,
-    MaxChunkBytes,
-    MaxPixels,
-    MaxSide,
-    MaxStages,
-    Model,
-    Output,
-    Quiet,
-    Resume,
-    Shards,
-    Strict,
-    Stripped,
-    Threads,
-    Tile,
-    Verbose,
     is_batch,
     kept,
     one_file,
     one_sentence,
     output_path,
     progress,
+    running_of,
     say,
     set_threads,
 )
 from codec.files import STDIO, read_coded, refuse_overwrite, writing
 from codec.files import keep_times as copy_times
-from codec.options import DEFAULT_LIMITS, TILE, DecodeLimits, DecodeOptions, Running
+from codec.options import DecodeOptions, Running
 
 if TYPE_CHECKING:
     from codec.decoding import DecodedFile
 
+ABOUT = f"""{VERBS["decode"]}
 
-def decode(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="FILE", help=".bibc files, or folders of them; - is standard input."
-        ),
-    ],
-    *,
-    output: Output = None,
-    file_format: Annotated[
-        str | None,
-        typer.Option(
-            "--format", metavar="F", help="png, jpeg, tiff, ... (default: OUT's suffix, or png)"
-        ),
-    ] = None,
-    realism: Annotated[
-        float,
-        typer.Option(
-            "--realism",
-            min=0,
-            max=1,
-            metavar="0..1",
-            help="How much detail is synthesized; 0 is the mean.",
-        ),
-    ] = 1.0,
-    seed: Annotated[
-        str,
-        typer.Option(
-            "--seed", metavar="N", help="Seed of the detail: stored, random, or a number."
-        ),
-    ] = "stored",
-    samples: Annotated[
-        int,
-        typer.Option(
-            "--samples",
-            min=1,
-            metavar="K",
-            help="Decode K images with K seeds, to OUT-1, OUT-2, ...",
-        ),
-    ] = 1,
-    model: Model = "default",
-    max_pixels: MaxPixels = DEFAULT_LIMITS.max_pixels,
-    max_side: MaxSide = DEFAULT_LIMITS.max_side,
-    max_chunk_bytes: MaxChunkBytes = DEFAULT_LIMITS.max_chunk_bytes,
-    max_stages: MaxStages = DEFAULT_LIMITS.max_stages,
-    allow_partial: Annotated[
-        bool, typer.Option("--allow-partial", help="Decode what a truncated file holds.")
-    ] = False,
-    strip: Stripped = None,
-    keep_times: KeepTimes = False,
-    device: DeviceOption = Device.AUTO,
-    engine: EngineOption = Engine.AUTO,
-    tile: Tile = TILE,
-    threads: Threads = None,
-    jobs: Jobs = None,
-    shard: Shards = "1/1",
-    resume: Resume = False,
-    strict: Strict = False,
-    follow_links: FollowLinks = False,
-    force: Force = False,
-    quiet: Quiet = False,
-    verbose: Verbose = 0,
-) -> None:
-    """Decode a file, several, or every file of a folder.
+Without -o the result is FILE with the suffix .png, or that of --format.
+For several files or a folder give the folder OUT, as for `encode`."""
 
-    Without -o the result is FILE with the suffix .png, or that of --format.
-    For several files or a folder give the folder OUT, as for `encode`.
-    """
-    limits = DecodeLimits(max_pixels, max_side, max_chunk_bytes, max_stages)
-    options = DecodeOptions(realism, seed_option(seed), allow_partial, limits, tuple(kept(strip)))
-    running = Running(model, device.value, tile, engine.value)
-    batch = BatchOptions(
-        jobs, threads, shard, resume, strict, follow_links, keep_times, force, quiet
+
+def parser() -> Parser:
+    """The arguments."""
+    p = Parser("decode", "FILE...", ABOUT)
+    p.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="FILE",
+        help=".bibc files, or folders of them; - is standard input.",
     )
-    suffix = f".{(file_format or 'png').lower()}"
-    with one_sentence(verbose):
+    p.output()
+    p.add_argument(
+        "--format",
+        metavar="F",
+        help="png, jpeg, tiff, ... (default: the suffix of OUT, or png).",
+    )
+    p.add_argument(
+        "--realism",
+        type=Range(float, 0, 1),
+        default=1.0,
+        metavar="R",
+        help="How much detail is synthesized, 0 to 1; 0 is the mean (default: 1).",
+    )
+    p.add_argument(
+        "--seed",
+        default="stored",
+        metavar="N",
+        help="Seed of the detail: stored, random, or a number (default: stored).",
+    )
+    p.add_argument(
+        "--samples",
+        type=Range(int, 1),
+        default=1,
+        metavar="K",
+        help="Decode K images with K seeds, to OUT-1, OUT-2, ... (default: 1).",
+    )
+    p.model()
+    p.limits()
+    p.add_argument(
+        "--allow-partial", action="store_true", help="Decode what a truncated file holds."
+    )
+    p.strip()
+    p.networks()
+    p.many()
+    p.force()
+    p.telling()
+    return p
+
+
+def run(given: Namespace) -> int:
+    """Decode what the arguments name; returns the exit code."""
+    inputs, output = given.inputs, given.output
+    keep = tuple(kept(given.strip))
+    seed = seed_option(given.seed)
+    options = DecodeOptions(given.realism, seed, given.allow_partial, limits_of(given), keep)
+    running, batch = running_of(given), BatchOptions.of(given)
+    suffix = f".{(given.format or 'png').lower()}"
+    with one_sentence(given.verbose):
         if is_batch(inputs, output, batch):
-            if samples > 1:
-                raise typer.BadParameter("--samples is for one file")
+            if given.samples > 1:
+                raise UsageError("--samples is for one file")
             from codec.batch.tasks import DecodeTask  # noqa: PLC0415  (not for --help)
             from codec.cli import folder  # noqa: PLC0415  (multiprocessing: not for --help)
             from codec.images.save import format_name  # noqa: PLC0415  (Pillow: not for --help)
 
-            known = format_name(file_format, Path(suffix))
+            known = format_name(given.format, Path(suffix))
             task = DecodeTask(options, running, known, suffix)
-            folder.run(task, inputs, str(output), batch, [".bibc"])
-    running = replace(running, engine=one_file(engine))
-    with one_sentence(verbose, inputs[0]):
+            return folder.run(task, inputs, str(output), batch, [".bibc"])
+    running = replace(running, engine=one_file(given.engine))
+    with one_sentence(given.verbose, inputs[0]):
         path = output_path(inputs[0], output, suffix)
-        if samples > 1 and path == STDIO:
-            raise typer.BadParameter("--samples writes files: name one with -o")
-        outputs = [path] if samples == 1 else [numbered(path, n + 1) for n in range(samples)]
+        if given.samples > 1 and path == STDIO:
+            raise UsageError("--samples writes files: name one with -o")
+        count = given.samples
+        outputs = [path] if count == 1 else [numbered(path, n + 1) for n in range(count)]
         for path in outputs:
-            refuse_overwrite(path, force)
-        with progress(f"decoding {inputs[0]}", quiet):
+            refuse_overwrite(path, batch.force)
+        with progress(f"decoding {inputs[0]}", batch.quiet):
             _decode_file(
                 inputs[0],
                 outputs,
-                file_format=file_format,
+                file_format=given.format,
                 options=options,
                 running=running,
                 batch=batch,
             )
+    return 0
 
 
 def _decode_file(
@@ -208,7 +176,7 @@ def seed_option(text: str) -> int | str:
         return text
     if text.isascii() and text.isdigit() and len(text) <= 20 and int(text) < 2**64:
         return int(text)
-    raise typer.BadParameter(f"--seed {text:.24}: expected stored, random or 0..{2**64 - 1}")
+    raise UsageError(f"--seed {text:.24}: expected stored, random or 0..{2**64 - 1}")
 
 
 def is_device(path: str) -> bool:

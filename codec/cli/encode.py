@@ -2,144 +2,129 @@
 
 import sys
 import time
+from argparse import Namespace
 from dataclasses import replace
 from io import SEEK_END, SEEK_SET, BufferedReader, RawIOBase
-from typing import Annotated, Any, BinaryIO
-
-import typer
+from typing import Any, BinaryIO
 
 import codec
+from codec.cli import VERBS
+from codec.cli.arguments import Parser, Range, UsageError
 from codec.cli.common import (
     BatchOptions,
-    Device,
-    DeviceOption,
-    Engine,
-    EngineOption,
-    FollowLinks,
-    Force,
-    Jobs,
-    KeepTimes,
-    Model,
-    Output,
-    Quiet,
-    Resume,
-    Shards,
-    Strict,
-    Stripped,
-    Threads,
-    Tile,
-    Verbose,
     is_batch,
     kept,
     one_file,
     one_sentence,
     output_path,
     progress,
+    running_of,
     say,
     set_threads,
 )
 from codec.files import PIECE, STDIO, refuse_overwrite, writing
 from codec.files import keep_times as copy_times
-from codec.options import EFFORT, THUMBNAIL, TILE, EncodeOptions, Running
+from codec.options import EFFORT, THUMBNAIL, EncodeOptions, Running
+
+ABOUT = f"""{VERBS["encode"]}
+
+Without -o the result is IN with the suffix .bibc.
+For several images or a folder give the folder OUT: it gets the same tree and manifest.jsonl.
+Files that cannot be encoded are named and left out; the exit code is then 1.
+Files of other kinds are counted and passed over."""
 
 
-def encode(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="IN", help="An image, several, or folders of them; - is standard input."
-        ),
-    ],
-    *,
-    output: Output = None,
-    quality: Annotated[
-        int | None,
-        typer.Option("-q", "--quality", min=0, max=100, help="Larger is better (default 50)."),
-    ] = None,
-    target_bpp: Annotated[
-        float | None,
-        typer.Option(
-            "--target-bpp", metavar="F", help="Use the highest quality within F bits per pixel."
-        ),
-    ] = None,
-    target_size: Annotated[
-        int | None,
-        typer.Option("--target-size", metavar="B", help="Use the highest quality within B bytes."),
-    ] = None,
-    model: Model = "default",
-    seed: Annotated[
-        int,
-        typer.Option(
-            "--seed", min=0, max=2**64 - 1, help="Seed of the detail; the file stores it."
-        ),
-    ] = 0,
-    effort: Annotated[
-        int,
-        typer.Option(
-            "-e",
-            "--effort",
-            min=1,
-            max=9,
-            help="Width of the search for codes; larger is slower and better.",
-        ),
-    ] = EFFORT,
-    strip: Stripped = None,
-    keep_thumbnail: Annotated[
-        bool, typer.Option("--keep-thumbnail", help="Keep the thumbnail in EXIF, turned upright.")
-    ] = False,
-    allow_truncated: Annotated[
-        bool,
-        typer.Option("--allow-truncated", help="Encode what an image file that is cut off holds."),
-    ] = False,
-    keep_times: KeepTimes = False,
-    device: DeviceOption = Device.AUTO,
-    engine: EngineOption = Engine.AUTO,
-    tile: Tile = TILE,
-    threads: Threads = None,
-    jobs: Jobs = None,
-    shard: Shards = "1/1",
-    resume: Resume = False,
-    strict: Strict = False,
-    follow_links: FollowLinks = False,
-    force: Force = False,
-    quiet: Quiet = False,
-    verbose: Verbose = 0,
-) -> None:
-    """Encode an image, several, or every image of a folder.
+def parser() -> Parser:
+    """The arguments."""
+    p = Parser("encode", "IN...", ABOUT)
+    p.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="IN",
+        help="An image, several, or folders of them; - is standard input.",
+    )
+    p.output()
+    p.add_argument(
+        "-q",
+        "--quality",
+        type=Range(int, 0, 100),
+        metavar="Q",
+        help="0 to 100; larger is better (default: 50).",
+    )
+    p.add_argument(
+        "--target-bpp",
+        type=float,
+        metavar="F",
+        help="Use the highest quality within F bits per pixel.",
+    )
+    p.add_argument(
+        "--target-size", type=int, metavar="B", help="Use the highest quality within B bytes."
+    )
+    p.model()
+    p.add_argument(
+        "--seed",
+        type=Range(int, 0, 2**64 - 1),
+        default=0,
+        metavar="N",
+        help="Seed of the detail; the file stores it (default: 0).",
+    )
+    p.add_argument(
+        "-e",
+        "--effort",
+        type=Range(int, 1, 9),
+        default=EFFORT,
+        metavar="E",
+        help="Width of the search for codes, 1 to 9; larger is slower and better "
+        "(default: %(default)s).",
+    )
+    p.strip()
+    p.add_argument(
+        "--keep-thumbnail",
+        action="store_true",
+        help="Keep the thumbnail in EXIF, turned upright.",
+    )
+    p.add_argument(
+        "--allow-truncated",
+        action="store_true",
+        help="Encode what an image file that is cut off holds.",
+    )
+    p.networks()
+    p.many()
+    p.force()
+    p.telling()
+    return p
 
-    Without -o the result is IN with the suffix .bibc.
-    For several images or a folder give the folder OUT: it gets the same tree and manifest.jsonl.
-    Files that cannot be encoded are named and left out; the exit code is then 1.
-    Files of other kinds are counted and passed over.
-    """
-    if sum(option is not None for option in (quality, target_bpp, target_size)) > 1:
-        raise typer.BadParameter("give one of --quality, --target-bpp and --target-size")
-    for name, value in (("--target-bpp", target_bpp), ("--target-size", target_size)):
+
+def run(given: Namespace) -> int:
+    """Encode what the arguments name; returns the exit code."""
+    targets = {"--target-bpp": given.target_bpp, "--target-size": given.target_size}
+    if sum(option is not None for option in (given.quality, *targets.values())) > 1:
+        raise UsageError("give one of --quality, --target-bpp and --target-size")
+    for name, value in targets.items():
         if value is not None and not 0 < value < float("inf"):
-            raise typer.BadParameter(f"{name} {value}: expected more than 0")
+            raise UsageError(f"{name} {value}: expected more than 0")
     options = EncodeOptions(
-        50 if quality is None else quality,
-        target_bpp,
-        target_size,
-        seed,
-        effort,
-        (*kept(strip), *([THUMBNAIL] if keep_thumbnail else [])),
-        allow_truncated,
+        50 if given.quality is None else given.quality,
+        given.target_bpp,
+        given.target_size,
+        given.seed,
+        given.effort,
+        (*kept(given.strip), *([THUMBNAIL] if given.keep_thumbnail else [])),
+        given.allow_truncated,
     )
-    running = Running(model, device.value, tile, engine.value)
-    batch = BatchOptions(
-        jobs, threads, shard, resume, strict, follow_links, keep_times, force, quiet
-    )
-    with one_sentence(verbose):
+    inputs, output = given.inputs, given.output
+    running, batch = running_of(given), BatchOptions.of(given)
+    with one_sentence(given.verbose):
         if is_batch(inputs, output, batch):
             from codec.batch.tasks import EncodeTask  # noqa: PLC0415  (not for --help)
             from codec.cli import folder  # noqa: PLC0415  (multiprocessing: not for --help)
             from codec.images.load import suffixes  # noqa: PLC0415  (Pillow: not for --help)
 
-            folder.run(EncodeTask(options, running), inputs, str(output), batch, suffixes())
-    running = replace(running, engine=one_file(engine))
-    with one_sentence(verbose, inputs[0]):
+            return folder.run(EncodeTask(options, running), inputs, str(output), batch, suffixes())
+    running = replace(running, engine=one_file(given.engine))
+    with one_sentence(given.verbose, inputs[0]):
         _encode_file(inputs[0], output_path(inputs[0], output, ".bibc"), options, running, batch)
+    return 0
 
 
 def _encode_file(

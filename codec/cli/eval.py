@@ -1,181 +1,166 @@
 """The verb `eval`."""
 
 import warnings
-from enum import StrEnum
+from argparse import Namespace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import typer
-
-from codec.cli.common import (
-    Device,
-    DeviceOption,
-    Force,
-    Model,
-    Quiet,
-    Verbose,
-    one_sentence,
-    say,
-)
+from codec.cli import VERBS
+from codec.cli.arguments import Parser, Range, UsageError
+from codec.cli.common import one_sentence, say
 from codec.cli.progress import Bar
 from codec.files import refuse_overwrite
 
+if TYPE_CHECKING:
+    from codec.evaluation.plan import Plan
+
 T = TypeVar("T", int, float)
-OURS = ("realisms", "samples", "model", "device")  # options that mean nothing to other codecs
+CODECS = ("bibcodec", "jpeg", "webp", "avif", "avif-psnr", "jxl", "heic", "mozjpeg")
+# Defaults of options that mean nothing to other codecs, and of the codec: see `refuse`.
+OURS = {"realism": "0,1", "samples": 1, "model": "default", "device": "cpu"}
+DEFAULTS = {"codec": "bibcodec", **OURS}
 
 
-class Codec(StrEnum):
-    """Codecs that can be run here."""
+def parser() -> Parser:
+    """The arguments."""
+    p = Parser("eval", "DIR", VERBS["eval"])
+    p.add_argument("folder", type=Path, metavar="DIR", help="Folder of original images.")
+    p.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("results.json"),
+        metavar="OUT",
+        help="JSON file of the results (default: %(default)s).",
+    )
+    p.add_argument(
+        "-q", "--quality", metavar="Q,...", help="Qualities of the codec, such as 5,15,30."
+    )
+    p.add_argument(
+        "--target-bpp",
+        metavar="F,...",
+        help="Bits per pixel: each image has the largest file within.",
+    )
+    p.add_argument(
+        "--realism", metavar="R,...", help="Realisms of our decoder, 0 to 1 each (default: 0,1)."
+    )
+    p.add_argument(
+        "--samples",
+        type=Range(int, 1),
+        metavar="K",
+        help="Seeds per realism above 0 (default: 1).",
+    )
+    p.add_argument("--codec", choices=CODECS, help="The codec to run (default: bibcodec).")
+    p.add_argument(
+        "--decoded",
+        type=Path,
+        metavar="DIR",
+        help="Folder of images that another codec decoded, named as the originals.",
+    )
+    p.add_argument(
+        "--bytes",
+        type=Path,
+        metavar="DIR",
+        help="Folder of the files that --decoded was decoded from.",
+    )
+    p.add_argument("--name", help="Name of the codec of --decoded (default: that of its folder).")
+    for metric, weights in (
+        ("lpips", "LPIPS 0.1: file of its SqueezeNet weights"),
+        ("dists", "DISTS: torchvision's vgg16-397923af.pth"),
+        ("fid", "FID/256: pt_inception-2015-12-05-6726825d.pth"),
+    ):
+        p.add_argument(f"--{metric}", metavar="FILE", help=f"Measure {weights}.")
+    p.model()
+    p.device("cpu")
+    p.add_argument(
+        "-j",
+        "--jobs",
+        type=Range(int, 1),
+        default=1,
+        metavar="N",
+        help="Processes that measure at once (default: 1).",
+    )
+    p.force()
+    p.telling()
+    p.set_defaults(**dict.fromkeys(DEFAULTS))  # None: not given
+    return p
 
-    BIBCODEC = "bibcodec"
-    JPEG = "jpeg"
-    WEBP = "webp"
-    AVIF = "avif"
-    AVIF_PSNR = "avif-psnr"
-    JXL = "jxl"
-    HEIC = "heic"
-    MOZJPEG = "mozjpeg"
 
-
-def evaluate(
-    context: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of original images.")],
-    *,
-    output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="OUT", help="JSON file of the results.")
-    ] = Path("results.json"),
-    qualities: Annotated[
-        str | None,
-        typer.Option(
-            "-q", "--quality", metavar="Q,...", help="Qualities of the codec, such as 5,15,30."
-        ),
-    ] = None,
-    targets: Annotated[
-        str | None,
-        typer.Option(
-            "--target-bpp",
-            metavar="F,...",
-            help="Bits per pixel: each image has the largest file within.",
-        ),
-    ] = None,
-    realisms: Annotated[
-        str, typer.Option("--realism", metavar="A,...", help="Realisms of our decoder, 0..1 each.")
-    ] = "0,1",
-    samples: Annotated[
-        int, typer.Option("--samples", min=1, metavar="K", help="Seeds per realism above 0.")
-    ] = 1,
-    codec: Annotated[Codec, typer.Option("--codec", help="The codec to run.")] = Codec.BIBCODEC,
-    decoded: Annotated[
-        Path | None,
-        typer.Option(
-            "--decoded",
-            metavar="DIR",
-            help="Folder of images that another codec decoded, named as the originals.",
-        ),
-    ] = None,
-    coded: Annotated[
-        Path | None,
-        typer.Option(
-            "--bytes", metavar="DIR", help="Folder of the files that --decoded was decoded from."
-        ),
-    ] = None,
-    name: Annotated[
-        str | None,
-        typer.Option(
-            "--name", metavar="NAME", help="Name of the codec of --decoded (default: its folder's)."
-        ),
-    ] = None,
-    lpips: Annotated[
-        Path | None,
-        typer.Option(
-            "--lpips", metavar="FILE", help="Measure LPIPS 0.1: file of its SqueezeNet weights."
-        ),
-    ] = None,
-    dists: Annotated[
-        Path | None,
-        typer.Option(
-            "--dists", metavar="FILE", help="Measure DISTS: torchvision's vgg16-397923af.pth."
-        ),
-    ] = None,
-    fid: Annotated[
-        Path | None,
-        typer.Option(
-            "--fid",
-            metavar="FILE",
-            help="Measure FID/256: pt_inception-2015-12-05-6726825d.pth.",
-        ),
-    ] = None,
-    model: Model = "default",
-    device: DeviceOption = Device.CPU,
-    jobs: Annotated[
-        int,
-        typer.Option("-j", "--jobs", min=1, metavar="N", help="Processes that measure at once."),
-    ] = 1,
-    force: Force = False,
-    quiet: Quiet = False,
-    verbose: Verbose = 0,
-) -> None:
-    """Measure a codec over a folder: rate, distortion and realism. A killed run can go on."""
-    if (decoded is None) != (coded is None):
-        raise typer.BadParameter("give both --decoded and --bytes, or none of them")
-    if decoded is not None:
-        refuse(context, "files of another program", ("codec", "qualities", "targets", *OURS))
+def run(given: Namespace) -> int:
+    """Measure; returns the exit code."""
+    if (given.decoded is None) != (given.bytes is None):
+        raise UsageError("give both --decoded and --bytes, or none of them")
+    if given.decoded is not None:
+        refuse(given, "files of another program", ("quality", "target_bpp", *DEFAULTS))
     else:
-        refuse(context, "codecs that are run here", ("name",))
-        if codec is not Codec.BIBCODEC:
-            refuse(context, codec.value, OURS)
-    levels = numbers(qualities, "--quality", int)
-    rates, shares = numbers(targets, "--target-bpp", float), numbers(realisms, "--realism", float)
-    errors: dict[str, str] = {}
-    with one_sentence(verbose):
-        refuse_overwrite(str(output), force)
+        refuse(given, "codecs that are run here", ("name",))
+        if given.codec not in (None, "bibcodec"):
+            refuse(given, given.codec, tuple(OURS))
+    for name, value in DEFAULTS.items():
+        if getattr(given, name) is None:
+            setattr(given, name, value)
+    qualities = numbers(given.quality, "--quality", int)
+    targets = numbers(given.target_bpp, "--target-bpp", float)
+    realisms = numbers(given.realism, "--realism", float)
+    with one_sentence(given.verbose):
+        refuse_overwrite(str(given.output), given.force)
         warnings.filterwarnings("always", "starting anew")
-        from codec.evaluation import run as evaluation  # noqa: PLC0415  (torch: not for --help)
-        from codec.evaluation.plan import FOREIGN, Plan  # noqa: PLC0415
+        from codec.evaluation.plan import FOREIGN, Plan  # noqa: PLC0415  (torch: not for --help)
 
         plan = Plan(
-            codec=FOREIGN if decoded else codec.value,
-            qualities=levels,
-            targets=rates,
-            realisms=shares,
-            samples=samples,
-            model=model,
-            device=device.value,
-            lpips=str(lpips) if lpips else None,
-            dists=str(dists) if dists else None,
-            fid=str(fid) if fid else None,
-            decoded=str(decoded) if decoded else None,
-            coded=str(coded) if coded else None,
+            codec=FOREIGN if given.decoded else given.codec,
+            qualities=qualities,
+            targets=targets,
+            realisms=realisms,
+            samples=given.samples,
+            model=given.model,
+            device=given.device,
+            lpips=given.lpips,
+            dists=given.dists,
+            fid=given.fid,
+            decoded=str(given.decoded) if given.decoded else None,
+            coded=str(given.bytes) if given.bytes else None,
         )
-        found = evaluation.look(folder)
-        images = [file.path for file in found.files]
-        executor = partial(evaluation.processes, jobs=jobs)
-        with Bar(len(images), quiet=quiet) as bar:
-            told = partial(tell, bar)
-            for where, error in found.unreadable.items():
-                bar.say(f"bibcodec: {where}: {error}")
-            result = evaluation.to_file(
-                plan, images, output, name=name, force=force, executor=executor, progress=told
-            )
-        errors = result["meta"]["errors"]
-    if not quiet:
+        return _measure(plan, given)
+
+
+def _measure(plan: "Plan", given: Namespace) -> int:
+    """Measure the images of the folder, and say how it went."""
+    from codec.evaluation import run as evaluation  # noqa: PLC0415  (torch: not for --help)
+
+    found = evaluation.look(given.folder)
+    images = [file.path for file in found.files]
+    executor = partial(evaluation.processes, jobs=given.jobs)
+    with Bar(len(images), quiet=given.quiet) as bar:
+        told = partial(tell, bar)
+        for where, error in found.unreadable.items():
+            bar.say(f"bibcodec: {where}: {error}")
+        result = evaluation.to_file(
+            plan,
+            images,
+            given.output,
+            name=given.name,
+            force=given.force,
+            executor=executor,
+            progress=told,
+        )
+    errors = result["meta"]["errors"]
+    if not given.quiet:
         measured = f"{len(images) - len(errors)} of {len(images)} images"
         reasons = result["meta"]["not_measured"]
         lacking = [key for key, reason in reasons.items() if not reason.startswith("no weights")]
         left_out = f"; not measured: {', '.join(lacking)} (the file says why)" if lacking else ""
         left_out += f"; {found.summary()}" if found.summary() else ""
-        say(f"{folder} -> {output}: {result['name']}, {measured}{left_out}")
-    if errors or found.unreadable:
-        raise typer.Exit(1)
+        say(f"{given.folder} -> {given.output}: {result['name']}, {measured}{left_out}")
+    return 1 if errors or found.unreadable else 0
 
 
-def refuse(context: typer.Context, what: str, options: tuple[str, ...]) -> None:
-    """Raise BadParameter if one of these was given, which mean nothing for `what`."""
-    for option in context.command.params:
-        source = context.get_parameter_source(str(option.name))
-        if option.name in options and source is not None and source.name == "COMMANDLINE":
-            raise typer.BadParameter(f"{option.opts[-1]} is not for {what}")
+def refuse(given: Namespace, what: str, names: tuple[str, ...]) -> None:
+    """Raise UsageError if one of these options was given, which mean nothing for `what`."""
+    for name in names:
+        if getattr(given, name) is not None:
+            raise UsageError(f"--{name.replace('_', '-')} is not for {what}")
 
 
 def numbers(text: str | None, name: str, kind: type[T]) -> tuple[T, ...]:
@@ -183,7 +168,7 @@ def numbers(text: str | None, name: str, kind: type[T]) -> tuple[T, ...]:
     try:
         return tuple(dict.fromkeys(kind(part) for part in text.split(","))) if text else ()
     except ValueError:
-        raise typer.BadParameter(f"{name} {text}: expected numbers with commas between") from None
+        raise UsageError(f"{name} {text}: expected numbers with commas between") from None
 
 
 def tell(bar: Bar, path: Path, error: str | None) -> None:

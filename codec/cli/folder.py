@@ -3,9 +3,6 @@
 import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import NoReturn
-
-import typer
 
 from codec.batch import folder
 from codec.batch.manifest import MANIFESTS, Manifest, Record, given_names
@@ -25,7 +22,7 @@ def run(
     output: str,
     options: BatchOptions,
     suffixes: Collection[str],
-) -> NoReturn:
+) -> int:
     """Code many files; a line on stderr for every file that could not be, and one for the whole.
 
     Args:
@@ -35,9 +32,11 @@ def run(
         options: how many processes, which files, and what becomes of those that are there.
         suffixes: of the files of folders that count.
 
+    Returns:
+        The exit code: 1 if there were files that could not be coded, or if there were any that are
+        not read and the run is strict.
+
     Raises:
-        Exit: at the end, with 1 if there were files that could not be coded, or if there were any
-            that are not read and the run is strict.
         CodecError: there is nothing to do, or no way to begin.
     """
     shard, out = Shard.parse(options.shard), Path(output)
@@ -78,7 +77,7 @@ def run(
     account = found.summary()
     if account and (options.strict or not options.quiet):
         say(f"bibcodec: {account}")
-    raise typer.Exit(1 if tell.failed or (options.strict and found.passed_over) else 0)
+    return 1 if tell.failed or (options.strict and found.passed_over) else 0
 
 
 def _forget_own_files(found: Survey, source: Path, out: Path, jobs: Sequence[Job]) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from bitstream import metadata
-from bitstream.alpha import alpha_chunk
 from bitstream.container import Container
 from codec.options import METADATA
 
@@ -22,6 +21,8 @@ def optional_chunks(picture: Picture) -> dict[str, bytes]:
     if picture.grey:
         chunks["grey" if picture.channels == 1 else "gry3"] = b""
     if picture.alpha is not None:
+        from bitstream.alpha import alpha_chunk  # noqa: PLC0415  (numpy: not for `info`)
+
         chunks |= alpha_chunk(picture.alpha)
     return chunks
 

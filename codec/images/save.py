@@ -77,10 +77,15 @@ def format_name(wanted: str | None, path: Path) -> str:
         >>> format_name(None, Path("photo.JPG")), format_name("tif", Path("-"))
         ('JPEG', 'TIFF')
     """
-    known = Image.registered_extensions()
     suffix = f".{wanted}" if wanted else path.suffix or ".png"
-    name = (wanted or "").upper()
-    found = name if name in known.values() else known.get(suffix.lower())
+    found = _known(wanted or "", suffix.lower(), Image.EXTENSION)
+    if found is None:  # then Pillow loads all that it has, which takes a while
+        found = _known(wanted or "", suffix.lower(), Image.registered_extensions())
     if found is None:
         raise UnsupportedImageError(f"{wanted or path}: no image format of that name is known")
     return found
+
+
+def _known(name: str, suffix: str, extensions: dict[str, str]) -> str | None:
+    """Pillow's name of a format, by that name or by a suffix, among those that are loaded."""
+    return name.upper() if name.upper() in extensions.values() else extensions.get(suffix)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import run_command
 from PIL import Image
-from typer.testing import CliRunner
 
 import codec
 from codec import processes
@@ -25,7 +25,6 @@ from codec.batch.manifest import Manifest
 from codec.batch.names import Job, name_results
 from codec.batch.shard import Shard
 from codec.batch.survey import survey
-from codec.cli import app
 from codec.errors import CodecError, UnusualImageWarning
 from codec.processes import Processes
 
@@ -48,7 +47,7 @@ def found(folder):
 
 
 def command(*arguments, code=0):
-    result = CliRunner().invoke(app, [*map(str, arguments)])
+    result = run_command([*map(str, arguments)])
     assert code is None or result.exit_code == code, result.output
     return result.stderr
 

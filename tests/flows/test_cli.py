@@ -8,12 +8,11 @@ from io import BufferedReader, BytesIO
 
 import numpy as np
 import pytest
+from command import run_command
 from PIL import Image
-from typer.testing import CliRunner
 
 import codec
 from codec import encoding
-from codec.cli import app
 from codec.cli.encode import Piped
 from codec.errors import UnsupportedImageError
 from codec.images.load import load
@@ -32,7 +31,7 @@ def command(model_dir):
 
     def run(verb, *arguments, code=0, data=b""):
         extra = ["-m", str(model_dir)] if verb in ("encode", "decode", "verify") else []
-        result = CliRunner().invoke(app, [verb, *map(str, arguments), *extra], input=data)
+        result = run_command([verb, *map(str, arguments), *extra], data)
         assert result.exit_code == code, result.output
         return result
 
@@ -177,7 +176,7 @@ def test_target_out_of_reach(folder, command):
     ],
 )
 def test_usage_errors_are_2(folder, command, wrong):
-    result = CliRunner().invoke(app, wrong)
+    result = run_command(wrong)
     assert result.exit_code == 2
     assert list(folder.iterdir()) == [folder / "photo.png"]
 
@@ -334,7 +333,7 @@ def test_missing_gpu_is_said(folder, command, monkeypatch):
 
 
 def test_missing_model_is_said(folder):
-    result = CliRunner().invoke(app, ["encode", "photo.png", "-m", "no/model"])
+    result = run_command(["encode", "photo.png", "-m", "no/model"])
     assert result.exit_code == 1
     assert "no/model" in result.stderr
 
@@ -349,7 +348,7 @@ def test_traceback_only_on_request(folder, command, monkeypatch):
 
 
 def test_as_a_process(folder, model_dir):
-    """What CliRunner does not show: real streams, the exit status, no terminal, no colour."""
+    """As a process: real streams, the exit status, no terminal, no colour."""
     base = [sys.executable, "-m", "codec.cli"]
     png = (folder / "photo.png").read_bytes()
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -364,3 +363,31 @@ def test_as_a_process(folder, model_dir):
     assert done.returncode == 1
     assert done.stdout == b""
     assert done.stderr.startswith(b"bibcodec: -: ")
+
+
+def test_files_and_options_in_any_order(folder, command):
+    (folder / "other.png").write_bytes((folder / "photo.png").read_bytes())
+    command("encode", "photo.png", "-q", "7", "other.png", "--output=out")
+    assert [codec.info(f"out/{name}.bibc").quality for name in ("photo", "other")] == [7, 7]
+    (folder / "photo.png").rename("-dash.png")
+    command("encode", "-fq9", "-o", "a.bibc", "--", "-dash.png")
+    assert codec.info("a.bibc").quality == 9
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ((), "usage: bibcodec VERB ..."),
+        (("nothing",), "bibcodec: there is no verb nothing: expected one of encode, "),
+        (("info",), "bibcodec: the following arguments are required: FILE; `bibcodec info --help`"),
+        (("encode", "a", "-q", "x\ny"), "--quality: expected an integer in 0..100, got x\\ny;"),
+        (("decode", "a", "--realism", "nan"), "--realism: expected a number in 0..1, got nan;"),
+        (("decode", "a", "--tile", "9"), "--tile: expected an integer of at least 512, got 9;"),
+        (("encode", "a", "--qual", "9"), "unrecognized arguments: --qual"),
+    ],
+)
+def test_what_is_said_of_wrong_arguments(wrong, said):
+    result = run_command(wrong)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1 or not wrong

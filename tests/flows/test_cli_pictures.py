@@ -5,12 +5,11 @@ import json
 import re
 
 import pytest
+from command import run_command
 from picture_samples import corner, exif, stored
 from PIL import Image
-from typer.testing import CliRunner
 
 import codec
-from codec.cli import app
 
 THUMBNAIL = stored(corner(160, 107), "JPEG")
 SIZES = r"picture (\d+) bytes \+ metadata (\d+) bytes"
@@ -20,7 +19,7 @@ SIZES = r"picture (\d+) bytes \+ metadata (\d+) bytes"
 def bibcodec(model_dir):
     def run(*arguments):
         command = [str(argument) for argument in arguments]
-        return CliRunner().invoke(app, [*command, *(("-m", str(model_dir)))])
+        return run_command([*command, *(("-m", str(model_dir)))])
 
     return run
 
@@ -43,9 +42,9 @@ def test_picture_and_metadata_are_told_apart(bibcodec, photo_file, tmp_path):
     picture, metadata = map(int, re.search(SIZES, done.stderr).groups())
     assert picture + metadata == out.stat().st_size
     assert metadata < 300
-    said = CliRunner().invoke(app, ["info", str(out)])
+    said = run_command(["info", str(out)])
     assert re.search(SIZES, said.stdout).groups() == (str(picture), str(metadata))
-    values = json.loads(CliRunner().invoke(app, ["info", "--json", str(out)]).stdout)
+    values = json.loads(run_command(["info", "--json", str(out)]).stdout)
     assert (values["picture_bytes"], values["metadata_bytes"]) == (picture, metadata)
     bare = tmp_path / "bare.bibc"
     done = bibcodec("encode", photo_file, "-o", bare, "--strip", "all")

@@ -7,14 +7,13 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from command import run_command
 from PIL import Image
-from typer.testing import CliRunner
 
 import codec
 from bitstream import Header, encode_indices, write
 from bitstream.errors import CodecError
 from bitstream.prior import grid_shape
-from codec.cli import app
 from codec.errors import UnusualImageWarning
 from codec.images.strips import Strips
 from codec.models.loading import load_model
@@ -196,17 +195,16 @@ def test_files_of_fewer_stages_than_the_model_are_not_judged(calibrated):
 
 def test_command_line(calibrated, tmp_path):
     Image.fromarray(blocks()).save(tmp_path / "blocks.png")
-    run = CliRunner().invoke
-    done = run(app, ["encode", f"{tmp_path}/blocks.png", "-m", str(calibrated)])
+    done = run_command(["encode", f"{tmp_path}/blocks.png", "-m", str(calibrated)])
     assert done.exit_code == 0
     assert done.stderr.count("bibcodec: unusual image: at percentile 99") == 1
     assert "consider decoding with realism 0.3" in done.stderr
     file = f"{tmp_path}/blocks.bibc"
-    done = run(app, ["info", file, "--novelty", "-m", str(calibrated), "--json"])
+    done = run_command(["info", file, "--novelty", "-m", str(calibrated), "--json"])
     assert json.loads(done.stdout)["novelty"] > 99
-    shown = run(app, ["info", file, "--novelty", "-m", str(calibrated)]).stdout
+    shown = run_command(["info", file, "--novelty", "-m", str(calibrated)]).stdout
     assert re.search(r"^novelty +99\.\d, a percentile among photographs$", shown, re.MULTILINE)
-    assert "novelty" not in run(app, ["info", file]).stdout
+    assert "novelty" not in run_command(["info", file]).stdout
 
 
 def test_calibration_is_of_one_model(calibrated, tmp_path):

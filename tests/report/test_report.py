@@ -4,11 +4,10 @@ import json
 import re
 
 import pytest
+from command import run_command
 from PIL import Image
 from report_samples import KODAK, PUBLISHED, ours, peer, write
-from typer.testing import CliRunner
 
-from codec.cli import app
 from codec.errors import CodecError
 from codec.report import decodings, page, pictures, read
 from codec.report.figure import DASHES, GREYS, MARKERS, draw
@@ -346,11 +345,11 @@ def test_the_page_of_files_is_linked_where_it_is(files, tmp_path):
     out = tmp_path / "page.html"
     command = ["report", str(files[0]), "-f", "-o", str(out)]
     link = 'href="bibcodec/index.html"'
-    assert CliRunner().invoke(app, command).exit_code == 0
+    assert run_command(command).exit_code == 0
     assert link not in out.read_text()
     (tmp_path / "bibcodec").mkdir()
     (tmp_path / "bibcodec" / "index.html").write_text("")
-    assert CliRunner().invoke(app, command).exit_code == 0
+    assert run_command(command).exit_code == 0
     assert link in out.read_text()
 
 
@@ -358,17 +357,17 @@ def test_the_command(files, photos, model_dir, tmp_path):
     out, svg = tmp_path / "page.html", tmp_path / "curves.svg"
     command = ["report", *map(str, files), str(PUBLISHED), "-o", str(out), "--svg", str(svg)]
     command += ["--images", str(photos), "-m", str(model_dir)]
-    done = CliRunner().invoke(app, command)
+    done = run_command(command)
     assert done.exit_code == 0, done.output
     assert "3 codecs" in done.stderr
     assert len(data_of(out.read_text())["gallery"]["photos"]) == 3
     assert svg.stat().st_size > 1000
-    again = CliRunner().invoke(app, command)
+    again = run_command(command)
     assert (again.exit_code, "exists already" in again.stderr) == (1, True)
     elsewhere = peer("jpeg")
     elsewhere["meta"]["images_sha256"] = "00"
     (other,) = write(tmp_path, elsewhere)
-    mixed = CliRunner().invoke(app, ["report", str(files[2]), str(other), "-o", str(out), "-f"])
+    mixed = run_command(["report", str(files[2]), str(other), "-o", str(out), "-f"])
     assert (mixed.exit_code, "different images" in mixed.stderr) == (0, True)
     link = tmp_path / "link.json"
     link.symlink_to(other)
@@ -377,10 +376,10 @@ def test_the_command(files, photos, model_dir, tmp_path):
         ["-f", "-o", str(link)],
         ["-o", str(tmp_path / "a.html"), "--svg", str(tmp_path / "." / "a.html")],
     ):
-        done = CliRunner().invoke(app, ["report", str(other), *twice])
+        done = run_command(["report", str(other), *twice])
         assert (done.exit_code, "named twice" in done.stderr) == (1, True)
     assert json.loads(other.read_text())["name"] == "jpeg"
-    missing = CliRunner().invoke(app, ["report", "none.json", "-o", str(tmp_path / "no.html")])
+    missing = run_command(["report", "none.json", "-o", str(tmp_path / "no.html")])
     assert missing.exit_code == 1
     assert missing.stderr == "bibcodec: none.json: No such file or directory\n"
     assert not (tmp_path / "no.html").exists()

@@ -4,11 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from command import run_command
 from PIL import Image
 from safetensors.torch import load_file
-from typer.testing import CliRunner
 
-from codec.cli import app
 from codec.lagrangian import OBJECTIVES, find
 
 TINY = ["side=8", "crops=64", "latent=4", "width=16", "steps=60", "batch=32"]
@@ -32,7 +31,7 @@ def photographs(tmp_path_factory):
 def train(data, out, name, *more):
     settings = [text for setting in (*TINY, *more) for text in ("--set", setting)]
     arguments = ["train", "--objective", name, "--data", data, "-o", out, *settings]
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return run_command([str(argument) for argument in arguments])
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -99,6 +98,6 @@ def test_a_folder_without_classes_and_a_resumed_run_are_refused(photographs, tmp
     assert done.exit_code == 1
     assert "has no labels" in done.stderr
     arguments = ["train", "--objective", "vae", "--data", photographs, "-o", tmp_path, "--resume"]
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    done = run_command([str(argument) for argument in arguments])
     assert done.exit_code == 1
     assert "without --resume" in done.stderr

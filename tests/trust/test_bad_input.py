@@ -7,13 +7,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from command import run_command
 
 import codec
 from bitstream import container
 from bitstream.alpha import pack_alpha
 from bitstream.header import Header
-from codec.cli import app
 from codec.errors import CodecError
 
 MUTATIONS = 400
@@ -71,7 +70,7 @@ def test_bad_file_is_one_sentence(case, verb, coded, model_dir, tmp_path):
     file, out = tmp_path / "file.bibc", tmp_path / "out.png"
     file.write_bytes(damage(coded))
     arguments = [verb, str(file), "-m", str(model_dir)]
-    result = CliRunner().invoke(app, arguments + (["-o", str(out)] if verb == "decode" else []))
+    result = run_command(arguments + (["-o", str(out)] if verb == "decode" else []))
     assert result.exit_code == 1, result.output
     assert result.stderr.startswith(f"bibcodec: {file}: ")
     assert result.stderr.count("\n") == 1
@@ -84,7 +83,7 @@ def test_bad_file_is_one_sentence(case, verb, coded, model_dir, tmp_path):
 @pytest.mark.parametrize("verb", ["decode", "verify", "info", "encode"])
 def test_missing_file(verb, tmp_path):
     path = tmp_path / "missing.bibc"
-    result = CliRunner().invoke(app, [verb, str(path)])
+    result = run_command([verb, str(path)])
     assert result.exit_code == 1
     assert result.stderr.startswith(f"bibcodec: {path}: ")
     assert result.stderr.count("\n") == 1
@@ -101,7 +100,7 @@ def test_missing_file(verb, tmp_path):
     ],
 )
 def test_a_folder_without_a_place_for_results(verb, code, named, tmp_path):
-    result = CliRunner().invoke(app, [verb, str(tmp_path)])
+    result = run_command([verb, str(tmp_path)])
     assert result.exit_code == code
     assert named in " ".join(result.stderr.replace("│", " ").split())
     assert list(tmp_path.iterdir()) == []

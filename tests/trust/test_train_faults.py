@@ -10,12 +10,11 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from command import run_command
 from fault_runs import SIGNALS, Runs, Server, disk
 from PIL import Image
 from test_train import TOY
-from typer.testing import CliRunner
 
-from codec.cli import app
 from codec.models.loading import load_model
 
 DETAIL = {
@@ -130,7 +129,7 @@ def test_signals_while_a_checkpoint_is_written(objective, run, data, model_dir):
 
 
 def invoke(*arguments):
-    return CliRunner().invoke(app, arguments)
+    return run_command(arguments)
 
 
 @pytest.fixture(scope="module", params=OBJECTIVES)

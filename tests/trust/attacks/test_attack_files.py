@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 from attack_files import ATTACKS, METADATA, SIZE, Kit
+from command import run_command
 from effort import Effort
 from PIL import Image
-from typer.testing import CliRunner
 
 import codec
 from bitstream import reference, write
-from codec.cli import app
 from codec.errors import CodecError
 from codec.models.torch_model import save_model
 
@@ -100,7 +99,7 @@ def test_hostile_metadata_is_written_or_refused(name, file_format, folder, tmp_p
     command = ["decode", str(coded), "-o", str(out), "-m", str(path), "--quiet"]
 
     def run():
-        result = CliRunner().invoke(app, command)
+        result = run_command(command)
         if result.exit_code == 0:
             assert Image.open(out).size == SIZE
         else:
