@@ -9,6 +9,9 @@ For x̂ = g(ẑ) + α·r(ẑ + U), per image at a rate, on decoded images before
   E‖r‖² = E‖x̂(1) − g‖². They differ by −2α·E⟨x − g, r⟩, which is 0 if g is the conditional mean.
 - "spread": the samples' standard deviation, in steps of 1/255, in the tenth of the 16-pixel blocks
   where the original is flattest, and in the tenth where it is most textured.
+- "energy": E‖r‖² over MSE(g), which is 1 for samples of the posterior; and "energy_by_cells", the
+  same in three classes of cells of 8 pixels, of all images together: those without a code at 8 and
+  at 16 pixels, those with one at 16 only, and those with one at 8 pixels.
 - "idempotence": share of the indices that come back when the decoded 8-bit image is encoded again
   at the same quality, for α = 0 and 1.
 """
@@ -38,6 +41,7 @@ Pixels = NDArray[np.float64]  # [H, W, 3] in 0..1
 SAMPLES = 16
 ALPHAS = (0.25, 0.5, 0.75, 1.0)
 BLOCK = 16
+CLASSES = (0, 16, 8)  # the finest cell that has a code, pixels; 0: neither
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,18 @@ class Decoded:
         return same / sum(grid.size for grid in self.indices)
 
 
+def classes(model: CodecModel, indices: Indices, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Per pixel [H, W]: 0 without codes at 16 and 8 pixels, 1 with one at 16 only, 2 at 8."""
+    finest = np.zeros(shape, np.int64)
+    for level, numbers in enumerate(model.codebooks.levels):
+        cell = model.codebooks.stages[numbers[0]].cell
+        known = [indices[number] != 0 for number in numbers if number < len(indices)]
+        if cell in CLASSES and known:
+            spread = np.any(known, axis=0).repeat(cell, 0).repeat(cell, 1)
+            finest[spread[: shape[0], : shape[1]]] = CLASSES.index(cell)
+    return finest
+
+
 def of_image(
     model: CodecModel, image: Image.Image, target: float
 ) -> tuple[dict[str, Any], NDArray[np.float64]]:
@@ -111,6 +127,9 @@ def of_image(
         sample_error += float(np.square(x - sample).mean()) / SAMPLES
         energy += float(np.square(sample - g).mean()) / SAMPLES
     mean = total / SAMPLES
+    kind = classes(model, decoded.indices, x.shape[:2])
+    missing, added = (a.mean(axis=2) for a in (np.square(x - g), squares / SAMPLES))
+    by_class = [[float(m[kind == k].sum()) / m.size for m in (added, missing)] for k in range(3)]
     variance = np.maximum(squares / SAMPLES - np.square(mean - g), 0) * SAMPLES / (SAMPLES - 1)
     spread = np.sqrt(variance.mean(axis=2))
     measured = [
@@ -126,6 +145,8 @@ def of_image(
         "sample": sample_error / error,
         "measured": [d / error for d in (*measured, sample_error)],
         "predicted": [1 + a * a * energy / error for a in ALPHAS],
+        "energy": energy / error,
+        "energies_by_cells": by_class,
         "spread_flat": 255 * flat,
         "spread_textured": 255 * textured,
         "idempotence_0": same_quality.again(0.0),
@@ -168,13 +189,17 @@ def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
         raise Missing(f"the model {inputs.model.source} has no detail network: nothing to measure")
     figures = []
     for path, image in zip(inputs.photographs.paths, inputs.photographs.images(), strict=True):
-        found = run.part(path.name, lambda: of_image(model, image, settings.target_bpp)[0])  # noqa: B023
-        figures.append(found)
-        run.say(f"{path.name} {found}")
+        one = run.part(path.name, lambda: of_image(model, image, settings.target_bpp)[0])  # noqa: B023
+        figures.append(one)
+        run.say(f"{path.name} {one}")
+    found = summary(figures)
+    added, missing = np.array(found["energies_by_cells"]["mean"]).T
     return {
         "samples": SAMPLES,
         "alphas": ALPHAS,
-        "summary": summary(figures),
+        "energy_by_cells": [round(float(ratio), 4) for ratio in added / missing],
+        "images_within_half_and_three_halves": sum(0.5 <= f["energy"] <= 1.5 for f in figures),
+        "summary": found,
         "images": [
             {"file": path.name, **figure}
             for path, figure in zip(inputs.photographs.paths, figures, strict=True)
