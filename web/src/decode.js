@@ -4,10 +4,33 @@ import { isGrey, storedSeed } from "./container.js";
 import { Descent, windows } from "./descent.js";
 import { FeatureMap } from "./maps.js";
 import { noise } from "./noise.js";
+import { textureMap } from "./texture.js";
 
 /** @typedef {import("./container.js").Container} Container */
 /** @typedef {import("./engine.js").Engine} Engine */
 /** @typedef {import("./maps.js").Window} Window */
+
+/**
+ * The conditional mean g, tile by tile, with what the detail network takes of the decoder.
+ * @param {Descent} descent
+ * @param {string} name of the step, which says how far the windows reach
+ */
+export async function* rendered(descent, name) {
+  const { engine, model, whole } = descent;
+  await descent.finish();
+  const { embedding, features } = descent;
+  for (const [tile, window] of windows(engine, name, whole)) {
+    const wider = window.rounded(model.levels[0].cell);
+    const { pixels } = await engine.run("synthesize", descent.latentsOf(wider), wider);
+    const given = {
+      embedding,
+      pixels: pixels.part(window),
+      features: features.at(-1)?.part(window),
+      coarser_features: features.at(-2)?.part(window),
+    };
+    yield { tile, window, results: await engine.run("render", given, window) };
+  }
+}
 
 /** A file's picture: the conditional mean g, and the residual r of a seed. */
 export class Picture {
@@ -50,29 +73,29 @@ export class Picture {
    * @param {bigint | null} seed
    */
   async #render(seed) {
-    await this.descent.finish();
-    const { embedding, features } = this.descent;
     const mean = new FeatureMap(this.whole, 1, 3);
     const residual = seed === null ? null : new FeatureMap(this.whole, 1, 3);
     const name = residual ? "render detail" : "render mean";
-    for (const [tile, window] of windows(this.engine, name, this.whole)) {
-      const wider = window.rounded(this.model.levels[0].cell);
-      const { pixels } = await this.engine.run("synthesize", this.descent.latentsOf(wider), wider);
-      const given = {
-        embedding,
-        pixels: pixels.part(window),
-        features: features.at(-1)?.part(window),
-        coarser_features: features.at(-2)?.part(window),
-      };
-      const rendered = await this.engine.run("render", given, window);
-      mean.copy(rendered.mean, tile);
+    for await (const { tile, window, results } of rendered(this.descent, name)) {
+      mean.copy(results.mean, tile);
       if (!residual) continue;
+      const { embedding } = this.descent;
       const noise = this.#noise(/** @type {bigint} */ (seed), window);
-      const inputs = { embedding, ...rendered, ...noise };
+      const inputs = { embedding, ...results, ...noise, texture: this.#texture(window) };
       residual.copy((await this.engine.run("detail", inputs, window)).residual, tile);
     }
     this.#mean = mean;
     if (residual) [this.#residual, this.#seed] = [residual, seed];
+  }
+
+  /**
+   * What the texture codes say of a window, if the model has them.
+   * @param {Window} window
+   */
+  #texture(window) {
+    const { model, indices, header } = this.descent;
+    const stage = model.textureStage;
+    return stage < 0 ? undefined : textureMap(model.codebooks[stage], indices[stage], header, window);
   }
 
   /**

@@ -5,16 +5,18 @@
  */
 
 import { write } from "./container.js";
+import { rendered } from "./decode.js";
 import { Descent, TILE, wholeWindow, windows } from "./descent.js";
 import { majorOf, makeHeader } from "./header.js";
 import { FeatureMap } from "./maps.js";
 import { gridShape } from "./state.js";
 import { encodeIndices } from "./stream.js";
+import { CELL, choose } from "./texture.js";
 
 /** @typedef {import("./engine.js").Engine} Engine */
 /** @typedef {import("./maps.js").Window} Window */
 /** @typedef {{ width: number, height: number, data: Uint8ClampedArray }} Pixels RGBA, rows from the top */
-/** @typedef {{ width: number, height: number, latents: FeatureMap[] }} Analysis latents coarse to fine */
+/** @typedef {{ width: number, height: number, pixels: Pixels, latents: FeatureMap[] }} Analysis latents coarse to fine */
 
 const EFFORT = 5; // how widely to search, 1..9: what the model is trained for
 /** A sample in [-1, 1], rounded to float32 at each step as Python does. */
@@ -50,7 +52,7 @@ export async function analyze(engine, pixels) {
     }
     finer = coarser;
   }
-  return { width: pixels.width, height: pixels.height, latents };
+  return { width: pixels.width, height: pixels.height, pixels, latents };
 }
 
 /**
@@ -74,7 +76,28 @@ export async function quantize(engine, analysis, quality) {
     if (level) await descent.next();
     energy[level] = await search(descent, level, analysis.latents[level]);
   }
+  if (model.textureStage >= 0) await describe(descent, analysis.pixels);
   return { indices, energy, descent };
+}
+
+/**
+ * Choose the texture codes of an image, once all levels have theirs, and set them.
+ * @param {Descent} descent
+ * @param {Pixels} pixels
+ */
+async function describe(descent, pixels) {
+  const { model, header, indices, whole } = descent;
+  const mean = new FeatureMap(whole, 1, 3);
+  for await (const { tile, results } of rendered(descent, "render mean")) mean.copy(results.mean, tile);
+  mean.values.forEach((value, n) => (mean.values[n] = Math.min(1, Math.max(-1, value))));
+  const stage = model.textureStage;
+  const lengths = model.codeLengths(stage, header.quality);
+  const codes = choose(model.codebooks[stage], lengths, samples(pixels, whole), mean);
+  const { rows, columns } = gridShape(header.height, header.width, CELL);
+  for (let y = 0; y < rows; y++) {
+    const from = (y * whole.width) / CELL;
+    indices[stage].set(codes.subarray(from, from + columns), y * columns);
+  }
 }
 
 /**

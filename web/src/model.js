@@ -6,10 +6,12 @@ import { CodecError, ModelMismatchError } from "./errors.js";
 import { loadPrior } from "./prior.js";
 import { LEAST_SIDE, codeStatistics, errorStatistics, percentile } from "./novelty.js";
 import { readSafetensors } from "./safetensors.js";
+import { CELL } from "./texture.js";
 
 /** @typedef {(name: string) => Promise<Uint8Array>} ReadFile reads a file of the model's folder */
 /** @typedef {{ cell: number, dim: number, stages: number, codes: number, begin?: number }} Level */
-/** @typedef {{ levels: Level[], lambda_coarse: number, lambda_fine: number }} Config */
+/** @typedef {{ levels: Level[], lambda_coarse: number, lambda_fine: number, texture?: number }} Config */
+/** @typedef {{ level: number, codes: number, texture: boolean }} Stage */
 /** @typedef {{ fingerprint: string, reaches: Record<string, number>, noise: [number, number][] }} Manifest */
 
 const WEIGHTS = "weights.safetensors";
@@ -30,6 +32,10 @@ export class Model {
     this.config = config;
     /** Coarse to fine. */
     this.levels = config.levels;
+    /** In coding order. */
+    this.stages = stagesOf(config);
+    /** Number of the stage of texture codes; -1 if there is none. */
+    this.textureStage = this.stages.findIndex(({ texture }) => texture);
     this.prior = prior;
     this.calibration = calibration;
     this.fingerprint = fingerprint;
@@ -90,7 +96,7 @@ export class Model {
    * @param {number} level
    */
   firstStage(level) {
-    return this.levels.slice(0, level).reduce((sum, { stages }) => sum + stages, 0);
+    return this.stages.findIndex((stage) => stage.level === level);
   }
 
   /**
@@ -119,8 +125,7 @@ export class Model {
    * @param {number} quality
    */
   codedStages(quality) {
-    const coded = this.levels.filter(({ begin = 0 }) => begin <= quality);
-    return coded.reduce((sum, { stages }) => sum + stages, 0);
+    return this.stages.filter(({ level }) => (this.levels[level].begin ?? 0) <= quality).length;
   }
 
   /**
@@ -134,8 +139,7 @@ export class Model {
     const low = Math.min(Math.floor(at), RANGES - 2);
     const stages = this.codebooks.length;
     const most = this.shares.length / RANGES / stages;
-    const level = this.levels.findLast((_, number) => this.firstStage(number) <= stage);
-    return Float32Array.from({ length: /** @type {Level} */ (level).codes }, (_, code) => {
+    return Float32Array.from({ length: this.stages[stage].codes }, (_, code) => {
       const [first, second] = [low, low + 1].map((range) => {
         return -Math.log2(this.shares[(range * stages + stage) * most + code]);
       });
@@ -166,14 +170,25 @@ export class Model {
    * @param {number} stages that are there
    */
   condition(quality, stages) {
-    let left = stages;
-    const shares = this.levels.map((level) => {
-      const here = Math.min(left, level.stages);
-      left -= here;
-      return here / level.stages;
+    const known = this.stages.slice(0, stages).filter(({ texture }) => !texture);
+    const shares = this.levels.map((level, number) => {
+      return known.filter((stage) => stage.level === number).length / level.stages;
     });
     return Float32Array.of(quality / 50 - 1, ...shares);
   }
+}
+
+/**
+ * The stages of a model: each level's, then that of texture codes after those of its cells' level.
+ * @param {Config} config
+ * @returns {Stage[]}
+ */
+function stagesOf({ levels, texture: codes = 0 }) {
+  return levels.flatMap((given, level) => {
+    const stages = Array(given.stages).fill({ level, codes: given.codes, texture: false });
+    const textured = codes && given.cell === CELL;
+    return textured ? [...stages, { level, codes, texture: true }] : stages;
+  });
 }
 
 /** @param {Uint8Array} json */
