@@ -19,7 +19,6 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,12 +56,11 @@ class Spread:
 
     def percentile(self, x: Floats, low: int, high: int, share: float) -> float:
         """Percentile of statistics (F,) at `share` of the way between two calibrated qualities."""
-
-        def at(table: Sequence[Any]) -> Floats:
-            return (1 - share) * np.asarray(table[low]) + share * np.asarray(table[high])
-
-        distances = at(self.distances)
-        rank = int(np.searchsorted(distances, distance(x, at(self.mean), at(self.covariance))))
+        distances, mean, covariance = (
+            (1 - share) * np.asarray(table[low]) + share * np.asarray(table[high])
+            for table in (self.distances, self.mean, self.covariance)
+        )
+        rank = int(np.searchsorted(distances, distance(x, mean, covariance)))
         return 100 * (rank + 0.5) / (len(distances) + 1)
 
     def check(self, qualities: int, features: int, photographs: int) -> None:

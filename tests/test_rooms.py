@@ -1,6 +1,7 @@
 """Who may import whom: the rules of the rooms, read from the syntax tree of every file."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,29 @@ ENGINES = {  # each names its framework, and nothing else does
     ("codec.runtime.torch_engine", "torch"),
     ("codec.runtime.onnx_engine", "onnxruntime"),
 }
+
+FUNCTION_LINES, FILE_LINES, PARAMETERS = 50, 300, 8
+# Functions inside of functions in codec/, with what they are for: all are handed to a caller that
+# calls them with arguments of its own.
+NESTED = {
+    "codec.batch.cluster.evaluate.executor": "an executor, with what Ray is asked for",
+    "codec.compressai_adapter._probabilities.look_up": "the prior asks it for symbols",
+    "codec.report.decodings.decoder.versions": "what `decoder` returns",
+    "codec.report.results._load.refuse": "json calls it for NaN; it names the file",
+    "codec.train.codec.context.Fit.linear.bits": "the loss of phase 1",
+    "codec.train.codec.context.Fit.mix.bits": "the loss of phase 2",
+    "codec.train.family.loop.train_family.draw": "a random batch, from the run's own generator",
+}
+LONG_FUNCTIONS = {
+    "codec.cli.decode.decode": "a verb: its parameters are its options, with their help",
+    "codec.cli.encode.encode": "a verb",
+    "codec.cli.eval.evaluate": "a verb",
+    "codec.cli.report.report": "a verb",
+    "bitstream.reference.ReferenceContext.read_stage": "a stage, in the order of FORMAT.md",
+    "cuda_ext.launch.run": "one launch: buffers, arguments, and the rows to search again",
+}
+LONG_FILES = {"bitstream/reference.py": "the whole format on its own, to be read beside FORMAT.md"}
+PUBLIC = {"codec.encoding.encode", "codec.decoding.decode"}  # keywords, as a user writes them
 
 
 def name_of(path: Path) -> str:
@@ -119,3 +143,54 @@ def test_no_two_test_files_share_a_name():
     """pytest imports them by name, whatever their folder."""
     names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
     assert sorted(names) == sorted(set(names))
+
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+Named = tuple[str, Function, bool]  # full name, function, whether it is inside of another one
+
+
+def functions(
+    tree: ast.AST, name: str, inside: bool = False
+) -> Iterator[tuple[str, Function, bool]]:
+    """Every function of a tree: its full name, itself, and whether it is inside of another one."""
+    for node in ast.iter_child_nodes(tree):
+        known = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        full = f"{name}.{node.name}" if known else name
+        if isinstance(node, Function):
+            yield full, node, inside
+        yield from functions(node, full, inside or isinstance(node, Function))
+
+
+ALL = [
+    entry for name, path in FILES.items() for entry in functions(ast.parse(path.read_text()), name)
+]
+
+
+def lines_of(function: Function) -> int:
+    """Lines of a function without its docstring."""
+    says = ast.get_docstring(function, clean=False)
+    return function.end_lineno - function.lineno + 1 - (says.count("\n") + 1 if says else 0)
+
+
+def test_nested_functions_have_a_reason():
+    found = {name for name, _, inside in ALL if inside and within(name, "codec")}
+    assert found == set(NESTED)
+    assert len(found) <= 12
+
+
+def test_functions_and_files_are_short():
+    assert {name for name, f, _ in ALL if lines_of(f) > FUNCTION_LINES} == set(LONG_FUNCTIONS)
+    long = {path for path in FILES.values() if len(path.read_text().splitlines()) > FILE_LINES}
+    assert {str(path.relative_to(ROOT)) for path in long} == set(LONG_FILES)
+
+
+def parameters_of(function: Function) -> int:
+    """Parameters of a function, without the object or the class of a method."""
+    arguments = function.args
+    names = [a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+    return len(names) - (names[:1] in (["self"], ["cls"]))
+
+
+def test_only_public_functions_and_verbs_have_many_parameters():
+    verbs = {name for name in LONG_FUNCTIONS if within(name, "codec.cli")}
+    assert {name for name, f, _ in ALL if parameters_of(f) > PARAMETERS} == PUBLIC | verbs

@@ -21,8 +21,9 @@ from bitstream.stream import ideal_bits
 from codec.images.strips import Strips
 from codec.models.torch_model import torch_engine
 from codec.runtime.model import CodecModel
-from codec.train.codec.context import Sample, collect, smooth
+from codec.train.codec.context import smooth
 from codec.train.codec.export import FIRST
+from codec.train.codec.sample import Sample, collect
 from codec.train.data import Crops, Pool, load_images
 
 QUALITIES = (10, 30, 50, 70, 90)

@@ -23,7 +23,7 @@ from bitstream.header import Header
 from bitstream.stream import ideal_bits
 from codec.models.torch_model import torch_engine
 from codec.runtime.model import CodecModel
-from codec.train.codec.coding import quantizing
+from codec.train.codec.coding import BatchCoder
 from codec.train.data import Crops, Pool, load_images
 
 QUALITIES = (10, 30, 50, 70, 90)
@@ -107,10 +107,10 @@ class Networks(nn.Module):
     @torch.no_grad()
     def code(self, x: Tensor, quality: int) -> tuple[list[Tensor], list[list[Tensor]]]:
         """Codes of a batch, and per level the decoder's prediction and features."""
-        networks, found, seen = self.networks, list[Tensor](), list[list[Tensor]]()
+        networks, seen = self.networks, list[list[Tensor]]()
         decoder, stages = networks.decoder, len(networks.quantizer.stages)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            quantize = quantizing(networks, networks.encoder(x), quality, found)
+            coder = BatchCoder(networks, networks.encoder(x), quality)
             state = [self.model.config.condition(quality, stages)]
             c = decoder.condition(torch.tensor(state).expand(len(x), -1))
             pixels = torch.zeros(x.shape)
@@ -118,12 +118,12 @@ class Networks(nn.Module):
             for level, transform in enumerate(decoder.transforms):
                 hidden, coded, prediction = decoder.predict_level(level, hidden, pixels, c)
                 seen.append([prediction.float(), *([hidden.float()] if level else [])])
-                remainder = quantize(level, prediction)
+                remainder = coder(level, prediction)
                 if remainder is None:
                     raise Missing("a level that begins at a quality is not measured here")
                 hidden = decoder.update_level(level, hidden, prediction, remainder, c)
                 pixels = pixels + transform.synthesis(coded + remainder)
-        return found, seen
+        return coder.codes, seen
 
     def bits(self, codes: list[Tensor], seen: list[list[Tensor]], quality: int) -> Tensor:
         """Bits of a batch by level, (levels,)."""

@@ -29,7 +29,8 @@ from codec.networks.pyramid import Networks
 from codec.networks.quantizer import ResidualQuantizer, smallest
 from codec.report.bjontegaard import bd_rate
 from codec.runtime.model import CodecModel
-from codec.train.codec.context import above, beside, distance, shifted
+from codec.train.codec.context import distance
+from codec.train.codec.context_vectors import above, beside, shifted
 from codec.train.codec.export import static_prior
 
 QUALITIES = (5, 20, 35, 50, 65, 80, 95)

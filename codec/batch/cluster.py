@@ -11,6 +11,7 @@ import json
 import posixpath
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ from codec.batch.folder import record_of
 from codec.batch.manifest import Record
 from codec.encoding import encode_image
 from codec.errors import CodecError
+from codec.evaluation.photographs import photographs
 from codec.evaluation.plan import Plan
-from codec.evaluation.run import Outcome, Progress, attempt, photographs, to_file
+from codec.evaluation.run import Outcome, Progress, attempt, to_file
 from codec.images.load import suffixes
 from codec.options import EncodeOptions, Running
 from codec.runtime.cpu import limit_threads
@@ -220,14 +222,13 @@ class Encoder:
 
     def _encode(self, name: str) -> Record:
         output = f"{name}.bibc"
+        return record_of(name, output, partial(self._written, name, output))
 
-        def work() -> tuple[bytes, float]:
-            with self._read.open(posixpath.join(self._source, name), "rb") as file:
-                data = encode_image(file, self._options, self._running)
-            put(self._write, posixpath.join(self._out, output), data)
-            return data, codec.info(data).bpp
-
-        return record_of(name, output, work)
+    def _written(self, name: str, output: str) -> tuple[bytes, float]:
+        with self._read.open(posixpath.join(self._source, name), "rb") as file:
+            data = encode_image(file, self._options, self._running)
+        put(self._write, posixpath.join(self._out, output), data)
+        return data, codec.info(data).bpp
 
 
 class Measurer:

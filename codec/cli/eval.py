@@ -128,8 +128,9 @@ def run(given: Namespace) -> int:
 def _measure(plan: "Plan", given: Namespace) -> int:
     """Measure the images of the folder, and say how it went."""
     from codec.evaluation import run as evaluation  # noqa: PLC0415  (torch: not for --help)
+    from codec.evaluation.photographs import survey_photographs  # noqa: PLC0415
 
-    found = evaluation.look(given.folder)
+    found = survey_photographs(given.folder)
     images = [file.path for file in found.files]
     executor = partial(evaluation.processes, jobs=given.jobs)
     with Bar(len(images), quiet=given.quiet) as bar:

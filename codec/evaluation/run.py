@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import codec
-from codec.batch.survey import Survey, survey
 from codec.errors import CodecError
 from codec.evaluation import peers
 from codec.evaluation.image_files import of_whole_name
@@ -29,49 +27,16 @@ from codec.evaluation.measure import (
     measure,
     unmeasured,
 )
+from codec.evaluation.photographs import names_of
 from codec.evaluation.plan import FOREIGN, OURS, Plan, check
 from codec.evaluation.provenance import Provenance, versions
 from codec.evaluation.summary import NOTES, summarize
 from codec.files import refuse_overwrite, writing
-from codec.images.load import FORMATS, suffixes
 from codec.processes import Processes
 
 Outcome: TypeAlias = tuple[Path, Record | None, str]  # an image, its record or what was wrong
 Executor: TypeAlias = Callable[[Plan, Sequence[Path]], Iterable[Outcome]]  # in any order
 Progress: TypeAlias = Callable[[Path, str | None], None]  # told of an image and what was wrong
-
-
-def look(folder: Path) -> Survey:
-    """What is in a folder and the folders in it; its files are images, in order of name.
-
-    Raises:
-        CodecError: it is no folder, or there is no image.
-    """
-    if not folder.is_dir():
-        raise CodecError(f"{folder}: not a folder: give one with images")
-    found = survey([folder], suffixes())
-    if not found.files:
-        account = f" ({found.summary()})" if found.summary() else ""
-        raise CodecError(f"{folder}: no images: expected {', '.join(FORMATS)} files{account}")
-    return found
-
-
-def photographs(folder: Path) -> list[Path]:
-    """The images of a folder and of the folders in it, see `look`."""
-    return [file.path for file in look(folder).files]
-
-
-def names_of(images: Sequence[Path]) -> dict[Path, str]:
-    """Names that tell images apart: their paths within the folder that holds them all.
-
-    Example:
-        >>> list(names_of([Path("in/a.png"), Path("in/b/a.png")]).values())
-        ['a.png', 'b/a.png']
-    """
-    if not images:
-        return {}
-    root = Path(os.path.commonpath([path.parent for path in images]))
-    return {path: path.relative_to(root).as_posix() for path in images}
 
 
 def codec_description(plan: Plan) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from codec.images.turning import Upright
@@ -162,13 +163,14 @@ def _element(packet: bytes, match: re.Match[bytes]) -> Use | None:
 
 def _replaced(packet: bytes, usual: bytes, name: bytes, value: bytes) -> bytes:
     """The packet with another number as the value of a property, where it has one."""
+    return _edited(packet, usual, name, partial(_with_number, number=value))
 
-    def number(packet: bytes, use: Use) -> bytes:
-        old = packet[use.value_begin : use.value_end]
-        new = value if re.fullmatch(rb"\s*\d+\s*", old) else old
-        return packet[use.begin : use.value_begin] + new + packet[use.value_end : use.end]
 
-    return _edited(packet, usual, name, number)
+def _with_number(packet: bytes, use: Use, number: bytes) -> bytes:
+    """A use of a property with another number as its value; unchanged if that is no number."""
+    old = packet[use.value_begin : use.value_end]
+    new = number if re.fullmatch(rb"\s*\d+\s*", old) else old
+    return packet[use.begin : use.value_begin] + new + packet[use.value_end : use.end]
 
 
 def _edited(packet: bytes, usual: bytes, name: bytes, edit: Callable[[bytes, Use], bytes]) -> bytes:

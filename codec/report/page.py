@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from codec.errors import CodecError
-from codec.report.bjontegaard import bd_rate, shared_part
+from codec.report.comparisons import bd_rates
 from codec.report.metrics import Metric, metric
 from codec.report.pictures import Gallery
 from codec.report.results import Point, Published, Result
@@ -16,8 +16,6 @@ from codec.report.theory import predicted_psnr, psnr_by_realism
 
 VIEWER = "bibcodec/index.html"
 VIEWER_LINK = '<p><a href="{}">Open .bibc files, and encode photos, in the browser</a></p>'
-
-Columns = tuple[list[float], list[float]]  # rates and values of a curve
 
 
 def page(
@@ -106,7 +104,7 @@ def contents(
         "published": [vars(p) for p in same if keys & set(p.values)],
         "elsewhere": len(published) - len(same),
         "plane": plane,
-        "bd": {found.key: _bd_rates(curves, found) for found in compared},
+        "bd": {found.key: bd_rates(curves, found) for found in compared},
         "anchor": chosen,
         "absent": _absent(shown, plane) + ["bd-rate"] * (len(curves) < 2 or not compared),
     }
@@ -201,44 +199,6 @@ def _plane(name: str, result: Result) -> dict[str, Any] | None:
         "theory": theory,
         "first_theory": next((i for i, line in enumerate(theory) if line), -1),
     }
-
-
-def _bd_rates(curves: list[dict[str, Any]], found: Metric) -> dict[str, dict[str, Any]]:
-    """Comparisons by anchor and curve; see `_compared`."""
-
-    def columns(curve: dict[str, Any]) -> Columns:
-        points = [p for p in curve["points"] if found.key in p["values"]]
-        return [p["bpp"] for p in points], [p["values"][found.key] for p in points]
-
-    sides = {curve["id"]: columns(curve) for curve in curves}
-    return {
-        anchor: {
-            name: _compared(side, theirs, found.higher_is_better)
-            for name, side in sides.items()
-            if name != anchor
-        }
-        for anchor, theirs in sides.items()
-    }
-
-
-def _compared(ours: Columns, theirs: Columns, higher_is_better: bool) -> dict[str, Any]:
-    """BD-rate in "percent" and the part of the range that it is of; or why there is none, in words.
-
-    A curve is better everywhere if its every value is better, and not only because all its rates
-    are higher.
-    """
-    counts = [len(set(rates)) for rates, _ in (ours, theirs)]
-    if min(counts) < 2:
-        return {"percent": None, "shared": 0.0, "why": "one point" if min(counts) else "no data"}
-    percent = bd_rate(*ours, *theirs)
-    if percent is not None:
-        return {"percent": percent, "shared": shared_part(ours[1], theirs[1]), "why": ""}
-    above, below = (theirs, ours) if min(theirs[1]) > max(ours[1]) else (ours, theirs)
-    better, worse = (above, below) if higher_is_better else (below, above)
-    why = "nothing shared"
-    if min(above[1]) > max(below[1]) and min(better[0]) <= max(worse[0]):
-        why = "better everywhere" if better is ours else "worse everywhere"
-    return {"percent": None, "shared": 0.0, "why": why}
 
 
 def _anchor(curves: list[dict[str, Any]], name: str | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from codec.errors import CodecError, sentence
-from codec.evaluation.run import photographs
+from codec.evaluation.photographs import photographs
 from codec.images.load import load
 
 PHOTOS = 3  # shown at most

@@ -155,33 +155,38 @@ def _result(raw: dict[str, Any], path: Path) -> Result:
     if not known:
         raise ValueError(f"it holds no metric that is known, only {', '.join(columns)}")
     intervals = {key: rows for key, rows in raw.get("ci95", {}).items() if key in known}
-
-    def at(key: str, i: int) -> float | None:
-        value = columns[key][i] if key in columns else None
-        return None if value is None else _number(value, key)
-
-    def point(i: int) -> Point:
-        present = {key: at(key, i) for key in known}
-        return Point(
-            bpp=rates[i],
-            values={key: value for key, value in present.items() if value is not None},
-            quality=at("quality", i),
-            realism=at("realism", i),
-            target=at("target-bpp", i),
-            over=None if (over := at("over-target", i)) is None else round(over),
-            ci95={
-                key: (_number(rows[i][0], key), _number(rows[i][1], key))
-                for key, rows in intervals.items()
-                if rows[i] is not None
-            },
-        )
-
+    rows = [{key: column[i] for key, column in columns.items()} for i in range(len(rates))]
     return Result(
         name=str(raw.get("name") or path.stem),
         description=str(raw.get("description", "")),
-        points=tuple(point(i) for i in range(len(rates))),
+        points=tuple(
+            _point(row, known, {key: ranges[i] for key, ranges in intervals.items()})
+            for i, row in enumerate(rows)
+        ),
         images=tuple(raw.get("images", ())),
         meta=raw.get("meta", {}),
+    )
+
+
+def _point(row: dict[str, Any], known: Sequence[str], intervals: dict[str, Any]) -> Point:
+    """One point of a result: a value of every column, and the intervals of the known metrics."""
+    given = {
+        key: _number(row[key], key)
+        for key in (*known, "bpp", "quality", "realism", "target-bpp", "over-target")
+        if row.get(key) is not None
+    }
+    return Point(
+        bpp=given["bpp"],
+        values={key: given[key] for key in known if key in given},
+        quality=given.get("quality"),
+        realism=given.get("realism"),
+        target=given.get("target-bpp"),
+        over=round(given["over-target"]) if "over-target" in given else None,
+        ci95={
+            key: (_number(interval[0], key), _number(interval[1], key))
+            for key, interval in intervals.items()
+            if interval is not None
+        },
     )
 
 

@@ -15,6 +15,7 @@ import codec
 from codec import collection
 from codec.errors import CodecError
 from codec.evaluation import run as evaluate
+from codec.evaluation.photographs import photographs
 from codec.evaluation.plan import Plan
 from codec.options import EncodeOptions, Running
 
@@ -113,7 +114,7 @@ def test_a_node_dies_half_way_in_measuring(cluster, photos, tmp_path, model_dir)
     result = collection.evaluate(
         str(photos / "0"), str(tmp_path / "ray.json"), plan, workers=2, done=done
     )
-    images = evaluate.photographs(photos / "0")
+    images = photographs(photos / "0")
     assert sorted(seen) == [path.name for path in images]  # each once
     assert list(result["meta"]["errors"]) == ["broken.png"]
     assert json.loads((tmp_path / "ray.json").read_text()) == result

@@ -21,6 +21,7 @@ from codec.cli import eval as verb
 from codec.errors import CodecError
 from codec.evaluation import peers
 from codec.evaluation import run as evaluate
+from codec.evaluation.photographs import photographs
 from codec.evaluation.plan import FOREIGN, OURS, Plan
 
 PHOTO = Path(__file__).parents[2] / "examples" / "kodim23.png"
@@ -54,7 +55,7 @@ def plan(model_dir):
 @pytest.fixture(scope="module")
 def measured(plan, folder, tmp_path_factory):
     journal = tmp_path_factory.mktemp("run") / "journal"
-    images = evaluate.photographs(folder)
+    images = photographs(folder)
     records, errors = evaluate.run(plan, images, journal)
     assert not errors
     return evaluate.result(plan, images, records, errors)
@@ -172,7 +173,7 @@ def test_avif_names_its_encoder_and_runs_on_one_thread(name, monkeypatch):
 
 def test_a_peer_at_targets(folder, tmp_path):
     plan = Plan(codec="jpeg", targets=(0.1, 2.0))
-    images = evaluate.photographs(folder)
+    images = photographs(folder)
     records, errors = evaluate.run(plan, images, tmp_path / "journal")
     results = evaluate.result(plan, images, records, errors)["results"]
     assert results["realism"] == [None, None]
@@ -190,7 +191,7 @@ def test_ours_at_targets_and_lpips_that_is_measured(folder, model_dir, tmp_path)
         model=str(model_dir),
         lpips=str(tmp_path / "weights.pt"),
     )
-    images = evaluate.photographs(folder)[:1]
+    images = photographs(folder)[:1]
     records, errors = evaluate.run(plan, images, tmp_path / "journal")
     result = evaluate.result(plan, images, records, errors)
     assert result["results"]["over-target"] == [1, 0]
@@ -206,7 +207,7 @@ def test_dists_and_fid_are_measured_with_weights(tmp_path, vgg16_weights, incept
     folder.mkdir()
     for seed, size in enumerate([(256, 256), (256, 272), (64, 64)]):
         scene(seed, size).save(folder / f"{seed}.png")
-    images = evaluate.photographs(folder)
+    images = photographs(folder)
     plan = Plan(
         codec="jpeg", qualities=(5, 95), dists=str(vgg16_weights), fid=str(inception_weights)
     )
@@ -229,7 +230,7 @@ def test_dists_and_fid_are_measured_with_weights(tmp_path, vgg16_weights, incept
 
 def test_finished_images_are_not_measured_again(plan, folder, tmp_path, monkeypatch):
     journal = tmp_path / "journal"
-    images = evaluate.photographs(folder)
+    images = photographs(folder)
     records, _ = evaluate.run(plan, images[:2], journal)
     with journal.open("ab") as file:
         file.write(b'{"file": "2.png", "sha2')  # the run was killed here
@@ -246,7 +247,7 @@ def test_finished_images_are_not_measured_again(plan, folder, tmp_path, monkeypa
 
 def test_a_journal_of_another_plan_is_not_used(folder, tmp_path):
     journal = tmp_path / "journal"
-    images = evaluate.photographs(folder)[:1]
+    images = photographs(folder)[:1]
     sizes = []
     for quality in (10, 90):
         plan = Plan(codec="jpeg", qualities=(quality,))
@@ -257,7 +258,7 @@ def test_a_journal_of_another_plan_is_not_used(folder, tmp_path):
 
 
 def test_replaced_files_of_a_foreign_codec_are_measured_again(folder, tmp_path):
-    images = evaluate.photographs(folder)[:1]
+    images = photographs(folder)[:1]
     for name in ("decoded", "coded"):
         (tmp_path / name).mkdir()
     plan = Plan(codec=FOREIGN, decoded=str(tmp_path / "decoded"), coded=str(tmp_path / "coded"))
@@ -347,7 +348,7 @@ def test_originals_of_one_stem_are_found_by_their_whole_names(tmp_path):
         scene(seed).save(decoded / (f"{name}.png" if name[0] == "x" else "y.webp"), quality=50)
         (coded / (f"{name}.bin" if name[0] == "x" else "y.bin")).write_bytes(bytes(1000 + seed))
     plan = Plan(codec=FOREIGN, decoded=str(decoded), coded=str(coded))
-    images = evaluate.photographs(originals)
+    images = photographs(originals)
     records, errors = evaluate.run(plan, images, tmp_path / "journal")
     points = {record["file"]: record["points"][0] for record in records}
     assert not errors
@@ -400,7 +401,7 @@ def test_whatever_a_codec_raises_is_named(folder, tmp_path, monkeypatch):
     peer = peers.Peer("jpeg", "fails", encode, lambda data: None, range(1, 101))
     monkeypatch.setattr(peers, "load", lambda name: peer)
     plan = Plan(codec="jpeg", qualities=(10,))
-    records, errors = evaluate.run(plan, evaluate.photographs(folder), tmp_path / "journal")
+    records, errors = evaluate.run(plan, photographs(folder), tmp_path / "journal")
     assert not records
     assert errors["0.png"] == "0.png: RuntimeError: the encoder gave up"
     assert len(errors) == 3
@@ -408,7 +409,7 @@ def test_whatever_a_codec_raises_is_named(folder, tmp_path, monkeypatch):
 
 def test_jobs_give_what_one_process_gives(folder, tmp_path):
     plan = Plan(codec="webp", qualities=(10,))
-    images = evaluate.photographs(folder)
+    images = photographs(folder)
     found = []
     for jobs in (1, 2):
         executor = partial(evaluate.processes, jobs=jobs)
@@ -476,7 +477,7 @@ def test_a_result_is_not_replaced_unasked_and_no_folder_is_named(folder, tmp_pat
     assert out.read_text() == "kept"
     for missing in (tmp_path / "none", tmp_path):
         with pytest.raises(CodecError, match=r"not a folder|no images"):
-            evaluate.photographs(missing)
+            photographs(missing)
 
 
 def test_the_commands_codecs_are_all_there_are():

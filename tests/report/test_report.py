@@ -10,8 +10,9 @@ from report_samples import KODAK, PUBLISHED, ours, peer, write
 
 from codec.errors import CodecError
 from codec.report import decodings, page, pictures, read
+from codec.report.comparisons import compared
 from codec.report.figure import DASHES, GREYS, MARKERS, draw
-from codec.report.page import _compared, contents, image_count, warnings
+from codec.report.page import contents, image_count, warnings
 
 
 @pytest.fixture
@@ -138,10 +139,10 @@ def test_a_comparison_without_a_number_says_why(ours, why):
     def turned(side):
         return side[0], [-value for value in side[1]]
 
-    assert _compared(ours, HIGH, True) == {"percent": None, "shared": 0.0, "why": why}
-    assert _compared(turned(ours), turned(HIGH), False)["why"] == why
+    assert compared(ours, HIGH, True) == {"percent": None, "shared": 0.0, "why": why}
+    assert compared(turned(ours), turned(HIGH), False)["why"] == why
     other = {"better everywhere": "worse everywhere", "worse everywhere": "better everywhere"}
-    assert _compared(HIGH, ours, True)["why"] == other.get(why, why)
+    assert compared(HIGH, ours, True)["why"] == other.get(why, why)
 
 
 def test_sections_without_data_are_left_out(tmp_path):

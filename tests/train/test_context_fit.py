@@ -8,7 +8,8 @@ from bitstream.header import Header
 from bitstream.stream import ideal_bits
 from bitstream.tables import IntArray, Tables
 from codec.networks.config import Stage
-from codec.train.codec.context import Fit, Sample
+from codec.train.codec.context import Fit
+from codec.train.codec.sample import Sample
 
 STAGES = [Stage(0, 32, 8, 16), Stage(1, 16, 8, 16), Stage(1, 16, 8, 16), Stage(2, 8, 4, 16)]
 

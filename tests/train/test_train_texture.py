@@ -11,7 +11,7 @@ from codec.models.torch_model import torch_engine
 from codec.networks.config import texture_stage
 from codec.runtime import texture
 from codec.train.codec.coding import coded_mean
-from codec.train.codec.context import collect
+from codec.train.codec.sample import collect
 from codec.train.codec.texture import fit_texture, texture_codes
 from codec.train.data import Crops, Pool
 
@@ -52,7 +52,7 @@ def test_codes_say_what_is_missing(networks, crops):
     stage = texture_stage(networks.config.stages)
     book = networks.quantizer.codebook(stage)[:, : texture.STATISTICS].numpy()
     x = torch.cat([crops(number) for number in range(4)])
-    mean = coded_mean(networks, x, 50, []).pixels.detach()
+    mean = coded_mean(networks, x, 50)[0].pixels.detach()
     codes = texture_codes(networks, stage, x, mean, 50).numpy()
     told = (codes > texture.NONE).nonzero()
     found = texture.statistics((x - mean).numpy())[told]

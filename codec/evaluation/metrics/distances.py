@@ -123,13 +123,8 @@ class Comparison:
     def _kid(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         if self._pairs is None:
             self._pairs = self._sum_of_pairs()
-
-        def between(values: NDArray[np.float64]) -> NDArray[np.float64]:
-            """Σ over pairs of different images: windows of one image are not independent."""
-            within = np.square(weights) @ np.diag(values)
-            return np.einsum("ri,ij,rj->r", weights, values, weights, optimize=True) - within
-
-        return between(self._pairs) / between(np.outer(self.counts, self.counts).astype(np.float64))
+        number = np.outer(self.counts, self.counts).astype(np.float64)
+        return _between_images(self._pairs, weights) / _between_images(number, weights)
 
     def _sum_of_pairs(self) -> NDArray[np.float64]:
         """Σ k(x, x') + k(y, y') − k(x, y') − k(y, x') for each two images, [I, I]."""
@@ -140,6 +135,19 @@ class Comparison:
             h -= _kernel(y, self._x)
             rows.append(np.add.reduceat(h.sum(axis=0), self._starts))
         return np.stack(rows)
+
+
+def _between_images(
+    values: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Σ over pairs of different images [R]: windows of one image are not independent.
+
+    Args:
+        values: [I, I], of each two images.
+        weights: [R, I], how often each image counts.
+    """
+    within = np.square(weights) @ np.diag(values)
+    return np.einsum("ri,ij,rj->r", weights, values, weights, optimize=True) - within
 
 
 def basic_interval(value: float, draws: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,176 +10,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bitstream.context import CLIP, COARSE_PARTS, OWN_PARTS, ContextPrior, StageContext
+from bitstream.context import CLIP, ContextPrior, StageContext
 from bitstream.prior import QUALITIES
 from bitstream.tables import IntArray, Tables, frequencies_from_counts
-from codec.networks.config import Stage, texture_stage
-from codec.networks.pyramid import Networks
-from codec.train.codec.coding import coded_mean
-from codec.train.codec.texture import texture_codes
-from codec.train.data import Crops
+from codec.networks.config import Stage
+from codec.train.codec.context_vectors import Contexts
+from codec.train.codec.sample import Sample
 
-GOLDEN = (math.sqrt(5) - 1) / 2
 FEATURE_SCALE, MAP_SCALE, SHIFT = 16, 256, 6  # context vectors come in units of 1/64
-SILENT = 32  # of so many batches, one has no texture codes
 SMOOTHING = 20.0  # counts of the stage's overall distribution added to each table
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Indices of N crops: per stage (N, h, w) uint8 or wider, and their qualities (N,)."""
-
-    indices: list[Tensor]
-    quality: Tensor
-
-    def __len__(self) -> int:
-        return len(self.quality)
-
-    def part(self, which: Tensor | slice) -> Sample:
-        """Some of the crops."""
-        return Sample([grid[which] for grid in self.indices], self.quality[which])
-
-
-@torch.inference_mode()
-def collect(networks: Networks, crops: Crops, batches: int, first: int) -> Sample:
-    """Code random crops at all qualities in turn, as the encoder would.
-
-    Args:
-        networks: trained networks, on any device.
-        crops: the source; its batches first, first + 1, ... are taken.
-        batches: how many.
-        first: number of the first batch.
-    """
-    quantizer, textured = networks.quantizer, texture_stage(networks.config.stages)
-    device = next(networks.parameters()).device
-    grids: list[list[Tensor]] = [[] for _ in quantizer.stages]
-    qualities = []
-    for number in range(batches):
-        quality = round(100 * (number * GOLDEN % 1))
-        x = crops(first + number).to(device, memory_format=torch.channels_last)
-        found: list[Tensor] = []
-        with torch.autocast(device.type, dtype=torch.bfloat16):
-            mean = coded_mean(networks, x, quality, found)
-        if textured is not None:
-            codes = texture_codes(networks, textured, x, mean.pixels, quality)
-            found.insert(textured, codes * bool(number % SILENT))
-        for stage, codes in enumerate(found):
-            grids[stage].append(codes.to("cpu", torch.int16))
-        qualities += [quality] * len(x)
-    return Sample([torch.cat(grid) for grid in grids], torch.tensor(qualities))
-
-
-def shifted(x: Tensor, down: int, right: int) -> Tensor:
-    """x[:, y + down, x + right], zero outside; (N, H, W, R)."""
-    padded = nn.functional.pad(x, (0, 0, 1, 1, 1, 1))
-    rows, columns = x.shape[1:3]
-    return padded[:, 1 + down : 1 + down + rows, 1 + right : 1 + right + columns]
-
-
-def beside(x: Tensor) -> Tensor:
-    """Left plus right neighbour."""
-    return shifted(x, 0, -1) + shifted(x, 0, 1)
-
-
-def above(x: Tensor) -> Tensor:
-    """Upper plus lower neighbour."""
-    return shifted(x, -1, 0) + shifted(x, 1, 0)
-
-
-class Contexts(nn.Module):
-    """The context vectors of `bitstream.context`, as floats to train or as integers to count.
-
-    Args:
-        stages: the quantizer's stages.
-        length: R, features of a code.
-        dim: D, length of a context vector.
-        books: the codebooks; the features start from their principal components.
-    """
-
-    def __init__(self, stages: Sequence[Stage], length: int, dim: int, books: list[Tensor]) -> None:
-        super().__init__()
-        self.stages, self.dim = tuple(stages), dim
-        levels = max(stage.level for stage in stages) + 1
-        self.cells = [next(s.cell for s in stages if s.level == level) for level in range(levels)]
-        self.curves: list[Tensor] = []  # rounded by quality (101, D), in place of the polynomials
-        self.features = nn.ParameterList(nn.Parameter(start(book, length)) for book in books)
-        self.own = nn.ParameterList()
-        self.coarse = nn.ParameterList()
-        self.place = nn.ParameterList()
-        self.quality = nn.ParameterList()
-        for stage in stages:
-            side = self.cells[0] // stage.cell
-            self.own.append(0.15 * torch.randn(OWN_PARTS, length, dim))
-            self.coarse.append(0.15 * torch.randn(stage.level, COARSE_PARTS, length, dim))
-            self.place.append(torch.zeros(side, side, dim))
-            self.quality.append(0.3 * torch.randn(4, dim))  # coefficients of 1, q, q², q³
-
-    def curve(self, stage: int, quality: Tensor) -> Tensor:
-        """The part of the vector that the quality decides: (N, D)."""
-        if self.curves:
-            return self.curves[stage][quality.long()]
-        q = quality.to(self.quality[stage].dtype)[:, None] / 50 - 1
-        return torch.cat([torch.ones_like(q), q, q**2, q**3], dim=1) @ self.quality[stage]
-
-    def forward(
-        self, sample: Sample, units: Callable[[Tensor], Tensor] | None = None
-    ) -> list[Tensor]:
-        """Context vectors of every symbol: per stage (N, h, w, D).
-
-        Args:
-            sample: the indices.
-            units: rounds and clips vectors, where the parameters are integers; None for floats.
-        """
-        sums: dict[int, Tensor] = {}
-        vectors = []
-        for number, stage in enumerate(self.stages):
-            found = self.features[number][sample.indices[number].long()]  # (N, h, w, R)
-            rows, columns = found.shape[1:3]
-            own = sums.get(stage.level, torch.zeros_like(found))
-            odd = (torch.arange(rows)[:, None] + torch.arange(columns)) % 2
-            current = (beside(found) + above(found)) * odd[None, :, :, None]
-            parts = [own, beside(own), above(own), above(beside(own)), current]
-            vector = sum(part @ self.own[number][k] for k, part in enumerate(parts))
-            side = self.place[number].shape[0]
-            y, x = torch.arange(rows), torch.arange(columns)
-            vector = vector + self.place[number][y[:, None] % side, x % side]
-            vector = vector + self.curve(number, sample.quality)[:, None, None]
-            for coarser in range(stage.level):
-                ratio = self.cells[coarser] // stage.cell
-                up = sums[coarser][:, y // ratio][:, :, x // ratio]
-                nearer_x = torch.where(
-                    (x % ratio * 2 >= ratio)[:, None],
-                    shifted(sums[coarser], 0, 1)[:, y // ratio][:, :, x // ratio],
-                    shifted(sums[coarser], 0, -1)[:, y // ratio][:, :, x // ratio],
-                )
-                nearer_y = torch.where(
-                    (y % ratio * 2 >= ratio)[:, None, None],
-                    shifted(sums[coarser], 1, 0)[:, y // ratio][:, :, x // ratio],
-                    shifted(sums[coarser], -1, 0)[:, y // ratio][:, :, x // ratio],
-                )
-                for k, part in enumerate((up, nearer_x, nearer_y)):
-                    vector = vector + part @ self.coarse[number][coarser, k]
-            vectors.append(units(vector) if units else vector)
-            sums[stage.level] = own + found
-        return vectors
-
-
-def start(book: Tensor, length: int) -> Tensor:
-    """First features of a stage's codes: principal components, size, whether it is not code 0."""
-    centred = book - book.mean(0)
-    axes = torch.linalg.svd(centred, full_matrices=False)[2][: length - 2]
-    spread = centred @ axes.T
-    features = torch.zeros(len(book), length)
-    features[:, : spread.shape[1]] = 0.5 * spread / spread.std()
-    features[:, -2] = book.norm(dim=1) / book.norm(dim=1).mean()
-    features[1:, -1] = 1
-    return features + 0.02 * torch.randn_like(features)
 
 
 class Fit:
@@ -313,13 +157,9 @@ class Fit:
     def table_ids(self, sample: Sample) -> list[Tensor]:
         """The tables that `ContextPrior` will choose for every symbol: per stage (N, h, w)."""
         whole, centres, _ = self.rounded()
-
-        def units(vector: Tensor) -> Tensor:
-            return torch.floor(vector / 2**SHIFT).clamp(-CLIP, CLIP)
-
         return [
             distance(vector.flatten(0, 2), centre).argmin(1).view(vector.shape[:3])
-            for vector, centre in zip(whole(sample, units), centres, strict=True)
+            for vector, centre in zip(whole(sample, clipped), centres, strict=True)
         ]
 
     @torch.no_grad()
@@ -332,9 +172,6 @@ class Fit:
             for count, ids, grid in zip(counts, self.table_ids(part), part.indices, strict=True):
                 place = (ids * count.shape[1] + grid).flatten()
                 count.view(-1).index_add_(0, place, torch.ones(len(place)))
-
-        def integers(tensor: Tensor) -> IntArray:
-            return tensor.numpy().astype(np.int32)
 
         whole, centres, curves = self.rounded()
         contexts = [
@@ -352,6 +189,16 @@ class Fit:
         ]
         features = [integers(feature) for feature in whole.features]
         return ContextPrior(tuple(stage.cell for stage in stages), features, contexts, SHIFT)
+
+
+def clipped(vector: Tensor) -> Tensor:
+    """Context vectors in the units and the range of `bitstream.context`, whole numbers."""
+    return torch.floor(vector / 2**SHIFT).clamp(-CLIP, CLIP)
+
+
+def integers(tensor: Tensor) -> IntArray:
+    """Whole numbers in a tensor of any type, as int32."""
+    return tensor.numpy().astype(np.int32)
 
 
 def distance(points: Tensor, centres: Tensor) -> Tensor:

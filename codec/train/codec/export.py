@@ -13,7 +13,8 @@ from codec.models.torch_model import torch_model
 from codec.networks.config import quality_range
 from codec.networks.pyramid import Networks
 from codec.runtime.model import CodecModel
-from codec.train.codec.context import Fit, collect
+from codec.train.codec.context import Fit
+from codec.train.codec.sample import collect
 from codec.train.config import CLUSTERED, TrainConfig
 from codec.train.data import Crops
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -34,6 +35,75 @@ class Outcome:
     used: list[Used]
 
 
+class StraightThrough:
+    """Quantizes a batch level by level, with gradients to the encoder; see `Objective` and `Code`.
+
+    Args:
+        networks: as they are trained.
+        latents: per level (N, D, h, w), what the encoder made of the batch.
+        quality: 0..100.
+        stages: how many stages are coded.
+        effort: of the search, 1..9.
+
+    Attributes:
+        used: what the stages did, in coding order.
+        bits: of all codes, under the running statistics, a scalar.
+        pull: squared distances between latents and their quantizations, both ways, a scalar.
+    """
+
+    def __init__(
+        self,
+        networks: Networks,
+        latents: Sequence[Tensor],
+        quality: float,
+        stages: int,
+        effort: int,
+    ) -> None:
+        quantizer = networks.quantizer
+        self._networks, self._latents = networks, latents
+        self._lambda, self._stages, self._effort = (
+            networks.config.lambda_at(quality),
+            stages,
+            effort,
+        )
+        self._lengths = [quantizer.code_lengths(s, quality) for s in range(len(quantizer.stages))]
+        self.used: list[Used] = []
+        self.bits = self.pull = latents[0].new_zeros((), dtype=torch.float32)
+
+    def __call__(self, level: int, prediction: Tensor) -> Tensor | None:
+        """The quantized remainder of a level, from its prediction (N, D, h, w)."""
+        stages = self._networks.quantizer.stages_of_level(level)
+        here = [stage for stage in stages if stage < self._stages]
+        if not here and self._networks.decoder.optional[level]:
+            return None
+        y = self._latents[level]
+        with torch.no_grad():
+            e = (y - prediction).permute(0, 2, 3, 1)  # (N, h, w, D)
+            r = self._quantized(level, here, e) if here else torch.zeros_like(e)
+            kept = ((r * e).sum(3) / e.square().sum(3).clamp_min(1e-9)).clamp_(0, 1)[:, None]
+            r = r.permute(0, 3, 1, 2)
+            target = prediction + r
+        to_target = (y - target).square().sum()
+        self.pull = self.pull + to_target + (y.detach() - prediction - r).square().sum()
+        return r + kept * (y - y.detach())
+
+    def _quantized(self, level: int, here: Sequence[int], e: Tensor) -> Tensor:
+        """The sum of a level's centroids (N, h, w, D) that is nearest to e."""
+        quantizer = self._networks.quantizer
+        flat = e.reshape(-1, e.shape[3]).float().contiguous()
+        biases = [self._lambda * self._lengths[s] for s in here]
+        codes = search(quantizer, here, flat, biases, beam_width(self._effort, level))
+        r = quantizer.centroids(here, codes)
+        rest = flat - r
+        for s, index in zip(here, codes.unbind(1), strict=True):
+            book = quantizer.codebook(s)
+            count = torch.bincount(index, minlength=len(book)).float()
+            total = (count[:, None] * book).index_add_(0, index, rest)
+            self.used.append(Used(s, count, total))
+            self.bits = self.bits + count @ self._lengths[s]
+        return r.view(e.shape)
+
+
 class Objective(nn.Module):
     """Term C, −log p(x|ẑ) of a Gaussian up to constants, plus commitment; rate by assignment.
 
@@ -49,53 +119,14 @@ class Objective(nn.Module):
 
     def forward(self, x: Tensor, quality: float, stages: int) -> Outcome:
         """Losses of a batch (N, 3, H, W) in [-1, 1] at one quality, with the first stages only."""
-        networks, quantizer = self.networks, self.networks.quantizer
-        config = networks.config
-        lam = config.lambda_at(quality)
-        bits = [quantizer.code_lengths(s, quality) for s in range(len(quantizer.stages))]
-        used: list[Used] = []
-        spent = x.new_zeros(())
-        pull = x.new_zeros(())
-        latents = networks.encoder(x)
-
-        def code(level: int, prediction: Tensor) -> Tensor | None:
-            nonlocal spent, pull
-            here = [s for s in quantizer.stages_of_level(level) if s < stages]
-            if not here and networks.decoder.optional[level]:
-                return None
-            y = latents[level]
-            with torch.no_grad():
-                e = (y - prediction).permute(0, 2, 3, 1)
-                n, h, w, d = e.shape
-                flat = e.reshape(-1, d).float().contiguous()
-                r = torch.zeros_like(e)
-                if here:
-                    biases = [lam * bits[s] for s in here]
-                    codes = search(quantizer, here, flat, biases, beam_width(self.effort, level))
-                    r = quantizer.centroids(here, codes).view(n, h, w, d)
-                    rest = flat - r.view(-1, d)
-                    for s, index in zip(here, codes.unbind(1), strict=True):
-                        book = quantizer.codebook(s)
-                        count = torch.bincount(index, minlength=len(book)).float()
-                        total = (count[:, None] * book).index_add_(0, index, rest)
-                        used.append(Used(s, count, total))
-                        spent += count @ bits[s]
-                kept = ((r * e).sum(3) / e.square().sum(3).clamp_min(1e-9)).clamp_(0, 1)
-                r = r.permute(0, 3, 1, 2)
-                kept = kept[:, None]
-                target = prediction + r
-            pull = (
-                pull
-                + ((y - target).square().sum() + (y.detach() - prediction - r).square().sum())
-                / x.numel()
-            )
-            return r + kept * (y - y.detach())
-
+        networks, config = self.networks, self.networks.config
+        code = StraightThrough(networks, networks.encoder(x), quality, stages, self.effort)
         condition = x.new_tensor([config.condition(quality, stages)]).expand(len(x), -1)
         mean = networks.decoder(condition, code, x.shape)
         mse = squared_error(x, mean.pixels)
-        loss = (0.2 / lam) ** self.balance * (mse + self.commitment * pull)
-        return Outcome(loss, mse.detach(), spent / (x.numel() // x.shape[1]), used)
+        distance = mse + self.commitment * code.pull / x.numel()
+        loss = (0.2 / config.lambda_at(quality)) ** self.balance * distance
+        return Outcome(loss, mse.detach(), code.bits / (x.numel() // x.shape[1]), code.used)
 
 
 class Statistics:

@@ -64,7 +64,7 @@ def fit_texture(networks: Networks, crops: Crops, batches: int, seed: int) -> No
 
 def _lacking(networks: Networks, x: Tensor, lam: float) -> Tensor:
     """Statistics of what the mean of a batch lacks, coded under λ: (cells, 14)."""
-    mean = coded_mean(networks, x, networks.config.quality_of(lam), [])
+    mean, _ = coded_mean(networks, x, networks.config.quality_of(lam))
     found = texture.statistics((x - mean.pixels).cpu().numpy())
     return torch.from_numpy(found).flatten(0, 2)
 

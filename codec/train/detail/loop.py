@@ -123,7 +123,7 @@ class Run:
     def look(self, x: Tensor, quality: float) -> tuple[Mean, Tensor | None]:
         """The mean of a batch (N, 3, H, W) in [-1, 1] coded at a quality, and its texture map."""
         networks = self.base.networks
-        mean = coded_mean(networks, x, quality, [])
+        mean, _ = coded_mean(networks, x, quality)
         number = texture_stage(networks.config.stages)
         if number is None:
             return mean, None
