@@ -14,6 +14,7 @@ LINKED_FOLDER = "linked folder"
 SPECIAL = "special file"
 NO_SUFFIX = "file without a suffix"
 SYSTEM_FILE = "system file"
+REPEATED = "repeated file"
 SEEN_FOLDER = "link to a folder of this run"
 
 # What operating systems, network drives and galleries leave among photos, in lower case.
@@ -75,7 +76,7 @@ def _plural(kind: str, number: int) -> str:
     if number == 1 or kind.isupper():
         return kind
     first, *rest = kind.split(" ", 1)
-    if kind in (LINKED_FOLDER, SPECIAL, SYSTEM_FILE):
+    if kind in (LINKED_FOLDER, SPECIAL, SYSTEM_FILE, REPEATED):
         return f"{kind}s"
     return " ".join([f"{first}s", *rest])
 
@@ -102,7 +103,8 @@ class Survey:
     Attributes:
         files: to code, in order of their names.
         passed_over: of what is not read, kind by name.
-        left_out: kinds of what is nobody's picture: files of the system, folders seen already.
+        left_out: kinds of what is not coded for a good reason: files of the system, files and
+            folders that were given already.
         unreadable: of folders that cannot be listed, what is wrong by name.
     """
 
@@ -143,7 +145,7 @@ def survey(
     for source in sources:
         path = Path(source)
         if not path.is_dir():
-            walk.found.files.append(Found(str(source), path, PurePosixPath(path.name)))
+            walk.file(Found(str(source), path, PurePosixPath(path.name)))
         elif len(sources) == 1:
             walk.folder(path, PurePosixPath())
         else:
@@ -165,9 +167,19 @@ class _Walk:
         self.found = Survey()
         self._suffixes, self._follow_links = suffixes, follow_links
         self._visited: set[tuple[int, int]] = set()
+        self._files: set[str] = set()
         self._out = _identity(out) if out and out.is_dir() else None
         self._folders: deque[tuple[Path, PurePosixPath]] = deque()
         self._links: deque[tuple[Path, PurePosixPath]] = deque()
+
+    def file(self, file: Found) -> None:
+        """Take a file, unless it was given already, as `a.png *.png` does."""
+        where = os.path.abspath(file.path)
+        if where in self._files:
+            self.found.left_out.append(REPEATED)
+            return
+        self._files.add(where)
+        self.found.files.append(file)
 
     def folder(self, path: Path, name: PurePosixPath) -> None:
         """Visit a folder, and those in it."""
@@ -209,7 +221,7 @@ class _Walk:
         elif os.path.exists(path) and not _is(entry.is_file):
             self.found.passed_over[name.as_posix()] = SPECIAL
         else:  # a link to nothing too: coding it says what is wrong
-            self.found.files.append(Found(name.as_posix(), path, name))
+            self.file(Found(name.as_posix(), path, name))
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -288,6 +288,18 @@ def test_several_files(tmp_path, encode, monkeypatch):
     assert "for folders and several files" in command("encode", "a.jpg", "--strict", code=2)
 
 
+def test_a_file_that_is_given_twice_is_coded_once(tmp_path, encode):
+    folder = tmp_path / "in"
+    picture(folder / "a.png")
+    picture(folder / "b.png")
+    said = encode(folder / "a.png", folder / "a.png", folder / "b.png", folder)
+    assert "2 files, " in said
+    assert "2 repeated files" not in said
+    assert "3 repeated files left out" in said
+    found = {path.name for path in (tmp_path / "out").iterdir()}
+    assert found == {"a.bibc", "b.bibc", "manifest.jsonl"}
+
+
 def test_results_in_the_folder_itself(tmp_path, model_dir):
     """What runs write is not counted as passed over, nor looked at as sources."""
     picture(tmp_path / "in/a.jpg")
