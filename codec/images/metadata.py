@@ -24,7 +24,8 @@ _INFO_KEY = {"icc": "icc_profile", "exif": "exif", "xmp": "xmp"}  # Pillow's nam
 # of a TIFF's own directory, what is about the photo and not about the layout of the file
 _TIFF_KEPT = (270, 271, 272, 282, 283, 296, 305, 306, 315, 33432)
 _IPTC_IN_TIFF, _IPTC_IN_PHOTOSHOP = 33723, 0x0404
-_USUAL_TEXTS = ("Software", "Creation Time")  # of PNG, which say nothing of the picture
+_USUAL_TEXTS = ("Software", "Creation Time", "exif", "xmp")  # of PNG: read, or not of the picture
+_BY_PROGRAMS = ("Created with ", "File written by ")
 _GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
 _XMP_IN_APP1 = b"http://ns.adobe.com/xap/1.0/\0"
 
@@ -119,8 +120,9 @@ def besides(image: Image.Image) -> list[str]:
         notes.append("IPTC")
     texts = [
         f"the text {printable(name[:40])}"
-        for name in getattr(image, "text", {})
-        if ":" not in name and name not in _USUAL_TEXTS and not name.startswith("Raw profile")
+        for name, text in getattr(image, "text", {}).items()
+        if not (":" in name or name in _USUAL_TEXTS or name.startswith("Raw profile"))
+        and not text.startswith(_BY_PROGRAMS)
     ]
     if "Raw profile type iptc" in image.info:
         notes.append("IPTC")
