@@ -12,13 +12,13 @@ from importlib import import_module
 import codec
 
 VERBS = {
-    "encode": "Encode an image, several, or every image of a folder.",
-    "decode": "Decode a file, several, or every file of a folder.",
-    "info": "Print what a file's header says; the image is not decoded.",
-    "verify": "Decode all of a file's indices and compare every checksum; no image is made.",
-    "train": "Train a model. Under torchrun the codec trains on several processes.",
-    "eval": "Measure a codec over a folder: rate, distortion and realism. A killed run can go on.",
-    "report": "Draw rate, distortion and perception: one HTML page that needs nothing beside it.",
+    "encode": "Encode an image, several images, or all images of a folder.",
+    "decode": "Decode a file, several files, or all files of a folder.",
+    "info": "Print what the header of a file says, without decoding the image.",
+    "verify": "Check a file: decode its indices and compare all checksums; no image is made.",
+    "train": "Train a model on photographs.",
+    "eval": "Measure rate, distortion and realism of a codec over a folder of images.",
+    "report": "Draw the results of `eval` as one HTML page: rate, distortion and perception.",
 }
 HELP = f"""usage: bibcodec VERB ...
 

@@ -84,7 +84,7 @@ class Parser(ArgumentParser):
             "-o",
             "--output",
             metavar="OUT",
-            help="File or folder of the result; - is standard output.",
+            help="Write the result to this file or folder; - is standard output.",
         )
 
     def model(self) -> None:
@@ -94,7 +94,7 @@ class Parser(ArgumentParser):
             "--model",
             default="default",
             metavar="M",
-            help="Folder of a model (default: the packaged one).",
+            help="Use the model in this folder (default: the packaged model).",
         )
 
     def device(self, default: str = "auto") -> None:
@@ -103,7 +103,7 @@ class Parser(ArgumentParser):
             "--device",
             choices=DEVICES,
             default=default,
-            help=f"Where the networks run (default: {default}).",
+            help=f"Run the networks here (default: {default}).",
         )
 
     def networks(self) -> None:
@@ -113,15 +113,16 @@ class Parser(ArgumentParser):
             "--engine",
             choices=ENGINES,
             default="auto",
-            help="What runs the networks: onnxruntime, torch, or the faster one (default: auto).",
+            help="Run the networks in onnxruntime or in torch; auto takes the faster one "
+            "(default: auto).",
         )
         self.add_argument(
             "--tile",
             type=Range(int, LEAST_TILE),
             default=TILE,
             metavar="N",
-            help="Pixels a side of a tile; less needs less memory and gives the same result "
-            "(default: %(default)s).",
+            help="Height and width in pixels of the tiles that are computed one by one. Smaller "
+            "tiles need less memory; the result is the same (default: %(default)s).",
         )
 
     def strip(self) -> None:
@@ -130,16 +131,20 @@ class Parser(ArgumentParser):
             "--strip",
             action="append",
             choices=("none", "all", *METADATA),
-            help="Metadata to leave out; may be given several times.",
+            help="Leave out this kind of metadata; the option may be given several times.",
         )
 
     def limits(self) -> None:
         """What is refused, see `limits_of`."""
         for name, default, what in (
-            ("pixels", DEFAULT_LIMITS.max_pixels, "images with more pixels"),
-            ("side", DEFAULT_LIMITS.max_side, "images with a longer side"),
-            ("chunk-bytes", DEFAULT_LIMITS.max_chunk_bytes, "files with more metadata and alpha"),
-            ("stages", DEFAULT_LIMITS.max_stages, "files with more stages"),
+            ("pixels", DEFAULT_LIMITS.max_pixels, "images that have more pixels than N"),
+            ("side", DEFAULT_LIMITS.max_side, "images that are wider or higher than N pixels"),
+            (
+                "chunk-bytes",
+                DEFAULT_LIMITS.max_chunk_bytes,
+                "files whose metadata and alpha have more bytes than N",
+            ),
+            ("stages", DEFAULT_LIMITS.max_stages, "files that have more stages of codes than N"),
         ):
             self.add_argument(
                 f"--max-{name}",
@@ -154,39 +159,45 @@ class Parser(ArgumentParser):
         self.add_argument(
             "--keep-times",
             action="store_true",
-            help="Give the result the times of the source file.",
+            help="Give the result the modification time of its source.",
         )
         self.add_argument(
             "--threads",
             type=Range(int, 1, 1024),
             metavar="N",
-            help="CPU threads of a process (default: OMP_NUM_THREADS, or all cores; for several "
-            "files the cores divided by the processes).",
+            help="Use N CPU threads in each process. Default for one file: the variable "
+            "OMP_NUM_THREADS, or else all cores. Default for several files: the number of cores "
+            "divided by the number of processes.",
         )
         self.add_argument(
             "-j",
             "--jobs",
             type=Range(int, 1, 1024),
             metavar="N",
-            help="For several files: number of processes (default: the cores divided by the "
-            "threads of a process, which then is one).",
+            help="For several files: use N processes (default: one per core, or with --threads the "
+            "number of cores divided by that).",
         )
         self.add_argument(
             "--shard",
             default="1/1",
             metavar="I/N",
-            help="For several files: code only part I of N.",
+            help="For several files: do only part I of N equal parts.",
         )
         for name, what in (
-            ("resume", "several files: continue a run; files that have changed are coded again"),
-            ("strict", "a folder: exit with 1 if anything in it is not read"),
-            ("follow-links", "a folder: look into linked folders too"),
+            (
+                "resume",
+                "several files: continue an earlier run; files that have changed are done again",
+            ),
+            ("strict", "a folder: exit with code 1 if it holds anything that is not read"),
+            ("follow-links", "a folder: also visit the folders that links lead to"),
         ):
             self.add_argument(f"--{name}", action="store_true", help=f"For {what}.")
 
     def force(self) -> None:
         """Whether to replace files."""
-        self.add_argument("-f", "--force", action="store_true", help="Replace OUT if it exists.")
+        self.add_argument(
+            "-f", "--force", action="store_true", help="Replace OUT if it exists already."
+        )
 
     def telling(self, what: str = "no summary line and no progress") -> None:
         """How much is printed."""
@@ -200,7 +211,7 @@ class Parser(ArgumentParser):
             dest="verbose",
             action="count",
             default=0,
-            help="Show warnings; -vv also shows tracebacks of errors.",
+            help="Show all warnings; -vv also shows the tracebacks of errors.",
         )
 
 

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 ABOUT = f"""{VERBS["decode"]}
 
-Without -o the result is FILE with the suffix .png, or that of --format.
-For several files or a folder give the folder OUT, as for `encode`."""
+One file: without -o, the result lies beside FILE and has the suffix .png, or that of --format.
+Several files or a folder: -o names a folder for the results, as for `encode`."""
 
 
 def parser() -> Parser:
@@ -43,38 +43,43 @@ def parser() -> Parser:
         "inputs",
         nargs="+",
         metavar="FILE",
-        help=".bibc files, or folders of them; - is standard input.",
+        help="One or more .bibc files, or folders of them; - is standard input.",
     )
     p.output()
     p.add_argument(
         "--format",
         metavar="F",
-        help="png, jpeg, tiff, ... (default: the suffix of OUT, or png).",
+        help="Format of the image: png, jpeg, tiff, ... (default: that of the suffix of OUT, or "
+        "else png).",
     )
     p.add_argument(
         "--realism",
         type=Range(float, 0, 1),
         default=1.0,
         metavar="R",
-        help="How much detail is synthesized, 0 to 1; 0 is the mean (default: 1).",
+        help="How much of the detail that was not coded is synthesized: 0 is none, 1 is all "
+        "(default: 1).",
     )
     p.add_argument(
         "--seed",
         default="stored",
         metavar="N",
-        help="Seed of the detail: stored, random, or a number (default: stored).",
+        help="Seed of the synthesized detail: a number, `stored` for the one in the file, or "
+        "`random` (default: stored).",
     )
     p.add_argument(
         "--samples",
         type=Range(int, 1),
         default=1,
         metavar="K",
-        help="Decode K images with K seeds, to OUT-1, OUT-2, ... (default: 1).",
+        help="Decode the file K times with K seeds, to OUT-1, OUT-2, ... (default: 1).",
     )
     p.model()
     p.limits()
     p.add_argument(
-        "--allow-partial", action="store_true", help="Decode what a truncated file holds."
+        "--allow-partial",
+        action="store_true",
+        help="Decode the part of the image that a truncated file holds.",
     )
     p.strip()
     p.networks()

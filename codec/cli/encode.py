@@ -28,10 +28,10 @@ from codec.options import EFFORT, THUMBNAIL, EncodeOptions, Running
 
 ABOUT = f"""{VERBS["encode"]}
 
-Without -o the result is IN with the suffix .bibc.
-For several images or a folder give the folder OUT: it gets the same tree and manifest.jsonl.
-Files that cannot be encoded are named and left out; the exit code is then 1.
-Files of other kinds are counted and passed over."""
+One image: without -o, the result lies beside IN and has the suffix .bibc.
+Several images or a folder: -o names a folder, which gets the same subfolders, one result for each
+image, and the list manifest.jsonl. An image that cannot be encoded is named and the others are
+encoded; the exit code is then 1. Files that are no images are counted and passed over."""
 
 
 def parser() -> Parser:
@@ -41,7 +41,7 @@ def parser() -> Parser:
         "inputs",
         nargs="+",
         metavar="IN",
-        help="An image, several, or folders of them; - is standard input.",
+        help="An image, several images, or folders of images; - is standard input.",
     )
     p.output()
     p.add_argument(
@@ -49,16 +49,19 @@ def parser() -> Parser:
         "--quality",
         type=Range(int, 0, 100),
         metavar="Q",
-        help="0 to 100; larger is better (default: 50).",
+        help="Quality, 0 to 100; a higher quality makes a larger file (default: 50).",
     )
     p.add_argument(
         "--target-bpp",
         type=float,
         metavar="F",
-        help="Use the highest quality within F bits per pixel.",
+        help="Use the highest quality whose file has at most F bits per pixel.",
     )
     p.add_argument(
-        "--target-size", type=int, metavar="B", help="Use the highest quality within B bytes."
+        "--target-size",
+        type=int,
+        metavar="B",
+        help="Use the highest quality whose file has at most B bytes.",
     )
     p.model()
     p.add_argument(
@@ -81,7 +84,7 @@ def parser() -> Parser:
     p.add_argument(
         "--keep-thumbnail",
         action="store_true",
-        help="Keep the thumbnail in EXIF, turned upright.",
+        help="Keep the EXIF thumbnail, turned upright.",
     )
     p.add_argument(
         "--allow-truncated",

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from codec.evaluation.plan import Plan
 
 T = TypeVar("T", int, float)
+ABOUT = f"""{VERBS["eval"]}
+
+If a run was stopped, the same command continues it. For a codec that cannot be run here, give the
+images that it decoded (--decoded) and its files (--bytes)."""
 CODECS = ("bibcodec", "jpeg", "webp", "avif", "avif-psnr", "jxl", "heic", "mozjpeg")
 # Defaults of options that mean nothing to other codecs, and of the codec: see `refuse`.
 OURS = {"realism": "0,1", "samples": 1, "model": "default", "device": "cpu"}
@@ -24,51 +28,59 @@ DEFAULTS = {"codec": "bibcodec", **OURS}
 
 def parser() -> Parser:
     """The arguments."""
-    p = Parser("eval", "DIR", VERBS["eval"])
-    p.add_argument("folder", type=Path, metavar="DIR", help="Folder of original images.")
+    p = Parser("eval", "DIR", ABOUT)
+    p.add_argument("folder", type=Path, metavar="DIR", help="Folder of the original images.")
     p.add_argument(
         "-o",
         "--output",
         type=Path,
         default=Path("results.json"),
         metavar="OUT",
-        help="JSON file of the results (default: %(default)s).",
+        help="Write the results to this JSON file (default: %(default)s).",
     )
     p.add_argument(
-        "-q", "--quality", metavar="Q,...", help="Qualities of the codec, such as 5,15,30."
+        "-q",
+        "--quality",
+        metavar="Q,...",
+        help="Measure the codec at these qualities, such as 5,15,30.",
     )
     p.add_argument(
         "--target-bpp",
         metavar="F,...",
-        help="Bits per pixel: each image has the largest file within.",
+        help="Measure at these bits per pixel: each image gets its largest file that is not above.",
     )
     p.add_argument(
-        "--realism", metavar="R,...", help="Realisms of our decoder, 0 to 1 each (default: 0,1)."
+        "--realism",
+        metavar="R,...",
+        help="Measure bibcodec at these realisms, 0 to 1 each (default: 0,1).",
     )
     p.add_argument(
         "--samples",
         type=Range(int, 1),
         metavar="K",
-        help="Seeds per realism above 0 (default: 1).",
+        help="Decode with K seeds at each realism above 0 (default: 1).",
     )
-    p.add_argument("--codec", choices=CODECS, help="The codec to run (default: bibcodec).")
+    p.add_argument("--codec", choices=CODECS, help="Measure this codec (default: bibcodec).")
     p.add_argument(
         "--decoded",
         type=Path,
         metavar="DIR",
-        help="Folder of images that another codec decoded, named as the originals.",
+        help="Folder of images that another codec decoded, with the names of the originals.",
     )
     p.add_argument(
         "--bytes",
         type=Path,
         metavar="DIR",
-        help="Folder of the files that --decoded was decoded from.",
+        help="Folder of the coded files that the images of --decoded come from.",
     )
-    p.add_argument("--name", help="Name of the codec of --decoded (default: that of its folder).")
+    p.add_argument(
+        "--name",
+        help="Name of the codec whose images --decoded gives (default: the folder's name).",
+    )
     for metric, weights in (
-        ("lpips", "LPIPS 0.1: file of its SqueezeNet weights"),
-        ("dists", "DISTS: torchvision's vgg16-397923af.pth"),
-        ("fid", "FID/256: pt_inception-2015-12-05-6726825d.pth"),
+        ("lpips", "LPIPS 0.1 with this file of SqueezeNet weights"),
+        ("dists", "DISTS with this file of weights, torchvision's vgg16-397923af.pth"),
+        ("fid", "FID/256 with this file of weights, pt_inception-2015-12-05-6726825d.pth"),
     ):
         p.add_argument(f"--{metric}", metavar="FILE", help=f"Measure {weights}.")
     p.model()
@@ -79,7 +91,7 @@ def parser() -> Parser:
         type=Range(int, 1),
         default=1,
         metavar="N",
-        help="Processes that measure at once (default: 1).",
+        help="Measure in N processes (default: 1).",
     )
     p.force()
     p.telling()

@@ -17,11 +17,12 @@ def parser() -> Parser:
     """The arguments."""
     p = Parser("info", "FILE", VERBS["info"])
     p.file("A .bibc file; - is standard input.")
-    p.add_argument("--json", action="store_true", help="Print JSON.")
+    p.add_argument("--json", action="store_true", help="Print the values as JSON.")
     p.add_argument(
         "--novelty",
         action="store_true",
-        help="Also print the novelty: how unusual the image is, a percentile.",
+        help="Also decode the indices and print the novelty, a percentile among photographs: a "
+        "high one means that the image is unusual.",
     )
     p.model()
     p.verbose()

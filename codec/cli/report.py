@@ -18,25 +18,25 @@ def parser() -> Parser:
         nargs="+",
         type=Path,
         metavar="JSON",
-        help="Result files of `eval`, and files of published curves.",
+        help="Result files of `eval`, or files of published curves.",
     )
     p.add_argument(
         "-o",
         "--output",
         default="report.html",
         metavar="OUT",
-        help="HTML file of the page (default: report.html).",
+        help="Write the page to this HTML file (default: report.html).",
     )
     p.add_argument(
         "--images",
         type=Path,
         metavar="DIR",
-        help="Folder of photos to code and show, three at most.",
+        help="Code photographs of this folder and show them, at most three.",
     )
-    p.add_argument("--anchor", metavar="NAME", help="Codec that BD-rates compare with.")
+    p.add_argument("--anchor", metavar="NAME", help="Compare the rates with those of this codec.")
     for kind in ("png", "svg"):
         p.add_argument(
-            f"--{kind}", metavar="OUT", help=f"Also draw the curves as a figure, {kind.upper()}."
+            f"--{kind}", metavar="OUT", help=f"Also draw the curves to this {kind.upper()} file."
         )
     p.model()
     p.device()

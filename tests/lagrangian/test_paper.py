@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from codec import lagrangian
+from codec.cli import train
 
 ROOT = Path(__file__).parents[2]
 PAPER = (ROOT / "docs/paper.md").read_text()
@@ -58,3 +59,9 @@ def test_every_objective_has_its_row_with_terms_and_equation():
             rows[cells[0]] = cells[1].replace("\N{MINUS SIGN}", "-"), cells[2]
     declared = lagrangian.OBJECTIVES.items()
     assert rows == {name: (str(objective), objective.equation) for name, objective in declared}
+
+
+def test_the_help_and_the_guide_list_every_objective():
+    for text in (train.ABOUT, (ROOT / "docs/train.md").read_text()):
+        names = set(re.findall(r"[a-z]+(?:-[a-z]+)*", text))
+        assert names >= {"codec", "detail", *lagrangian.OBJECTIVES}
