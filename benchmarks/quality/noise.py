@@ -101,7 +101,7 @@ class Decoded:
 def classes(model: CodecModel, indices: Indices, shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Per pixel [H, W]: 0 without codes at 16 and 8 pixels, 1 with one at 16 only, 2 at 8."""
     finest = np.zeros(shape, np.int64)
-    for level, numbers in enumerate(model.codebooks.levels):
+    for numbers in model.codebooks.levels:
         cell = model.codebooks.stages[numbers[0]].cell
         known = [indices[number] != 0 for number in numbers if number < len(indices)]
         if cell in CLASSES and known:

@@ -31,7 +31,7 @@ def command(model_dir):
 
     def run(verb, *arguments, code=0, data=b""):
         extra = ["-m", str(model_dir)] if verb in ("encode", "decode", "verify") else []
-        result = run_command([verb, *map(str, arguments), *extra], data)
+        result = run_command([verb, *extra, *map(str, arguments)], data)
         assert result.exit_code == code, result.output
         return result
 
