@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -82,14 +83,14 @@ class Cost:
         }
 
 
-def process(*arguments: str, command: Sequence[str] = BIBCODEC) -> Cost:
-    """Run a command to its end, by default ours.
+def process(*arguments: str, command: Sequence[str] = BIBCODEC, folder: Path | None = None) -> Cost:
+    """Run a command to its end, by default ours, in a folder, by default the present one.
 
     Raises:
         RuntimeError: its exit code is not 0.
     """
     launch = [sys.executable, "-S", "-c", LAUNCHER, *command, *arguments]
-    done = subprocess.run(launch, check=True, stdout=subprocess.PIPE)
+    done = subprocess.run(launch, check=True, stdout=subprocess.PIPE, cwd=folder)
     code, wall, processor, peak = json.loads(done.stdout)
     if code:
         raise RuntimeError(f"{' '.join([*command, *arguments])}: exit code {code}")

@@ -25,7 +25,7 @@ from bitstream.errors import CodecError
 from codec.files import writing
 from codec.images.strips import Strips
 from codec.models.files import DETAIL, GRAPHS, MANIFEST, WEIGHTS
-from codec.models.graphs import OPSET, SCHEMA, digest_of_detail
+from codec.models.graphs import OPSET, SCHEMA, digest_of
 from codec.models.loading import load_model
 from codec.models.search_graph import search_graph
 from codec.models.steps import Step, steps
@@ -126,7 +126,7 @@ def export(folder: Path) -> None:
     for level, numbers in enumerate(model.codebooks.levels):
         stages = [model.codebooks.stages[number] for number in numbers]
         made[f"search_{level}"] = without_weights(search_graph(numbers, stages), weights)
-    target = folder / GRAPHS
+    target, detail = folder / GRAPHS, folder / DETAIL
     target.mkdir(exist_ok=True)
     for old in target.glob("*.onnx"):
         old.unlink()
@@ -142,7 +142,7 @@ def export(folder: Path) -> None:
     manifest = {
         "schema": SCHEMA,
         "fingerprint": model.fingerprint.hex(),
-        "detail": digest_of_detail(folder),
+        "detail": digest_of(detail.read_bytes() if detail.is_file() else None),
         "opset": OPSET,
         "noise": engine.noise,
         "reaches": reaches(model),

@@ -26,11 +26,13 @@ class Graphs:
         files: by name, the bytes of the ONNX files.
         noise: cell and channels of the noise at each scale; () without a detail network.
         reaches: how far the steps of the passes reach, see `codec.runtime.tiles.Tiles`.
+        detail: the bytes of the model's detail network, which belong to them; None if it has none.
     """
 
     files: dict[str, bytes]
     noise: tuple[tuple[int, int], ...]
     reaches: dict[str, int]
+    detail: bytes | None
 
 
 def step_names(levels: Sequence[Level], detail: bool) -> set[str]:
@@ -77,15 +79,15 @@ def read_graphs(folder: Path, fingerprint: bytes, levels: Sequence[Level]) -> Gr
     except INVALID as error:
         message = f"the graphs in {place} are not valid: {reason(error)}; {again}"
         raise CodecError(message) from error
-    if owner != fingerprint.hex() or detail != digest_of_detail(folder):
+    weights = (folder / DETAIL).read_bytes() if (folder / DETAIL).is_file() else None
+    if owner != fingerprint.hex() or detail != digest_of(weights):
         raise CodecError(f"the graphs in {place} belong to other weights: {again}")
-    return Graphs(files, noise, reaches)
+    return Graphs(files, noise, reaches, weights)
 
 
-def digest_of_detail(folder: Path) -> str | None:
-    """SHA-256 of a model's detail network; None if there is none."""
-    path = folder / DETAIL
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+def digest_of(detail: bytes | None) -> str | None:
+    """SHA-256 of the weights of a model's detail network; None if there is none."""
+    return None if detail is None else hashlib.sha256(detail).hexdigest()
 
 
 def _read(place: Path, name: str, digests: dict[str, str]) -> bytes:

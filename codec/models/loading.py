@@ -11,7 +11,7 @@ from bitstream.errors import CodecError, ModelMismatchError
 from bitstream.header import Header
 from bitstream.prior import Prior
 from codec.models.choose import choose_engine
-from codec.models.files import CONFIG, FILES, PACKAGED, PRIOR
+from codec.models.files import CONFIG, FILES, PACKAGED, PRIOR, WEIGHTS
 from codec.models.parts import Parts
 from codec.networks.config import ModelConfig
 from codec.novelty import load_calibration
@@ -50,9 +50,10 @@ def load_model(
     stages = [(stage.cell, stage.codes) for stage in config.stages]
     if list(zip(prior.cells, prior.codes, strict=True)) != stages:
         raise CodecError(f"the model in {folder} is not valid: its prior is one of other stages")
-    fingerprint = _fingerprint(folder)
+    fingerprint, weights = _fingerprint(folder)
     parts = Parts(
         folder,
+        weights,
         config,
         prior,
         fingerprint,
@@ -64,17 +65,24 @@ def load_model(
         raise CodecError(f"the model in {folder} is not valid: {reason(error)}") from error
 
 
-def _fingerprint(folder: Path) -> bytes:
-    """The first bytes of the hash of a model's files, none of which may be of any length."""
-    digest = hashlib.sha256()
+def _fingerprint(folder: Path) -> tuple[bytes, bytes]:
+    """The first bytes of the hash of a model's files, none of which may be of any length.
+
+    Returns:
+        Those, and the bytes of the weights, which are read once.
+    """
+    digest, weights = hashlib.sha256(), b""
     for name in FILES:
         path = folder / name
         if path.stat().st_size > MAX_FILE_BYTES:
             raise CodecError(
                 f"the model in {folder} is not valid: {name} is longer than {MAX_FILE_BYTES} bytes"
             )
-        digest.update(path.read_bytes())
-    return digest.digest()[:4]
+        data = path.read_bytes()
+        digest.update(data)
+        if name == WEIGHTS:
+            weights = data
+    return digest.digest()[:4], weights
 
 
 def _on_onnx(parts: Parts) -> CodecModel:

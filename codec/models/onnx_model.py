@@ -33,8 +33,9 @@ def onnx_model(parts: Parts) -> CodecModel:
     """
     engine_class, folder = _engine_class(), parts.folder
     graphs = read_graphs(folder, parts.fingerprint, parts.config.levels)
-    files = [file for file in (WEIGHTS, DETAIL) if (folder / file).is_file()]
-    weights = {file: (folder / file).read_bytes() for file in files}
+    weights = {WEIGHTS: parts.weights}
+    if graphs.detail is not None:
+        weights[DETAIL] = graphs.detail
     return CodecModel(
         parts.config,
         engine_class(graphs.files, weights, graphs.noise, thread_count()),

@@ -12,9 +12,14 @@ from codec.novelty import Calibration
 
 @dataclass(frozen=True)
 class Parts:
-    """A model's folder, and what of it needs no engine (see `codec.runtime.model.CodecModel`)."""
+    """A model's folder, and what of it needs no engine (see `codec.runtime.model.CodecModel`).
+
+    Attributes:
+        weights: the bytes of its weights.safetensors, those that the fingerprint was made of.
+    """
 
     folder: Path
+    weights: bytes
     config: ModelConfig
     prior: Prior
     fingerprint: bytes

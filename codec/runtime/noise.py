@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +95,8 @@ def _mix(x: Words) -> Words:
 
 @cache
 def _quantiles() -> NDArray[np.float32]:
+    from statistics import NormalDist  # noqa: PLC0415  (decimal, fractions: not for realism 0)
+
     law = NormalDist()
     values = [round(law.inv_cdf((i + 0.5) / LEVELS) * GRAIN) / GRAIN for i in range(LEVELS)]
     return np.array(values, np.float32)
