@@ -131,7 +131,7 @@ async function show(file) {
   byId("title").textContent = file.name;
   byId("view").hidden = false;
   byId("seeds").hidden = true;
-  byId("encoding").hidden = !file.encoded;
+  for (const id of ["encoding", "save-file"]) byId(id).hidden = !file.encoded;
   if (file.encoded) byId("quality").value = file.picture.about.quality;
   describe(file);
   await painting.run(refresh);
