@@ -16,6 +16,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
 from typing import Any
+from urllib.parse import urlsplit
 
 from PIL import Image
 
@@ -28,7 +29,6 @@ from bitstream import container, stream
 WEB = schema.ROOT / "web"
 MODEL = schema.ROOT / "codec" / "models" / "default"
 NAMES = ("chromium-headless-shell", "chromium", "google-chrome")
-TICKS = os.sysconf("SC_CLK_TCK")
 PICTURES = 30
 LONG_TASKS = """new PerformanceObserver((list) => {
   window.longest = Math.max(window.longest ?? 0, ...list.getEntries().map((e) => e.duration));
@@ -52,10 +52,9 @@ const file = parse(new Uint8Array(readFileSync(path)));
 const costs = { javascript: [], wasm: [] };
 for (let turn = 0; turn < turns; turn++) {
   for (const [name, prior] of [["javascript", plain], ["wasm", wasm]]) {
-    const before = process.cpuUsage();
+    const before = performance.now();
     decodeIndices(file, prior);
-    const { user, system } = process.cpuUsage(before);
-    costs[name].push((user + system) / 1e6);
+    costs[name].push((performance.now() - before) / 1e3);
   }
 }
 console.log(JSON.stringify(costs));
@@ -80,22 +79,24 @@ class Settings:
     Attributes:
         turns: how often each thing is done; the medians count, without the first.
         quality: of the files.
+        threads: 1, or more on a page that the server isolates.
     """
 
     turns: int = 5
     quality: int = 50
+    threads: int = 1
 
 
 def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
-    """Seconds of processor time, bytes, and memory; one thread."""
+    """Seconds by the clock, bytes, and memory; nothing else may run on these cores."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415
 
+    os.environ["OMP_NUM_THREADS"] = str(settings.threads)  # of the native decoder
     browser = next(filter(None, map(shutil.which, NAMES)))
     model = codec.load_model("default", "cpu", engine="onnx")
     with tempfile.TemporaryDirectory() as name:
         site = Path(name) / "dist"
         subprocess.run(["node", WEB / "build.js", MODEL, site], check=True)  # noqa: S607
-        sizes = build_sizes(site)
         for number, path in enumerate(inputs.photographs.paths[:PICTURES]):
             with Image.open(path) as image:
                 data = codec.encode(image, model=model, quality=settings.quality)
@@ -103,40 +104,50 @@ def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
         file = (site / "0.bibc").read_bytes()
         contexts = context_seconds(site / "0.bibc", file, model, settings.turns)
         run.say(contexts)
-        with serving(site) as address, sync_playwright() as playwright:
+        with serving(site, settings.threads > 1) as served, sync_playwright() as playwright:
             opened = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-            page = opened.new_page()
-            page.set_default_timeout(300_000)
             (site / "one.html").write_text(HEAD + "<bibc-image id=one></bibc-image>")
-            page.goto(address + "one.html")
-            decoding = decode_seconds(page, file, model, settings.turns)
+            context = opened.new_context()
+            pages = [visit(context, served, "one.html") for _ in range(2)]
+            visits = [asked(site, page_and_paths[1]) for page_and_paths in pages]
+            run.say(visits)
+            decoding = decode_seconds(pages[0][0], file, model, settings.turns)
             run.say(decoding)
-            many = many_pictures(opened, address, site)
+            context.close()
+            many = many_pictures(opened, served, site)
             version = opened.version
             opened.close()
     return {
-        "browser": f"Chromium {version}, headless, one thread",
-        "sizes": sizes,
+        "browser": f"Chromium {version}, headless",
+        "first_visit": visits[0],
+        "second_visit": visits[1],
         "entropy_decoding_seconds": contexts,
         "decode_seconds": decoding,
         "page_of_pictures": many,
     }
 
 
-def build_sizes(site: Path) -> dict[str, int]:
-    """Bytes of a first visit, as they travel when the server gzips text."""
-    packed = {p.name: p.stat().st_size for p in site.rglob("*.gz")}
-    scripts = {p.name: len(gzip.compress(p.read_bytes())) for p in site.glob("*.js")}
-    plain = sum(p.stat().st_size for p in site.glob("*.js"))
-    runtime = packed.pop("onnxruntime.wasm.gz")
-    first = sum(packed.values()) + runtime + scripts["bibc-image.js"] + scripts["worker.js"]
-    return {
-        "model": sum(packed.values()),
-        "onnxruntime": runtime,
-        "first_visit": first,
-        "javascript": plain,
-        "javascript_gzipped": sum(scripts.values()),
-    }
+def visit(context: Any, served: "Served", name: str) -> tuple[Any, list[str]]:
+    """A page that has shown its first picture, and the paths that it asked for."""
+    before = len(served.paths)
+    page = context.new_page()
+    page.set_default_timeout(300_000)
+    page.goto(served.address + name)
+    show(page, 1, "first")
+    return page, served.paths[before:]
+
+
+def asked(site: Path, paths: list[str]) -> dict[str, Any]:
+    """Bytes of what a visit asked for beside the picture, as they travel when text is gzipped."""
+    sizes = {"model": 0, "onnxruntime": 0, "javascript": 0}
+    for name in {urlsplit(path).path.lstrip("/") for path in paths}:
+        data = (site / name).read_bytes()
+        if name.endswith(".gz"):
+            kind = "onnxruntime" if "onnxruntime" in name else "model"
+            sizes[kind] += len(data)
+        elif name.endswith(".js"):
+            sizes["javascript"] += len(gzip.compress(data))
+    return sizes | {"bytes": sum(sizes.values()), "requests": len(paths)}
 
 
 def context_seconds(path: Path, file: bytes, model: Any, turns: int) -> dict[str, float]:
@@ -149,7 +160,7 @@ def context_seconds(path: Path, file: bytes, model: Any, turns: int) -> dict[str
     costs = {name: median(times[1:]) for name, times in json.loads(done.stdout).items()}
     parsed = container.parse(file)
     native = partial(stream.decode_indices, parsed.payload, model.prior, parsed.header)
-    times = [processor_seconds(native, time.process_time) for _ in range(2 * turns)]
+    times = [seconds(native) for _ in range(2 * turns)]
     return {"native": round(median(times[1:]), 5)} | {k: round(v, 5) for k, v in costs.items()}
 
 
@@ -164,22 +175,23 @@ def decode_seconds(page: Any, file: bytes, model: Any, turns: int) -> dict[str, 
             work[f"native_{realism}"] = partial(codec.decode, file, realism=realism, model=model)
         work["browser_slider"] = partial(slide, page, 0.5 + turn / 100)
         for name, call in work.items():
-            clock = time.process_time if name.startswith("native") else browser_clock
-            times.setdefault(name, []).append(processor_seconds(call, clock))
+            times.setdefault(name, []).append(seconds(call))
     found: dict[str, Any] = {name: round(median(t[1:]), 3) for name, t in times.items()}
     for realism in (0, 1):
         found[f"ratio_{realism}"] = round(
             found[f"browser_{realism}"] / found[f"native_{realism}"], 2
         )
+    found["isolated"] = page.evaluate("crossOriginIsolated")
     found["slider_share"] = round(found["browser_slider"] / found["browser_1"], 3)
     found["longest_main_thread_task_ms"] = page.evaluate("window.longest ?? 0")
     return found
 
 
-def show(page: Any, realism: int, turn: int) -> None:
+def show(page: Any, realism: int, turn: int | str) -> None:
     """Load the file anew and wait until it is shown."""
     page.evaluate(
         """([realism, turn]) => new Promise((resolve) => {
+          one.removeAttribute("src"); // or the picture that is shown is painted again
           one.setAttribute("realism", realism);
           one.addEventListener("load", () => resolve(null), { once: true });
           one.setAttribute("src", `0.bibc?${realism}${turn}`);
@@ -199,45 +211,43 @@ def slide(page: Any, realism: float) -> None:
     )
 
 
-def many_pictures(browser: Any, address: str, site: Path) -> dict[str, Any]:
-    """All photographs on one page: seconds, and the most memory of the page's process."""
+def many_pictures(browser: Any, served: "Served", site: Path) -> dict[str, Any]:
+    """Thirty pictures of many sizes on one page: seconds, and the most memory of its process."""
     count = len(list(site.glob("*.bibc")))
-    sizes = (f"width: {120 + 20 * n}px" for n in range(count))
     body = "".join(
-        f'<bibc-image data-src="{n}.bibc" style="{size}"></bibc-image>'
-        for n, size in enumerate(sizes)
+        f'<bibc-image data-src="{n % count}.bibc?{n}" style="width: {120 + 20 * n}px"></bibc-image>'
+        for n in range(PICTURES)
     )
     (site / "many.html").write_text(HEAD + body)
     page = browser.new_page()
     page.set_default_timeout(600_000)
-    page.goto(address + "many.html")
-    before = browser_clock()
+    page.goto(served.address + "many.html")
+    before = time.perf_counter()
     page.evaluate(ALL_SHOWN)
     return {
-        "pictures": count,
-        "processor_seconds": round(browser_clock() - before, 1),
-        "most_megabytes": round(max(memory for _, memory in renderers())),
+        "pictures": PICTURES,
+        "seconds": round(time.perf_counter() - before, 1),
+        "most_megabytes": round(max(renderers())),
     }
 
 
-def processor_seconds(call: Callable[[], Any], clock: Callable[[], float]) -> float:
-    """What a call takes by a clock of processor time."""
-    before = clock()
+def seconds(call: Callable[[], Any]) -> float:
+    """What a call takes."""
+    before = time.perf_counter()
     call()
-    return clock() - before
+    return time.perf_counter() - before
 
 
-def renderers() -> Iterator[tuple[float, float]]:
-    """Seconds and most megabytes of each process of our browser that shows pages."""
+def renderers() -> Iterator[float]:
+    """Most megabytes of each process of our browser that shows pages."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if b"--type=renderer" not in (folder / "cmdline").read_bytes() or not ours(folder):
                 continue
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
             peak = (folder / "status").read_text().split("VmHWM:")[1].split()[0]
         except (OSError, IndexError):  # it has ended
             continue
-        yield (int(fields[11]) + int(fields[12])) / TICKS, int(peak) / 1024
+        yield int(peak) / 1024
 
 
 def ours(folder: Path) -> bool:
@@ -246,26 +256,37 @@ def ours(folder: Path) -> bool:
     return parent == os.getpid() or (parent > 1 and ours(folder.parent / str(parent)))
 
 
-def browser_clock() -> float:
-    """Seconds that the pages' processes have taken."""
-    return sum(seconds for seconds, _ in renderers())
+@dataclass(frozen=True)
+class Served:
+    """A folder that is served: its address, and the paths that were asked for so far."""
+
+    address: str
+    paths: list[str]
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """The address of a folder."""
-    handler = partial(Quiet, directory=str(folder))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+def serving(folder: Path, isolated: bool) -> Iterator[Served]:
+    """Serve a folder; its pages are isolated, as threads need it, or not."""
+    paths: list[str] = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        """Notes the paths, and says nothing."""
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+        def end_headers(self) -> None:
+            """Add what isolates the page, at the end of the headers."""
+            paths.append(self.path)
+            if isolated:
+                self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+                self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+            super().end_headers()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
+    yield Served(f"http://127.0.0.1:{server.server_port}/", paths)
     server.shutdown()
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves without a log."""
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
-BENCHMARK = Benchmark(Inputs, Settings, measure, "browser.json")
+BENCHMARK = Benchmark(Inputs, Settings, measure, "browser_{threads}.json")

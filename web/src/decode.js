@@ -55,6 +55,17 @@ export class Picture {
     this.whole = descent.whole;
   }
 
+  /** How many pixels it has what was made of its indices in memory for. */
+  get held() {
+    return this.descent.latents.length ? this.whole.width * this.whole.height : 0;
+  }
+
+  /** Give back all but the indices: it is made anew when it is asked for. */
+  forget() {
+    this.descent = new Descent(this.engine, this.file.header, this.descent.indices);
+    this.#mean = this.#residual = this.#seed = null;
+  }
+
   /**
    * The pixels, RGBA in rows from the top: g + realism · r.
    * @param {number} realism 0..1; at 0 the detail network does not run

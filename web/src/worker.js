@@ -32,6 +32,8 @@ import { decodeIndices } from "./stream.js";
  */
 /** @typedef {{ analysis: import("./encode.js").Analysis, chunks: Map<string, Uint8Array> }} Photo */
 
+const MOST_HELD = 2 ** 22; // pixels of pictures, beside the last one, whose maps are kept: 40 bytes each
+
 /** @type {Promise<Model>} */
 let model;
 /** @type {Promise<Engine>} */
@@ -125,9 +127,21 @@ async function made({ id, realism, seed }) {
   const opened = pictures.get(id);
   if (!opened) throw new CodecError("the picture is closed");
   const { picture, profile } = opened;
+  pictures.delete(id); // the last one that was asked for stands last
+  pictures.set(id, opened);
   const { width, height } = picture.file.header;
   const pixels = await picture.pixels(realism, seed ?? undefined);
+  forgetOldest();
   return { image: new ImageData(/** @type {any} */ (pixels), width, height), profile };
+}
+
+/** Many pictures on a page take no more memory than a few: the oldest are made anew if need be. */
+function forgetOldest() {
+  let held = 0;
+  for (const { picture } of Array.from(pictures.values()).reverse().slice(1)) {
+    held += picture.held;
+    if (held > MOST_HELD) picture.forget();
+  }
 }
 
 /**
