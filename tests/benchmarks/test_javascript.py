@@ -1,4 +1,4 @@
-"""The decoders in JavaScript and in Python agree on damaged files; 10,000 of them are a benchmark."""
+"""The decoders in JavaScript and in Python agree on damaged files; the benchmark has 10,000."""
 
 import shutil
 
