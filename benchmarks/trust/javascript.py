@@ -80,7 +80,7 @@ def in_header(rng: Generator, data: bytes) -> bytes:
 
 
 def in_chunk(rng: Generator, data: bytes) -> bytes:
-    """Something in the data of a chunk, its check right; a file without chunks gets bits flipped."""
+    """Something in the data of a chunk, its check right; flipped bits if there is none."""
     file = container.parse(data)
     if not file.chunks:
         return flip_bits(rng, data)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from small_models import TWENTY
 
 import codec
 from bitstream.prior import grid_shape
@@ -10,24 +11,13 @@ from codec.compressai_adapter import BibCodec
 from codec.models.loading import load_model
 from codec.models.tiny import tiny_model
 from codec.models.torch_model import save_model
-from codec.networks.config import Level, ModelConfig
 from codec.runtime.model import CodecModel
 from codec.train.novelty import measure
-
-FOUR = ModelConfig(
-    levels=(
-        *(Level(32, 16, 4, 16), Level(16, 16, 7, 16), Level(8, 16, 6, 16)),
-        Level(4, 12, 3, 16, begin=50),
-    ),
-    encoder=(8, 8, 8, 8),
-    decoder=(8, 8, 8, 8),
-    blocks=(1, 2, 1, 1),
-)
 
 
 @pytest.fixture(scope="module")
 def four():
-    return tiny_model(3, FOUR)
+    return tiny_model(3, TWENTY)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +65,7 @@ def test_the_model_comes_back_from_its_folder(four, photo, tmp_path):
     save_model(four, tmp_path)
     again = load_model(tmp_path)
     assert isinstance(again, CodecModel)
-    assert again.config == FOUR
+    assert again.config == TWENTY
     data = codec.encode(photo, quality=60, model=again)
     assert codec.decode(data, model=again).size == photo.size
 
@@ -87,7 +77,7 @@ def test_adapter_and_calibration_take_models_of_many_stages(four, photo, quality
     x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255
     out = BibCodec(four, quality)(x)
     assert out["x_hat"].shape == x.shape
-    coded = four.cells[: FOUR.coded_stages(quality)]
+    coded = four.cells[: TWENTY.coded_stages(quality)]
     cells = sum(np.prod(grid_shape(*pixels.shape[:2], cell)) for cell in coded)
     assert out["likelihoods"]["indices"].shape == (1, cells)
     code, error = measure(four, pixels, (quality,))

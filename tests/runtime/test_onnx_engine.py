@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
+from small_models import FOUR, mixing
 
 import codec
 from bitstream import container, stream
@@ -22,29 +22,9 @@ from codec.models.export import export
 from codec.models.loading import load_model
 from codec.models.tiny import TINY, tiny_model
 from codec.models.torch_model import save_model
-from codec.networks.config import Level, ModelConfig
 
 WHOLE = 1 << 20
 ROOT = Path(__file__).parents[2]
-
-
-def mixing(model):
-    """The model with random weights wherever they were zero: every place reaches all others."""
-    torch.manual_seed(1)
-    for parameter in [*model.engine.networks.parameters(), *model.engine.detail.parameters()]:
-        if not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.05)
-    return model
-
-
-# Levels down to cells of 4 pixels, the last one only from quality 40 on, and texture codes.
-FOUR = ModelConfig(
-    levels=tuple(Level(32 >> k, 8, 1 + k % 2, 16, begin=40 * (k == 3)) for k in range(4)),
-    encoder=(8, 8, 8, 8),
-    decoder=(8, 8, 8, 8),
-    blocks=(1, 2, 1, 1),
-    texture=8,
-)
 
 
 @pytest.fixture(scope="module", params=[TINY, FOUR], ids=["three levels", "four levels"])
