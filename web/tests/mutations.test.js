@@ -1,4 +1,4 @@
-/** 10,000 damaged files: each refused or decoded to the very indices, and no memory for a lie. */
+/** Damaged files: each refused or decoded to the very indices, and no memory for a lie. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ const { decode, files, priorOf, read, hashOf } = await import("./conformance.js"
 const { CodecError, DEFAULT_LIMITS, decodeIndices, parse } = await import("../src/index.js");
 const { crc8 } = await import("../src/checksums.js");
 
-const MUTATIONS = 10_000;
+const MUTATIONS = 2_000; // `python -m benchmarks javascript` compares 10,000 with Python
 const LIMITS = { ...DEFAULT_LIMITS, maxPixels: 2 ** 16 };
 const MOST_BYTES = 2 ** 16; // of an array: the grid of 8 x 8 cells of 2¹⁶ pixels, 12 int32 each
 const SMALL = ["v1_one_pixel_q50.bibc", "v1_odd_q70.bibc", "static.bibc"];
@@ -119,5 +119,5 @@ test(`${MUTATIONS} damaged files are refused, or equal`, async (context) => {
     some.forEach((grid, stage) => assert.deepEqual(grid, whole.get(name)[stage], `cut ${i}`));
   }
   context.diagnostic(JSON.stringify(counts));
-  assert.ok(counts.refused > 0.9 * MUTATIONS && counts.stages > 1000);
+  assert.ok(counts.refused > 0.9 * MUTATIONS && counts.stages > 200);
 });
