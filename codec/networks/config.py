@@ -201,13 +201,25 @@ def texture_stage(stages: Sequence[Stage]) -> int | None:
     return next((n for n, stage in enumerate(stages) if stage.texture), None)
 
 
-def beam_width(effort: int, level: int) -> int:
-    """Width of the search at an effort 1..9: wide at coarse levels, where there are few vectors.
+def beam_width(effort: int, level: int, last: Stage) -> int:
+    """Width of the search for the codes of a level.
 
-    >>> [[beam_width(effort, level) for level in range(3)] for effort in (1, 5, 9)]
+    It is wide at coarse levels, where there are few vectors. Where an optional level is coded, too,
+    most bits are spent at fine levels, and the search is as wide there as at level 1.
+
+    Args:
+        effort: 1..9.
+        level: 0 is the coarsest.
+        last: the last stage that is coded.
+
+    >>> coarse, fine = Stage(2, 8, 32, 256), Stage(3, 4, 32, 256, optional=True)
+    >>> [[beam_width(effort, level, coarse) for level in range(3)] for effort in (1, 5, 9)]
     [[2, 1, 1], [8, 4, 2], [32, 16, 8]]
+    >>> [beam_width(5, level, fine) for level in range(4)]
+    [8, 4, 4, 4]
     """
-    return max(1, round(2.0 ** ((effort + 1) / 2 - level)))
+    halved = min(level, 1) if last.optional else level
+    return max(1, round(2.0 ** ((effort + 1) / 2 - halved)))
 
 
 def quality_range(quality: float) -> int:

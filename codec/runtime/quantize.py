@@ -110,7 +110,7 @@ class Quantization:
         vectors = e[0, :, : inside[0], : inside[1]].transpose(1, 2, 0).reshape(-1, e.shape[1])
         vectors = np.ascontiguousarray(vectors)
         biases = [self._biases[stage] for stage in stages]
-        width = beam_width(self._effort, level)
+        width = beam_width(self._effort, level, self._codebooks.stages[len(self._indices) - 1])
         codes = self._engine.search(level, vectors, biases, width)
         for stage, grid in zip(stages, codes.T, strict=True):
             self._indices[stage][rows, columns] = grid.reshape(inside)

@@ -119,7 +119,9 @@ async function search(descent, level, latent) {
     const lengths = model.codeLengths(first + k, header.quality);
     biases.set(lengths.map((bits) => lambda * bits), k * codes);
   }
-  const width = Math.max(1, Math.round(2 ** ((EFFORT + 1) / 2 - level)));
+  const { level: last } = model.stages[indices.length - 1]; // an optional one makes the search wide
+  const halved = model.levels[last].begin ? Math.min(level, 1) : level;
+  const width = Math.max(1, Math.round(2 ** ((EFFORT + 1) / 2 - halved)));
   const found = await engine.search(level, vectors, biases, width);
   const cells = vectors.length / dim;
   const rest = vectors.slice();

@@ -42,7 +42,8 @@ class BatchCoder:
             return None
         e = (self._latents[level] - prediction).permute(0, 2, 3, 1)  # (N, h, w, D)
         biases = [self._lambda * quantizer.code_lengths(s, self._quality) for s in here]
-        codes = quantizer.search(here, e.flatten(0, 2).float(), biases, beam_width(EFFORT, level))
+        width = beam_width(EFFORT, level, quantizer.stages[self._coded - 1])
+        codes = quantizer.search(here, e.flatten(0, 2).float(), biases, width)
         self.codes.extend(codes[:, k].view(e.shape[:3]) for k in range(len(here)))
         return quantizer.centroids(here, codes).view(e.shape).permute(0, 3, 1, 2)
 

@@ -215,7 +215,8 @@ class _Remainders:
             self.left.append(e)
             return None
         biases = [self.lam * quantizer.code_lengths(s, self._quality) for s in known]
-        codes = quantizer.search(known, e.flatten(0, 2), biases, beam_width(EFFORT, level))
+        width = beam_width(EFFORT, level, quantizer.stages[known[-1]])
+        codes = quantizer.search(known, e.flatten(0, 2), biases, width)
         r = quantizer.centroids(known, codes).view(e.shape)
         self.left.append(e - r)
         return r.permute(0, 3, 1, 2)

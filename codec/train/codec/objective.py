@@ -92,7 +92,8 @@ class StraightThrough:
         quantizer = self._networks.quantizer
         flat = e.reshape(-1, e.shape[3]).float().contiguous()
         biases = [self._lambda * self._lengths[s] for s in here]
-        codes = search(quantizer, here, flat, biases, beam_width(self._effort, level))
+        width = beam_width(self._effort, level, quantizer.stages[self._stages - 1])
+        codes = search(quantizer, here, flat, biases, width)
         r = quantizer.centroids(here, codes)
         rest = flat - r
         for s, index in zip(here, codes.unbind(1), strict=True):
