@@ -101,15 +101,16 @@ def comparison() -> list[str]:
         over = round(rdp.at(one, "over-target", TARGET, realism))
         values = {key: rdp.at(one, key, TARGET, realism) for key in shown}
         cells = [number(values[key], digits) for key, digits in shown.items()]
-        rows.append([f"{name} ({over} of {images} larger)" if over else name, *cells])
-    heads = ["", "bits per pixel", "PSNR, dB (more is better)", "LPIPS (less)", "Fréchet (less)"]
+        rows.append([f"{name} ({over} of {images} above)" if over else name, *cells])
+    better = ["PSNR, dB: higher is better", "LPIPS: lower is better", "Fréchet: lower is better"]
+    heads = ["", "bits per pixel", *better]
     return [
         *table(heads, rows),
         *paragraph(
-            f"The table is of the {images} Kodak photographs at {TARGET:g} bits",
-            "per pixel or less. PSNR compares pixels. LPIPS and the Fréchet distance say how much",
-            'the result looks like a photograph. "Larger" counts the images for which even the',
-            "smallest file of that codec is above the rate.",
+            f"Means over the {images} Kodak photographs. Each file is the largest of its codec",
+            f"within {TARGET:g} bits per pixel. Where there is none, its smallest file is taken,",
+            'and "above" counts these. PSNR compares pixels. LPIPS compares what the eye sees.',
+            "The Fréchet distance says how much the results look like photographs.",
         ),
     ]
 
@@ -123,10 +124,10 @@ def costs() -> list[str]:
     memory = max(row["encode"]["peak_mb"], row["decode"]["peak_mb"]) / 1e3
     return paragraph(
         f"**Speed.** On two cores, encoding a Kodak photograph takes {ms['encode']:.0f} ms and",
-        f"decoding takes {ms['decode']:.0f} ms; AVIF takes {ms['avif_encode_default']:.0f} and",
-        f"{ms['avif_decode_default']:.0f} ms.",
-        f"**Memory.** A photograph of {largest} megapixels needs {memory:.1f} GB in either",
-        "direction.",
+        f"decoding takes {ms['decode']:.0f} ms; AVIF takes {ms['avif_encode_default']:.0f} ms",
+        f"and {ms['avif_decode_default']:.0f} ms, in a program that has loaded its codecs.",
+        f"**Memory.** A photograph of {largest} megapixels needs {memory:.1f} GB, to encode it",
+        "or to decode it.",
     )
 
 

@@ -139,7 +139,7 @@ def named_rows(one: Mapping[str, Any]) -> list[list[str]]:
         name = NAMES.get(one["name"], one["name"])
         name += "" if realism is None else f", realism {realism:g}"
         over = results["over-target"][i] if "over-target" in results else 0
-        name += f" ({over} larger)" if over else ""
+        name += f" ({over} above)" if over else ""
         cells = [number(results[key][i], digits) for key, (_, digits) in COLUMNS.items()]
         rows.append([name, *cells])
     return rows
@@ -176,7 +176,7 @@ def of_kodak() -> list[str]:
         *table(["at most", "", *HEADS], rows),
         *paragraph(
             f"The table is of {ours['meta']['images']} Kodak images and counts whole files. Each",
-            'codec has the largest file within a rate; "larger" counts the images whose smallest',
+            'codec has the largest file within a rate; "above" counts the images whose smallest',
             "file of that codec is above it. Fréchet and KID are distances of EfficientNet-Lite2",
             "features of windows of 256 pixels, which can be compared with each other only. LPIPS",
             "is version 0.1 on SqueezeNet. Of LPIPS, Fréchet and KID less is better.",

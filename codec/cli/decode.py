@@ -113,6 +113,8 @@ def run(given: Namespace) -> int:
         path = output_path(inputs[0], output, suffix)
         if given.samples > 1 and path == STDIO:
             raise UsageError("--samples writes files: name one with -o")
+        if given.samples > 1 and not given.realism:
+            raise UsageError("--samples needs a realism above 0: without detail all are the same")
         count = given.samples
         outputs = [path] if count == 1 else [numbered(path, n + 1) for n in range(count)]
         for path in outputs:

@@ -154,11 +154,15 @@ def _encode_file(
         about = codec.info(data)
     if not batch.quiet:
         from codec.images.chunks import sizes_text  # noqa: PLC0415  (not for --help)
+        from codec.rate_search import BEST  # noqa: PLC0415
 
+        targeted = options.target_bpp is not None or options.target_size is not None
+        best = " (no larger file is better)" if targeted and about.quality == BEST else ""
         say(
             f"{image} -> {path}: {about.width}x{about.height}, {len(data):,} bytes, "
             f"{sizes_text(about.file_bytes, about.metadata_bytes)}, "
-            f"{about.bpp:.4f} bpp, quality {about.quality}, {time.perf_counter() - start:.2f} s"
+            f"{about.bpp:.4f} bpp, quality {about.quality}{best}, "
+            f"{time.perf_counter() - start:.2f} s"
         )
 
 

@@ -119,7 +119,7 @@ def besides(image: Image.Image) -> list[str]:
     if of_tiff or (isinstance(photoshop, dict) and _IPTC_IN_PHOTOSHOP in photoshop):
         notes.append("IPTC")
     texts = [
-        f"the text {printable(name[:40])}"
+        f"the text field {printable(name[:40])!r}"
         for name, text in getattr(image, "text", {}).items()
         if not (":" in name or name in _USUAL_TEXTS or name.startswith("Raw profile"))
         and not text.startswith(_BY_PROGRAMS)

@@ -79,7 +79,10 @@ def without_large_texts(file: BinaryIO) -> tuple[BinaryIO, list[str]]:
         at = chunk.at + 12 + chunk.length
     _copy(file, cleaned, at, None)
     cleaned.seek(0)
-    names = ["an ICC profile" if c.kind == b"iCCP" else f"the text {_name(file, c)}" for c in large]
+    names = [
+        "an ICC profile" if c.kind == b"iCCP" else f"the text field {_name(file, c)!r}"
+        for c in large
+    ]
     return cleaned, [f"{name} (too large)" for name in names[:4]]
 
 

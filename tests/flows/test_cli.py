@@ -59,6 +59,12 @@ def test_quality_and_seed_are_stored(folder, command):
     assert "chunks      seed 8 bytes\n" in text
 
 
+def test_samples_without_detail_are_refused(folder, command, model_dir):
+    done = command("decode", "photo.bibc", "-o", "no.png", "--samples", 2, "--realism", 0, code=2)
+    assert "without detail all are the same" in done.stderr
+    assert not list(folder.glob("no*"))
+
+
 def test_samples_are_the_pictures_of_seeds_in_turn(folder, command, model_dir):
     command("encode", "photo.png", "--seed", 2**64 - 1)
     said = command("decode", "photo.bibc", "-o", "out.png", "--samples", 3).stderr

@@ -363,11 +363,15 @@ def test_texts_of_a_png_are_named():
         b"Title\0b",
     ):
         file = with_chunk(file, b"tEXt", text)
-    with pytest.warns(LeftOutWarning, match="left out: the text Title, the text parameters$"):
+    with pytest.warns(
+        LeftOutWarning, match="left out: the text field 'Title', the text field 'parameters'$"
+    ):
         load(file)
     for number in range(5):
         file = with_chunk(file, b"tEXt", b"t\x1b%d\0text" % number)
-    with pytest.warns(LeftOutWarning, match=r"left out: the text t.*, 4 more texts$") as caught:
+    with pytest.warns(
+        LeftOutWarning, match=r"left out: the text field 't.*, 4 more texts$"
+    ) as caught:
         load(file)
     assert str(caught[0].message).isprintable()
 
