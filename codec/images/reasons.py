@@ -37,7 +37,7 @@ def reason(error: Exception, file: BinaryIO | None, formats: tuple[str, ...]) ->
     """
     kind = "" if file is None else kind_of(file)
     can_be_told = not ImageFile.LOAD_TRUNCATED_IMAGES
-    if file is not None and can_be_told and is_cut(file, kind):
+    if file is not None and kind and can_be_told and is_cut(file, kind):
         return CUT + (TAKE_IT if kind in ("PNG", "JPEG", _JPEG_2000) else "")
     if any(words in str(error).lower() for words in _CUT_WORDS):
         return CUT + (TAKE_IT if can_be_told and _PILLOW_TAKES in str(error) else "")
@@ -47,7 +47,7 @@ def reason(error: Exception, file: BinaryIO | None, formats: tuple[str, ...]) ->
         return (
             f"begins as {kind}, but cannot be read: it is damaged, or of a kind that is not known"
         )
-    if file is not None and not file.seek(0, io.SEEK_END):
+    if file is not None and not (file.seek(0) or file.read(1)):
         return "the file is empty"
     return f"not an image of a format that is read here ({', '.join(formats)})"
 
@@ -77,13 +77,13 @@ def is_cut(file: BinaryIO, kind: str) -> bool:
         >>> is_cut(io.BytesIO(b"RIFF\4\0\0\0WEBP"), "WebP")
         False
     """
-    size = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    head = file.read(16)
     if kind == "PNG":
         return png_chunks.is_cut(file)
     if kind == "JPEG":
         return jpeg.end_of(file) is None
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    head = file.read(16)
     if kind == "WebP":
         return int.from_bytes(head[4:8], "little") + 8 > size
     if kind == _TIFF:
