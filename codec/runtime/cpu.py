@@ -12,9 +12,9 @@ from pathlib import Path
 def fast_bfloat16(cpuinfo: str | None = None) -> bool:
     r"""Whether convolutions in bfloat16 are faster than in float32 here.
 
-    They are with AMX, and on AMD's processors with AVX-512 BF16 (measured: 0.6 of the time). With
-    AVX-512 BF16 alone on Intel's, and wherever bfloat16 is emulated, they are slower, which torch's
-    own test does not tell. False where there is no /proc/cpuinfo.
+    They are with AMX, and on AMD's processors with AVX-512 BF16. With AVX-512 BF16 alone on
+    Intel's, and wherever bfloat16 is emulated, they are slower, which torch's own test does not
+    tell (`python -m benchmarks engines` measures it). False where there is no /proc/cpuinfo.
 
     Args:
         cpuinfo: the text to look at instead of /proc/cpuinfo.
