@@ -31,7 +31,7 @@ from bitstream.prior import Prior
 
 DATA = ROOT / "tests" / "data"
 FILES = (
-    *("v1_one_pixel_q50", "v1_odd_q70", "v1_rgba_metadata_q40", "v2_all_q90", "v2_one_stage_q0"),
+    *("v1_one_pixel_q50", "v1_odd_q70", "v2_one_stage_q0", "v2_seed_q60"),
     *("v2_one_pixel_q100", "v2_rgba_metadata_q70", "static", "static_packed_metadata"),
     *("static_soft_alpha", "static_soft_alpha", "static_packed_metadata"),
 )
