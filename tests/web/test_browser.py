@@ -4,6 +4,7 @@ Needs the npm packages (npm ci --prefix web), the model's graphs and the Chromiu
 where one of them lacks, the tests are skipped and say so.
 """
 
+import io
 import shutil
 import subprocess
 import threading
@@ -14,10 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden import DATA
-from PIL import Image
+from PIL import Image, ImageCms
 
 import codec
 from bitstream import container, stream
+from codec.images.colour import ColourSpace, profile
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -431,6 +433,27 @@ def test_alpha_and_grey_of_a_photo_are_kept(page, model, tmp_path):
     assert np.array_equal(kept, alpha)
     assert np.array_equal(red, green)
     assert np.array_equal(red, blue)
+    assert page.said == []
+
+
+def test_colours_are_converted_from_the_profile(page, model):
+    wide = codec.decode(DATA / "packaged_rgb_q100.bibc", model=model)
+    wide.info["icc_profile"] = profile(
+        ColourSpace((0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06))
+    )
+    data = codec.encode(wide, quality=80, model=model)
+    page.set_input_files(
+        "#choose", {"name": "wide.bibc", "mimeType": "application/octet-stream", "buffer": data}
+    )
+    settled(page, "wide.bibc, realism")
+    set_realism(page, 0)
+    settled(page, "wide.bibc, realism 0,")
+    decoded = codec.decode(data, realism=0, model=model)
+    of_file = ImageCms.ImageCmsProfile(io.BytesIO(decoded.info["icc_profile"]))
+    in_srgb = ImageCms.profileToProfile(decoded, of_file, ImageCms.createProfile("sRGB"))
+    shown = pixels(page, "#after")[..., :3].astype(int)
+    assert np.abs(shown - np.asarray(decoded)).max() > 20
+    assert np.abs(shown - np.asarray(in_srgb)).max() <= 4  # two colour engines, in 8 bits
     assert page.said == []
 
 
