@@ -165,7 +165,7 @@ def profile(space: ColourSpace) -> bytes:
         table += struct.pack(">4sII", name, at + len(body), len(data))
         body += data + bytes(-len(data) % 4)
     head = struct.pack(
-        ">I4xI4s4s4s12x4s20x12s",
+        ">I4xI4s4s4s12x4s28x12s",
         at + len(body),
         0x04300000,
         b"mntr",
