@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from golden import DATA
 
 NUMPY = ("numpy", "PIL", "onnxruntime", "constriction", "safetensors")
 HEAVY = ("torch", "torchvision", "compressai", "matplotlib", "plotly", "rich.console")
@@ -99,7 +100,8 @@ def test_info_loads_few_modules(file):
     """What `bibcodec info` costs is what it imports; benchmarks/cost/speed.py has the figure."""
     loaded = ours(f"import codec; codec.info({str(file)!r})")
     assert not [m for m in loaded if m.startswith(("codec.networks", "codec.runtime", "cuda_ext"))]
-    assert len(loaded) <= 22
+    assert len(loaded) <= 12
+    assert len(ours(cli("info", str(file)))) <= 16
 
 
 def test_decoding_loads_neither_training_nor_the_papers_family(file, model_dir):
@@ -107,3 +109,13 @@ def test_decoding_loads_neither_training_nor_the_papers_family(file, model_dir):
     rooms = ("codec.train", "codec.lagrangian", "codec.evaluation", "codec.report", "codec.batch")
     assert not [m for m in loaded if m.startswith(rooms)]
     assert "codec.models.tiny" not in loaded
+
+
+def test_decoding_loads_one_engine():
+    """In onnxruntime: 55 modules of ours, and none that defines a network."""
+    packaged = DATA / "packaged_rgb_q50.bibc"
+    loaded = ours(f"import codec; codec.decode({str(packaged)!r}, engine='onnx')")
+    networks = {m for m in loaded if m.startswith(("codec.networks.", "cuda_ext"))}
+    assert networks == {"codec.networks.config"}
+    assert "codec.runtime.torch_engine" not in loaded
+    assert len(loaded) <= 55
