@@ -18,7 +18,7 @@ from codec.runtime.cpu import thread_count
 from codec.runtime.engine import Floats
 from codec.runtime.model import CodecModel
 
-OLDEST = (1, 22)  # the first onnxruntime whose Python takes weights from memory
+OLDEST = (1, 24)  # the first onnxruntime whose Python takes weights from memory
 
 
 def onnx_model(parts: Parts) -> CodecModel:

@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import shutil
 import sys
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -204,9 +205,15 @@ def test_a_graph_that_onnxruntime_cannot_load_is_one_sentence(engines, tmp_path,
     assert capfd.readouterr().err == ""
 
 
+def test_the_oldest_onnxruntime_is_the_one_that_is_installed_at_least():
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        needed = tomllib.load(file)["project"]["dependencies"]
+    assert "onnxruntime>={}.{}".format(*onnx_model.OLDEST) in needed
+
+
 def test_an_onnxruntime_that_is_too_old_or_missing_gets_a_sentence(engines, monkeypatch):
-    monkeypatch.setattr("onnxruntime.__version__", "1.9.0")
-    with pytest.raises(CodecError, match=r"onnxruntime 1\.9\.0 is too old: expected 1\.22"):
+    monkeypatch.setattr("onnxruntime.__version__", "1.23.2")  # it cannot take weights from memory
+    with pytest.raises(CodecError, match=r"onnxruntime 1\.23\.2 is too old: expected 1\.24"):
         load_model(engines[2], "cpu", "onnx")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(CodecError, match="onnxruntime cannot be imported: pip install onnxruntime"):
