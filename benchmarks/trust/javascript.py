@@ -156,10 +156,11 @@ def outcome(data: bytes, prior: Prior, partial: bool) -> dict[str, Any]:
 
 
 def plain(found: dict[str, Any]) -> dict[str, Any]:
-    """An outcome without what zlib and LZMA say in brackets."""
+    """An outcome without what zlib and LZMA say; to one of them cut data is an error."""
     if "sentence" not in found:
         return found
-    return found | {"sentence": re.sub(r"damaged \(.*\)$", "damaged", found["sentence"])}
+    sentence = re.sub(r"(damaged \(.*\)|does not hold .* exactly)$", "damaged", found["sentence"])
+    return found | {"sentence": sentence}
 
 
 def compare(settings: Settings) -> dict[str, Any]:

@@ -195,11 +195,27 @@ function byteHex(byte) {
  * @param {Uint8Array} bytes
  */
 export function quoted(bytes) {
+  return `b'${Array.from(bytes, (byte) => escaped(byte, byte < 127)).join("")}'`;
+}
+
+/**
+ * A text of Latin-1 in a sentence, as Python writes it: 'exif', 'a\x1b'.
+ * @param {string} text
+ */
+export function quotedText(text) {
+  const codes = Array.from(text, (character) => character.charCodeAt(0));
+  const shown = (/** @type {number} */ code) => code < 127 || (code > 160 && code !== 173);
+  const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
+  const parts = codes.map((code) => (quote === '"' && code === 39 ? "'" : escaped(code, shown(code))));
+  return `${quote}${parts.join("")}${quote}`;
+}
+
+/**
+ * @param {number} code 0..255
+ * @param {boolean} shown whether its character can be printed, if it is 32 or more
+ */
+function escaped(code, shown) {
   const named = new Map([[9, "\\t"], [10, "\\n"], [13, "\\r"], [39, "\\'"], [92, "\\\\"]]);
-  const text = Array.from(bytes, (byte) => {
-    const name = named.get(byte);
-    if (name) return name;
-    return byte >= 32 && byte < 127 ? String.fromCharCode(byte) : `\\x${hex(Uint8Array.of(byte))}`;
-  });
-  return `b'${text.join("")}'`;
+  const plain = code >= 32 && shown ? String.fromCharCode(code) : `\\x${hex(Uint8Array.of(code))}`;
+  return named.get(code) ?? plain;
 }

@@ -1,7 +1,7 @@
 /** ICC, EXIF and XMP in a file: chunks of their own, or packed into one `meta` chunk (FORMAT.md 3). */
 
 import { BitstreamError } from "./errors.js";
-import { Reader } from "./header.js";
+import { Reader, quotedText } from "./header.js";
 import { inflateExactly } from "./streams.js";
 
 const KINDS = ["exif", "xmp_", "iccp"];
@@ -56,7 +56,8 @@ function readDirectory(reader) {
   for (let i = 0; i < count; i++) {
     const kind = String.fromCharCode(...reader.take(4, `a type in chunk ${PACKED}`));
     if (!KINDS.includes(kind) || sizes.has(kind)) {
-      throw new BitstreamError(`chunk ${PACKED}: '${kind}' may not be there: the file is damaged`);
+      const name = quotedText(kind);
+      throw new BitstreamError(`chunk ${PACKED}: ${name} may not be there: the file is damaged`);
     }
     sizes.set(kind, reader.varint(`a length in chunk ${PACKED}`));
   }
