@@ -1,6 +1,5 @@
 """Files and standard streams: read all of one, write one whole or not at all."""
 
-import fcntl
 import os
 import secrets
 import stat
@@ -13,6 +12,13 @@ from typing import BinaryIO, TypeAlias
 
 from bitstream.header import MAGIC
 from codec.errors import CodecError, LimitExceeded
+
+try:
+    import fcntl
+except ImportError:  # on Windows
+    HAS_LOCKS = False
+else:
+    HAS_LOCKS = True
 
 CodedSource: TypeAlias = "bytes | bytearray | memoryview | str | PathLike[str] | BinaryIO"
 
@@ -82,9 +88,13 @@ def naming(path: str) -> Iterator[None]:
 def lock(descriptor: int, busy: str) -> None:
     """Keep other processes out until an open file or folder is closed, by this process's end too.
 
+    On Windows and on file systems without locks it does nothing.
+
     Raises:
         CodecError: another process is in, with the sentence `busy`.
     """
+    if not HAS_LOCKS:
+        return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -124,7 +134,7 @@ def writing(path: str, force: bool) -> Iterator[BinaryIO]:
             return
         refuse_overwrite(path, force)
         with _temporary(target) as (temporary, file):
-            if mode is not None:  # who may read it stays as it was
+            if mode is not None and hasattr(os, "fchmod"):  # who may read it stays as it was
                 os.fchmod(file.fileno(), stat.S_IMODE(mode))
             yield file
             file.flush()

@@ -7,7 +7,6 @@ become sRGB. All else stays as it was.
 """
 
 import errno
-import os
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from PIL import Image, ImageFile
 
 from bitstream.header import MAGIC
 from codec.errors import CodecError, LeftOutWarning, UnsupportedImageError
+from codec.forks import around_forks
 from codec.images import heif, jpeg, png_chunks, tiff, xmp
 from codec.images.declared import Declared, declared
 from codec.images.metadata import Metadata, besides, read
@@ -41,9 +41,7 @@ FORMATS = (
 _WITH_COMPANIONS = ("MPO", "HEIF")  # a phone's photo and further pictures
 _OPENING = Lock()  # filters of warnings are the whole process's
 _OF_OFFSETS = (None, errno.EINVAL, errno.EOVERFLOW)  # errors of Pillow, or of where it seeks
-os.register_at_fork(
-    before=_OPENING.acquire, after_in_parent=_OPENING.release, after_in_child=_OPENING.release
-)
+around_forks(before=_OPENING.acquire, in_parent=_OPENING.release, in_child=_OPENING.release)
 
 
 def load(

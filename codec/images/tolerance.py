@@ -1,11 +1,12 @@
 """Pillow's switch for truncated files, which is the whole process's, for one thread at a time."""
 
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from threading import Condition
 
 from PIL import ImageFile
+
+from codec.forks import around_forks
 
 
 class _Switch:
@@ -13,10 +14,10 @@ class _Switch:
 
     def __init__(self) -> None:
         self._condition, self._strict = Condition(), 0
-        os.register_at_fork(
+        around_forks(
             before=self._condition.acquire,
-            after_in_parent=self._condition.release,
-            after_in_child=self._begin_in_child,
+            in_parent=self._condition.release,
+            in_child=self._begin_in_child,
         )
 
     def _begin_in_child(self) -> None:

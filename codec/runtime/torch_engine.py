@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from codec.errors import CodecError
+from codec.forks import around_forks
 from codec.networks.config import CELLS
 from codec.networks.detail import Detail
 from codec.networks.layers import channels_last
@@ -171,7 +172,7 @@ def _forks_run_on_one_thread() -> None:
 
     OpenMP's threads do not survive a fork, and their pool does not notice.
     """
-    os.register_at_fork(after_in_child=_use_one_thread)
+    around_forks(in_child=_use_one_thread)
 
 
 def _use_one_thread() -> None:
