@@ -113,7 +113,7 @@ async function search(descent, level, latent) {
   const first = model.firstStage(level);
   const shape = gridShape(header.height, header.width, cell);
   const vectors = difference(latent, await descent.predict(), shape);
-  const lambda = Math.fround(model.lagrange(header.quality));
+  const lambda = Math.fround(model.lambdaAt(header.quality));
   const biases = new Float32Array(stages * codes);
   for (let k = 0; k < stages; k++) {
     const lengths = model.codeLengths(first + k, header.quality);

@@ -115,7 +115,7 @@ export class Model {
    * λ of a quality 0..100: squared error (pixels in [-1, 1]) per bit.
    * @param {number} quality
    */
-  lagrange(quality) {
+  lambdaAt(quality) {
     const { lambda_coarse: coarse, lambda_fine: fine } = this.config;
     return coarse * (fine / coarse) ** (quality / 100);
   }
