@@ -6,9 +6,10 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import iscoroutinefunction
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 from bitstream.header import MAGIC
 from codec.errors import CodecError, LimitExceeded
@@ -50,16 +51,40 @@ def read_coded(source: CodedSource) -> bytes:
         raise TypeError(
             f"{type(source).__name__} is no coded file: expected bytes, a path or a binary file"
         )
-    pieces = [source.read(len(MAGIC))]
-    if pieces[0] != MAGIC:
-        return pieces[0]
-    size = len(MAGIC)
-    while piece := source.read(PIECE):
+    head = read_piece(source, len(MAGIC))
+    while len(head) < len(MAGIC) and (piece := read_piece(source, len(MAGIC) - len(head))):
+        head += piece  # a socket may give fewer bytes than were asked for
+    if head != MAGIC:
+        return head
+    pieces, size = [head], len(head)
+    while piece := read_piece(source, PIECE):
         size += len(piece)
         if size > MAX_CODED_BYTES:
             raise LimitExceeded(f"the file is larger than {MAX_CODED_BYTES} bytes")
         pieces.append(piece)
     return b"".join(pieces)
+
+
+def read_piece(source: Any, size: int) -> bytes:
+    """At most so many bytes of a file object; none at its end.
+
+    Raises:
+        TypeError: it gives something else: it was opened as text, or reads asynchronously.
+
+    Example:
+        >>> from io import BytesIO
+        >>> read_piece(BytesIO(b"BIBC"), 2)
+        b'BI'
+    """
+    kind = type(source).__name__
+    if iscoroutinefunction(source.read):
+        raise TypeError(f"{kind} reads asynchronously: pass the bytes, await file.read()")
+    piece = source.read(size)
+    if isinstance(piece, bytes | bytearray | memoryview):
+        return bytes(piece)
+    if isinstance(piece, str):
+        raise TypeError(f'{kind} is a file opened as text: open it with mode "rb"')
+    raise TypeError(f"{kind} gives {type(piece).__name__} where it is read: expected bytes")
 
 
 def printable(name: str) -> str:

@@ -3,6 +3,8 @@
 import operator
 import secrets
 from dataclasses import dataclass
+from math import inf
+from numbers import Real
 from os import PathLike
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -59,11 +61,11 @@ class EncodeOptions:
         if self.target_bpp is not None and self.target_size is not None:
             raise ValueError("give target_bpp or target_size, not both")
         if self.quality not in range(101):
-            raise ValueError(f"quality is {self.quality}: expected an integer in 0..100")
+            raise ValueError(f"quality is {self.quality!r}: expected an integer in 0..100")
         for name in ("target_bpp", "target_size"):
             target = getattr(self, name)
-            if target is not None and not 0 < target < float("inf"):
-                raise ValueError(f"{name} is {target}: expected more than 0")
+            if target is not None and not (isinstance(target, Real) and 0 < float(target) < inf):
+                raise ValueError(f"{name} is {target!r}: expected a number of more than 0")
         if self.effort not in range(1, 10):
             raise ValueError(f"effort is {self.effort}: expected 1..9")
         if unknown := set(self.keep) - {*METADATA, THUMBNAIL}:

@@ -24,11 +24,9 @@ from codec.decoding import decode
 from codec.encoding import encode
 from codec.errors import BitstreamError, CodecError, LimitExceeded
 from codec.files import read_coded
-from codec.images import exif
 from codec.images.chunks import picture_metadata, picture_mode
 from codec.images.load import from_image
-from codec.images.metadata import read, to_info
-from codec.images.picture import Picture
+from codec.images.metadata import to_info
 from codec.inspecting import verify
 from codec.options import DEFAULT_LIMITS, METADATA, DecodeLimits, DecodeOptions, Model
 
@@ -180,23 +178,11 @@ def _save(
     image = im.copy() if getattr(im, "n_frames", 1) > 1 else im  # of an animation, this frame
     coding = {name: options[name] for name in _CODING if name in options}
     try:
-        picture = _picture(image, {key: options[key] for key in _METADATA if key in options})
+        given = {key: options[key] for key in _METADATA if key in options}
+        picture = from_image(image, METADATA, given=given)
         fp.write(encode(picture, model=model, device=device, **coding))
     except CodecError as error:
         raise OSError(f"cannot write {where} as {FORMAT}: {error}") from error
-
-
-def _picture(image: Image.Image, given: dict[str, Any]) -> Picture:
-    """The picture of an image, with the metadata that the caller of `save` gave."""
-    image.load()
-    own = image.info
-    image.info = own | given  # type: ignore[operator]
-    try:
-        found = read(image)
-    finally:
-        image.info = own
-    orientation = exif.orientation(found.exif) if given.get("exif") else None
-    return from_image(image, METADATA, metadata=found, orientation=orientation)
 
 
 register()

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from PIL import Image
 
-from codec.images import colour, exif, heif, png_chunks
+from codec.images import colour, exif
 from codec.images.colour import ColourSpace
 from codec.images.metadata import Metadata
 from codec.images.strips import Samples
+from codec.images.unread import Unread
 
-_TRANSFER_FUNCTION, _WHITE_POINT, _PRIMARIES = 301, 318, 319  # of TIFF
+_TRANSFER_FUNCTION, _WHITE_POINT, _PRIMARIES, _BLACK_AND_WHITE = 301, 318, 319, 532  # of TIFF
+_FULL_RANGE = (0, 255)
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ class Declared:
         return iter(strips) if self.space is None else colour.to_srgb(strips, self.space)
 
 
-def declared(image: Image.Image, metadata: Metadata, file: BinaryIO | None) -> Declared:
+def declared(image: Image.Image, metadata: Metadata, beyond: Unread) -> Declared:
     """What a file that Pillow opened declares; an ICC profile counts more than all but HDR."""
-    points = _code_points(image, file)
+    points = beyond.code_points
     space: ColourSpace | None = None
     ignored = ""
     if points is not None:
@@ -62,21 +63,13 @@ def declared(image: Image.Image, metadata: Metadata, file: BinaryIO | None) -> D
     return Declared(None if space is None or space.is_srgb else space, ignored)
 
 
-def _code_points(image: Image.Image, file: BinaryIO | None) -> tuple[int, ...] | None:
-    """Primaries and transfer function (H.273), and of a PNG 1 for the full range or 0."""
-    if file is None:
-        return None
-    if image.format == "PNG":
-        data = png_chunks.data_of(file, b"cICP")
-        return (data[0], data[1], data[3]) if len(data) == 4 else None
-    return heif.code_points(file) if image.format in ("AVIF", "HEIF") else None
-
-
 def _of_tiff(image: Image.Image) -> tuple[ColourSpace | None, str]:
     tags = getattr(image, "tag_v2", {})
     white, primaries = tags.get(_WHITE_POINT), tags.get(_PRIMARIES)
     if _TRANSFER_FUNCTION in tags:
         return None, "a transfer function (TIFF tag 301)"
+    if image.mode == "YCbCr" and tuple(tags.get(_BLACK_AND_WHITE, _FULL_RANGE)[:2]) != _FULL_RANGE:
+        return None, "a narrow range of samples (TIFF tag 532)"
     if image.mode not in ("RGB", "RGBA") or primaries is None or len(primaries) != 6:
         return None, ""
     chromaticities = [float(value) for value in (*(white or (0.3127, 0.3290)), *primaries)]

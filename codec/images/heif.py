@@ -7,6 +7,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from codec.errors import UnsupportedImageError
+from codec.images.jpeg import further_pictures
 
 SUFFIXES = {".heic", ".heif", ".hif"}
 _BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -57,13 +58,20 @@ def code_points(file: BinaryIO) -> tuple[int, int] | None:
     return int.from_bytes(head[at + 8 : at + 10]), int.from_bytes(head[at + 10 : at + 12])
 
 
-def left_out(file: BinaryIO) -> list[str]:
-    """What is in an AVIF or HEIC file besides its picture, in words."""
+def left_out(file: BinaryIO, further: int) -> list[str]:
+    """What is in an AVIF or HEIC file besides its picture, in words.
+
+    Args:
+        file: the file.
+        further: how many pictures it holds besides the one that is read.
+    """
     file.seek(0)
     head = file.read(_LOOKED_AT)
     notes = []
     if b"tmap" in head or b"hdrgainmap" in head.lower():
         notes.append("a gain map")
+    elif further:
+        notes.append(further_pictures(further))
     if b"mpvd" in head:
         notes.append("a motion video")
     return notes

@@ -60,10 +60,20 @@ def left_out(file: BinaryIO, further: int) -> list[str]:
     if any(mark in part for mark in _GAIN_MAP for part in (head, behind)):
         notes.append("a gain map")
     elif further:
-        notes.append("a second picture" if further == 1 else f"{further} further pictures")
+        notes.append(further_pictures(further))
     if video := _VIDEO.search(behind):
         notes.append(f"a motion video of {len(behind) - video.start():,} bytes")
     return notes
+
+
+def further_pictures(count: int) -> str:
+    """What a file holds besides its first picture, in words.
+
+    Example:
+        >>> further_pictures(1), further_pictures(2)
+        ('a second picture', '2 further pictures')
+    """
+    return "a second picture" if count == 1 else f"{count} further pictures"
 
 
 def _find(file: BinaryIO, at: int) -> int | None:

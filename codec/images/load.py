@@ -8,9 +8,10 @@ become sRGB. All else stays as it was.
 
 import errno
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Lock
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -20,7 +21,7 @@ from PIL import Image, ImageFile
 from bitstream.header import MAGIC
 from codec.errors import CodecError, LeftOutWarning, UnsupportedImageError
 from codec.forks import around_forks
-from codec.images import heif, jpeg, png_chunks, tiff, xmp
+from codec.images import heif, jpeg, jpeg2000, png_chunks, png_rows, tiff, xmp
 from codec.images.declared import Declared, declared
 from codec.images.metadata import Metadata, besides, read
 from codec.images.picture import Picture
@@ -30,6 +31,7 @@ from codec.images.scale import SCALE_16, Scale
 from codec.images.sources import ImageSource, is_at_hand, opened
 from codec.images.tolerance import truncated_files
 from codec.images.turning import UPRIGHT, Upright
+from codec.images.unread import unread
 from codec.options import METADATA
 
 # Pillow's names of what is read. It knows more: formats whose pixels another program makes (EPS:
@@ -92,8 +94,7 @@ def from_image(
     keep: Collection[str],
     name: str = "image",
     *,
-    metadata: Metadata | None = None,
-    orientation: int | None = None,
+    given: Mapping[str, object] = MappingProxyType({}),
     file: BinaryIO | None = None,
 ) -> Picture:
     """The picture of a Pillow image.
@@ -102,30 +103,33 @@ def from_image(
         image: of any mode and format; a file that Pillow opened is turned upright.
         keep: which metadata to carry along.
         name: of the image, in messages.
-        metadata: in place of the image's own.
-        orientation: 1..8 of the pixels, in place of the one that a file's own metadata state.
+        given: "icc_profile", "exif" and "xmp" in place of the image's own; an orientation that such
+            EXIF states is applied, too.
         file: that the image was opened from, to look at what Pillow does not tell.
     """
     if not image.width or not image.height:
         raise UnsupportedImageError(f"{name}: {image.width}x{image.height}: no pixels")
     is_file = isinstance(image, ImageFile.ImageFile)
     notes = tiff.choose_frame(image, name)
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format not in (*_WITH_COMPANIONS, "TIFF"):
-        raise UnsupportedImageError(
-            f"{name}: holds {frames} pictures, and this codec one: extract a frame first"
-        )
-    scale = _scale(image, name)
+    frames = _frames(image, name)
+    beyond = unread(image, file)
+    scale = _scale(image, name, beyond.depths)
     image.load()
+    if file is not None and image.format == "PNG" and _is_strict():
+        _refuse_missing_rows(image, file, name)
     tiff.mend_palette(image)
-    found = read(image, file) if metadata is None else metadata
+    own = read(image, beyond.metadata)
+    found = own.replaced(given)
     notes += besides(image)
     if unfit := found.unfit_profile(image.mode):
         notes.append(f"an ICC profile of {unfit} colours, which these are not")
         found = found.without_icc()
-    if orientation is None:  # of a TIFF, Pillow turns the pixels when it loads them
-        orientation = found.orientation if is_file and image.format != "TIFF" else 1
-    space = declared(image, found, file) if is_file else Declared()
+    # of a TIFF, Pillow turns the pixels when it loads them
+    orientation = own.orientation if is_file and image.format != "TIFF" else 1
+    if given.get("exif"):
+        orientation = found.stated_by_exif or orientation
+    space = declared(image, found, beyond) if is_file else Declared()
+    image = jpeg2000.unshifted(image, beyond.depths, name)
     if orientation != 1:
         image = image.transpose(UPRIGHT[orientation])
     if image.mode == "CMYK":
@@ -142,6 +146,16 @@ def from_image(
     picture = Picture.of_samples(strips, found.kept(keep, upright))
     _tell(name, [*notes, *_companions(image, found, file, frames)], space.ignored)
     return picture
+
+
+def _frames(image: Image.Image, name: str) -> int:
+    """How many pictures a file holds, if this codec can leave the others out."""
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format not in (*_WITH_COMPANIONS, "TIFF"):
+        raise UnsupportedImageError(
+            f"{name}: holds {frames} pictures, and this codec one: extract a frame first"
+        )
+    return int(frames)
 
 
 def suffixes() -> set[str]:
@@ -180,7 +194,7 @@ def _from_file(file: BinaryIO, name: str, keep: Collection[str]) -> Picture:
             f"{name}: is coded already: make an image of it with bibcodec decode (codec.decode)"
         )
     notes: list[str] = []
-    strict = not ImageFile.LOAD_TRUNCATED_IMAGES
+    strict = _is_strict()
     if head.startswith(png_chunks.SIGNATURE):
         if strict and png_chunks.is_cut(file):
             raise UnsupportedImageError(f"{name}: {CUT}{TAKE_IT}")
@@ -199,8 +213,19 @@ def _from_file(file: BinaryIO, name: str, keep: Collection[str]) -> Picture:
         return from_image(image, keep, name, file=file)
 
 
-def _scale(image: Image.Image, name: str) -> Scale:
+def _refuse_missing_rows(image: Image.Image, file: BinaryIO, name: str) -> None:
+    if png_rows.are_missing(image, file):
+        raise UnsupportedImageError(f"{name}: {CUT}{TAKE_IT}")
+
+
+def _is_strict() -> bool:
+    return not ImageFile.LOAD_TRUNCATED_IMAGES
+
+
+def _scale(image: Image.Image, name: str, depths: Sequence[int]) -> Scale:
     """What the samples of an opened image mean, by the file's own description."""
+    if image.mode == "I;16" and len(depths) == 1 and depths[0] < 16:
+        return Scale(largest=((1 << depths[0]) - 1) << (16 - depths[0]))  # as Pillow shifts them
     if image.format == "PNG" and (tile := getattr(image, "tile", None)):
         raw = tile[0][3][0] if isinstance(tile[0][3], tuple) else tile[0][3]
         if raw in ("L;2", "L;4"):
@@ -219,7 +244,7 @@ def _companions(
         return announced
     notes: list[str] = []
     if image.format in ("HEIF", "AVIF"):
-        notes = heif.left_out(file)
+        notes = heif.left_out(file, frames - 1)
     elif image.format in ("JPEG", "MPO") and (announced or frames > 1 or is_at_hand(file)):
         notes = jpeg.left_out(file, frames - 1)
     return [*notes, *(what for what in announced if not any(n.startswith(what) for n in notes))]
@@ -234,6 +259,7 @@ def _tell(name: str, left_out: list[str], ignored: str) -> None:
 
 
 def _from_array(array: NDArray[Any]) -> Picture:
+    array = np.asarray(array)  # not a matrix, whose shape stays as it is
     if array.dtype.kind != "u" or array.dtype.itemsize > 2:
         raise UnsupportedImageError(
             f"array of {array.dtype}: expected uint8 (0..255) or uint16 (0..65535)"

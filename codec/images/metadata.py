@@ -6,14 +6,12 @@ kept agrees with the pixels: see `codec.images.exif.made_true` and `codec.images
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import BinaryIO
 
 from PIL import ExifTags, Image
 
 from codec.files import printable
-from codec.images import bmp
 from codec.images import exif as exif_block
 from codec.images import xmp as xmp_packet
 from codec.images.turning import Upright
@@ -25,7 +23,13 @@ _INFO_KEY = {"icc": "icc_profile", "exif": "exif", "xmp": "xmp"}  # Pillow's nam
 _TIFF_KEPT = (270, 271, 272, 282, 283, 296, 305, 306, 315, 33432)
 _IPTC_IN_TIFF, _IPTC_IN_PHOTOSHOP = 33723, 0x0404
 _USUAL_TEXTS = ("Software", "Creation Time", "exif", "xmp")  # of PNG: read, or not of the picture
-_BY_PROGRAMS = ("Created with ", "File written by ")
+_BY_PROGRAMS = ("Created with ", "Created by ", "File written by ")
+_COMMENTS_BY_PROGRAMS = (
+    *(words.encode() for words in _BY_PROGRAMS),
+    *(b"CREATOR: ", b"Lavc", b"Optimized by ", b"Compressed by ", b"LEAD Tech", b"Intel(R) JPEG"),
+    *(b"JPEG Encoder Copyright", b"AppleMark", b"Kakadu", b"*\0"),
+)
+_GEO_KEYS = 34735  # GeoKeyDirectory
 _GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
 _XMP_IN_APP1 = b"http://ns.adobe.com/xap/1.0/\0"
 
@@ -47,7 +51,24 @@ class Metadata:
     @property
     def orientation(self) -> int:
         """1..8 as EXIF states it, else XMP, else 1."""
-        return exif_block.orientation(self.exif) or xmp_packet.orientation(self.xmp) or 1
+        return self.stated_by_exif or xmp_packet.orientation(self.xmp) or 1
+
+    @property
+    def stated_by_exif(self) -> int | None:
+        """The orientation 1..8 that EXIF states, if any."""
+        return exif_block.orientation(self.exif)
+
+    def replaced(self, given: Mapping[str, object]) -> Metadata:
+        """The same but for what is given under Pillow's names.
+
+        Example:
+            >>> Metadata(icc=b"old", xmp=b"<x/>").replaced({"icc_profile": None})
+            Metadata(icc=b'', exif=b'', xmp=b'<x/>')
+        """
+        new = {name: _bytes(given[key]) for name, key in _INFO_KEY.items() if key in given}
+        if "exif" in new:
+            new["exif"] = _without_prefix(new["exif"])
+        return replace(self, **new)
 
     def without_icc(self) -> Metadata:
         """The same without the ICC profile, once the colours are no longer those of it."""
@@ -77,12 +98,15 @@ class Metadata:
         return {name: data for name, data in found.items() if data and name in keep}
 
 
-def read(image: Image.Image, file: BinaryIO | None = None) -> Metadata:
+NOTHING = Metadata()
+
+
+def read(image: Image.Image, beyond: Metadata = NOTHING) -> Metadata:
     """The metadata of an image whose pixels are loaded: some formats have them behind the pixels.
 
     Args:
         image: opened by Pillow, or made in memory.
-        file: that it was opened from, for what Pillow does not read.
+        beyond: what Pillow does not read of its file.
 
     Example:
         >>> image = Image.new("L", (2, 2))
@@ -91,7 +115,8 @@ def read(image: Image.Image, file: BinaryIO | None = None) -> Metadata:
         Metadata(icc=b'', exif=b'', xmp=b'<x/>')
     """
     info = image.info
-    exif, xmp = _bytes(info.get("exif")), _bytes(info.get("xmp"))
+    exif = _bytes(info.get("exif")) or beyond.exif
+    xmp = _bytes(info.get("xmp")) or beyond.xmp
     for name in ("exif", "APP1"):
         profile = _raw_profile(info.get(f"Raw profile type {name}"))
         if profile.startswith(_XMP_IN_APP1):
@@ -102,17 +127,14 @@ def read(image: Image.Image, file: BinaryIO | None = None) -> Metadata:
     xmp = xmp or _raw_profile(info.get("Raw profile type xmp"))
     if image.format == "TIFF" and not exif and len(described := describing(image.getexif())):
         exif = described.tobytes()
-    while exif.startswith(exif_block.PREFIX):  # twice in the files of some programs
-        exif = exif.removeprefix(exif_block.PREFIX)
-    icc = _bytes(info.get("icc_profile"))
+    exif = _without_prefix(exif)
+    icc = _bytes(info.get("icc_profile")) or beyond.icc
     icc = icc or _raw_profile(info.get("Raw profile type icc"))
-    if image.format == "BMP" and file is not None:
-        icc = bmp.profile(file)
     return Metadata(icc or _raw_profile(info.get("Raw profile type icm")), exif, xmp)
 
 
 def besides(image: Image.Image) -> list[str]:
-    """What an opened image has of metadata that is never kept, in words: IPTC, texts of a PNG."""
+    """What an opened image has of metadata that is never kept, in words: IPTC, texts, comments."""
     notes = []
     photoshop = image.info.get("photoshop")
     of_tiff = _IPTC_IN_TIFF in getattr(image, "tag_v2", ())
@@ -126,6 +148,13 @@ def besides(image: Image.Image) -> list[str]:
     ]
     if "Raw profile type iptc" in image.info:
         notes.append("IPTC")
+    if image.info.get("icc_profile", b"") is None:
+        notes.append("a damaged ICC profile")
+    if _GEO_KEYS in getattr(image, "tag_v2", ()):
+        notes.append("a place on the map (GeoTIFF)")
+    comment = _bytes(image.info.get("comment"))
+    if comment.strip(b"\0 \r\n") and not comment.startswith(_COMMENTS_BY_PROGRAMS):
+        notes.append("a comment")
     more = [f"{len(texts) - 3} more texts"] if len(texts) > 4 else []
     return [*notes, *(texts[:3] + more if more else texts)]
 
@@ -159,6 +188,12 @@ def _bytes(value: object) -> bytes:
     if isinstance(value, str):
         return value.encode("utf-8", "replace")
     return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else b""
+
+
+def _without_prefix(exif: bytes) -> bytes:
+    while exif.startswith(exif_block.PREFIX):  # twice in the files of some programs
+        exif = exif.removeprefix(exif_block.PREFIX)
+    return exif
 
 
 def _raw_profile(text: object) -> bytes:

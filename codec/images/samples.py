@@ -26,14 +26,14 @@ def image_samples(image: Image.Image, name: str, scale: Scale = SCALE_16) -> Ite
     Raises:
         UnsupportedImageError: there is no such form, or a sample is beyond the scale.
     """
-    mode, key = image.mode, image.info.get("transparency")
+    mode, key = image.mode, colour_key(image)
     if mode == "I" or mode.startswith("I;16"):
         yield from _wide_samples(image, name, scale)
         return
     if mode == "1" and key is not None:
         image, mode = image.convert("L"), "L"
     if mode == "P":
-        target = "RGBA" if key is not None else "RGB"
+        target = "RGBA" if key is not None or _palette_has_alpha(image) else "RGB"
     elif mode in ("L", "RGB") and key is not None:  # a colour that means transparent
         target = mode
     else:
@@ -49,6 +49,8 @@ def image_samples(image: Image.Image, name: str, scale: Scale = SCALE_16) -> Ite
             samples = np.asarray(strip).reshape(strip.height, strip.width, -1)
             yield with_key(samples, samples, scale.key_of_8_bits(key))
         else:
+            if key is None:
+                strip.info.pop("transparency", None)
             yield np.asarray(strip.convert(target)).reshape(strip.height, strip.width, -1)
 
 
@@ -76,8 +78,33 @@ def _wide_samples(image: Image.Image, name: str, scale: Scale) -> Iterator[Sampl
             f"expected 0..{scale.largest}"
         )
     samples = scale.to_8_bits(values)[:, :, None]
-    key = image.info.get("transparency")
+    key = colour_key(image)
     yield samples if key is None else with_key(samples, values[:, :, None], key)
+
+
+def _palette_has_alpha(image: Image.Image) -> bool:
+    """Whether a palette has alpha of its own, and it is seen."""
+    if image.palette is None or image.palette.mode != "RGBA":
+        return False
+    alpha = (image.getpalette("RGBA") or [])[3::4]
+    return any(a < 255 and count for a, count in zip(alpha, image.histogram(), strict=False))
+
+
+def colour_key(image: Image.Image) -> Any:
+    """What the pixels of an image that are transparent have, or None: of its mode's kind only.
+
+    Example:
+        >>> image = Image.new("RGB", (2, 2))
+        >>> image.info["transparency"] = b"left by a palette"
+        >>> colour_key(image) is None
+        True
+    """
+    key = image.info.get("transparency")
+    if image.mode == "P":  # an index, or the alpha of each
+        return key if isinstance(key, int | bytes) else None
+    if isinstance(key, tuple):
+        return key if image.mode == "RGB" and len(key) == 3 else None
+    return key if isinstance(key, int) and image.mode != "RGB" else None
 
 
 def with_key(samples: Samples, values: NDArray[Any], key: int | tuple[int, ...]) -> Samples:

@@ -6,12 +6,14 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from os import PathLike, fspath
 from typing import Any, BinaryIO, TypeAlias
 
 from numpy.typing import NDArray
 from PIL import Image
 
+from codec.files import PIECE, read_piece
 from codec.images.picture import Picture
 
 ImageSource: TypeAlias = (
@@ -52,8 +54,6 @@ def opened(source: Any) -> Iterator[tuple[BinaryIO, str]]:
         with open(name, "rb") as file:
             yield file, os.fsdecode(name)
         return
-    if isinstance(source, io.TextIOBase):
-        raise TypeError('the image is a file opened as text: open it with mode "rb"')
     if not callable(getattr(source, "read", None)):
         raise TypeError(refusal(source, _EXPECTED))
     if getattr(source, "closed", False) is True:
@@ -75,10 +75,11 @@ def refusal(source: object, expected: str) -> str:
 
 def _sought(source: Any) -> BinaryIO:
     """The file at its beginning; all of it in memory if it cannot be sought."""
+    read_piece(source, 0)  # or say what is wrong with it
     try:
         source.seek(0)
     except (AttributeError, io.UnsupportedOperation, OSError):
-        return io.BytesIO(source.read())
+        return io.BytesIO(b"".join(iter(partial(read_piece, source, PIECE), b"")))
     file: BinaryIO = source
     return file
 

@@ -12,7 +12,10 @@ from codec.errors import UnsupportedImageError
 from codec.images.scale import SCALE_16, Scale
 
 _NEW_SUBFILE, _OLD_SUBFILE, _BITS, _PHOTOMETRIC, _MAKE = 254, 255, 258, 262, 271
-_PLANAR, _COLOUR_MAP, _SUB_IFDS, _SAMPLE_FORMAT = 284, 320, 330, 339
+_PLANAR, _COLOUR_MAP, _SUB_IFDS, _INK_SET, _SAMPLE_FORMAT = 284, 320, 330, 332, 339
+_STRIP_BYTES, _TILE_BYTES, _EXTRA = 279, 325, 338
+_PREMULTIPLIED = 1  # of ExtraSamples
+_INKS, _YCBCR = 5, 6  # photometric interpretations
 _RAW_TAGS = (50706, 33421, 50740)  # DNGVersion, CFARepeatPatternDim, DNGPrivateData
 _RAW_PHOTOMETRIC = (32803, 34892)  # colour filter array, linear raw
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
@@ -76,15 +79,45 @@ def scale_of(image: Image.Image, name: str) -> Scale:
             f"{name}: signed {bits}-bit samples have no faithful 8-bit form: "
             f"store them as unsigned ones first"
         )
-    by_pillow = any(tile[0] == "raw" for tile in image.tile)  # and not by libtiff
-    if by_pillow and tags.get(_PLANAR) == 2 and bits > 8 and len(tags.get(_BITS, ())) > 1:
+    if _planes_are_misread(image, tags):
         raise UnsupportedImageError(
-            f"{name}: {bits}-bit samples in separate planes, not compressed, cannot be read: "
+            f"{name}: {bits}-bit samples in separate planes of this kind cannot be read: "
             "save them interleaved (PlanarConfiguration 1) first"
+        )
+    if photometric == _INKS and tags.get(_INK_SET) == 2:
+        raise UnsupportedImageError(
+            f"{name}: inks that are not cyan, magenta, yellow and black: convert to 8-bit RGB first"
+        )
+    if photometric == _YCBCR and _by_pillow(image) and _bytes_are_few(image, tags):
+        raise UnsupportedImageError(
+            f"{name}: subsampled YCbCr that is not compressed cannot be read: save it as RGB first"
         )
     if image.mode.startswith("I;16"):
         return Scale(2**bits - 1, inverted=photometric == 0)
     return SCALE_16
+
+
+def _by_pillow(image: Image.Image) -> bool:
+    """Whether Pillow unpacks the samples, and not libtiff."""
+    return any(tile[0] == "raw" for tile in getattr(image, "tile", ()))
+
+
+def _planes_are_misread(image: Image.Image, tags: Any) -> bool:
+    bits = tags.get(_BITS, ())
+    if tags.get(_PLANAR) != 2 or len(bits) < 2:
+        return False
+    if _by_pillow(image):
+        is_simple = image.mode in ("RGB", "RGBA", "CMYK") and _PREMULTIPLIED not in tags.get(
+            _EXTRA, ()
+        )
+        return max(bits) > 8 or len(bits) > 4 or not is_simple
+    return len(bits) > 4 or image.mode == "LA"  # of which the alpha is lost
+
+
+def _bytes_are_few(image: Image.Image, tags: Any) -> bool:
+    """Whether there is less than a byte for each of three samples a pixel."""
+    sizes = tags.get(_STRIP_BYTES, tags.get(_TILE_BYTES, ()))
+    return bool(sum(sizes) < 3 * image.width * image.height)
 
 
 def mend_palette(image: Image.Image) -> None:

@@ -229,3 +229,15 @@ def test_an_orientation_that_the_caller_gives_is_applied(photo):
     opened, again = Image.open(jpeg), BytesIO()
     opened.save(again, "BIBC", exif=opened.getexif())
     assert Image.open(again).size == (50, 75)
+
+
+@pytest.mark.parametrize("exif", [b"", None])
+def test_to_leave_exif_out_does_not_turn_the_picture(photo, exif):
+    own = Image.Exif()
+    own[0x0112] = 6
+    jpeg, buffer = BytesIO(), BytesIO()
+    photo.save(jpeg, "JPEG", exif=own)
+    Image.open(jpeg).save(buffer, "BIBC", exif=exif)
+    with Image.open(buffer) as out:
+        assert out.size == (50, 75)
+        assert "exif" not in out.info

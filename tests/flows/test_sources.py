@@ -11,7 +11,7 @@ from picture_samples import stored
 from PIL import Image
 
 import codec
-from codec.errors import UnsupportedImageError
+from codec.errors import LeftOutWarning, UnsupportedImageError
 from codec.images import heif
 from codec.images.load import load, suffixes
 
@@ -94,6 +94,58 @@ def test_files_that_cannot_be_sought(model):
     assert codec.encode(Pipe(), model=model) == codec.encode(PNG, model=model)
 
 
+class Socket:
+    """A file without seek, which gives three bytes at most."""
+
+    def __init__(self, data):
+        self.file = io.BytesIO(data)
+
+    def read(self, size):
+        return self.file.read(min(size, 3))
+
+
+def test_files_that_give_fewer_bytes_than_are_asked_for(model):
+    data = codec.encode(Socket(PNG), model=model)
+    assert data == codec.encode(PNG, model=model)
+    assert codec.decode(Socket(data), model=model).size == (20, 10)
+    assert codec.info(Socket(data)).width == 20
+
+
+class Upload:
+    async def read(self, size=-1):
+        return PNG
+
+
+class Reads:
+    """A file object that reads one thing."""
+
+    def __init__(self, thing):
+        self.thing = thing
+
+    def read(self, size=-1):
+        return self.thing
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (Upload(), r"Upload reads asynchronously: pass the bytes, await file.read\(\)"),
+        (io.StringIO("text"), 'StringIO is a file opened as text: open it with mode "rb"'),
+        (Reads("text"), "Reads is a file opened as text"),
+        (Reads(None), "Reads gives NoneType where it is read: expected bytes"),
+    ],
+)
+@pytest.mark.parametrize("use", [codec.encode, codec.decode, codec.info, codec.verify])
+def test_files_that_give_no_bytes_are_a_type_error(source, says, use):
+    with pytest.raises(TypeError, match=says):
+        use(source)
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_a_matrix_is_an_array():
+    assert load(np.matrix([[1, 2], [3, 4]], np.uint8)).rgb[1, :, 0].tolist() == [3, 4]
+
+
 # ---- HEIC
 
 
@@ -129,6 +181,15 @@ def test_heic_names_the_extra_where_it_is_not(tmp_path, monkeypatch):
     with pytest.raises(UnsupportedImageError, match=r"pip install 'bibcodec\[heic\]'"):
         load(path)
     assert ".heic" not in suffixes()
+
+
+def test_a_second_picture_in_heic_is_named():
+    pillow_heif = pytest.importorskip("pillow_heif")
+    file, buffer = pillow_heif.from_pillow(Image.new("RGB", (64, 64))), io.BytesIO()
+    file.add_from_pillow(Image.new("RGB", (64, 64), "red"))
+    file.save(buffer, format="HEIF", save_all=True)
+    with pytest.warns(LeftOutWarning, match="input: left out: a second picture$"):
+        load(buffer)
 
 
 def test_damaged_heic_is_one_sentence():

@@ -115,6 +115,13 @@ def test_hdr_is_one_warning(transfer, name):
     assert picture.rgb[0, 0].tolist() == [200, 100, 60]
 
 
+def test_what_pillow_opened_is_converted_as_the_file_is(tmp_path):
+    path = tmp_path / "p3.png"
+    path.write_bytes(with_chunk(stored(REDDISH, "PNG"), b"cICP", bytes([12, 13, 0, 1])))
+    with Image.open(path) as image:
+        assert np.array_equal(load(image).rgb, load(path).rgb)
+
+
 def test_unknown_code_points_are_one_warning():
     file = with_chunk(stored(REDDISH, "PNG"), b"cICP", bytes([10, 99, 0, 1]))
     with pytest.warns(LeftOutWarning, match="ignored: colours by the code points 10 and 99"):

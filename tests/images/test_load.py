@@ -76,6 +76,29 @@ def test_transparent_palette_entry_and_colour_key_become_alpha():
     assert load(stored(Image.new("L", (3, 2), 9), "PNG", transparency=9)).to_image().mode == "LA"
 
 
+@pytest.mark.parametrize("by", ["hand", "quantize", "TGA"])
+def test_alpha_of_a_palette_is_alpha(by):
+    colours = np.array([[1, 2, 3, 0], [4, 5, 6, 128], [7, 8, 9, 255]], np.uint8)
+    image = Image.fromarray(np.array([[0, 1, 2]], np.uint8)).convert("P")
+    image.putpalette(colours.tobytes(), "RGBA")
+    if by == "quantize":
+        image = image.convert("RGBA").quantize(3)
+    picture = load(stored(image, "TGA") if by == "TGA" else image)
+    assert picture.alpha.tolist() == [[0, 128, 255]]
+    assert picture.rgb[0, 1:].tolist() == colours[1:, :3].tolist()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK", "P"])
+@pytest.mark.parametrize("key", ["red", (1, 2, 3, 4), 1.5])
+def test_a_transparent_colour_of_another_kind_of_image_means_nothing(mode, key):
+    image = Image.new(mode, (4, 4))
+    plain = load(image).rgb
+    image.info["transparency"] = key
+    picture = load(image)
+    assert np.array_equal(picture.rgb, plain)
+    assert picture.alpha is None
+
+
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32])
 def test_16_bit_grey_rounds_to_8(dtype):
     wide = np.array([[0, 128, 129, 65535 - 129, 65535 - 128, 65535]], dtype)

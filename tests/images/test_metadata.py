@@ -391,3 +391,30 @@ def test_iptc_is_named():
     file = stored(Image.new("RGB", (9, 9)), "TIFF", tiffinfo={33723: iptc()})
     with pytest.warns(LeftOutWarning, match="left out: IPTC$"):
         load(file)
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "GIF", "JPEG2000"])
+def test_comments_are_named_unless_a_program_made_them(file_format):
+    for text in ("Created with GIMP", "CREATOR: gd-jpeg v1.0", "\0"):
+        load(stored(Image.new("L", (40, 40)), file_format, comment=text))
+    with pytest.warns(LeftOutWarning, match="input: left out: a comment$"):
+        load(stored(Image.new("L", (40, 40)), file_format, comment="Aunt Mary in 1911"))
+
+
+def test_a_profile_of_which_a_part_is_missing_is_named():
+    part = b"ICC_PROFILE\0\1\2" + bytes(99)
+    file = stored(Image.new("RGB", (9, 9)), "JPEG")
+    file = file[:2] + b"\xff\xe2" + (len(part) + 2).to_bytes(2) + part + file[2:]
+    with pytest.warns(LeftOutWarning, match="left out: a damaged ICC profile$"):
+        load(file)
+
+
+def test_xmp_of_a_gif_is_kept():
+    file = stored(corner().quantize(4), "GIF")
+    packet = b'<a xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+    at = file.find(b"\x2c\0\0\0\0")
+    trailer = b"\1" + bytes(range(255, -1, -1)) + b"\0"
+    file = file[:at] + b"\x21\xff\x0bXMP DataXMP" + packet + trailer + file[at:]
+    picture = load(file)
+    assert picture.metadata["xmp"] == packet.replace(b"6", b"1")
+    assert picture.rgb.shape == (60, 40, 3)

@@ -2,13 +2,14 @@
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
 from picture_samples import directory, header, stored, tiff, waves
 from PIL import Image
 
-from codec.errors import UnsupportedImageError
+from codec.errors import LeftOutWarning, UnsupportedImageError
 from codec.images.load import load
 
 GREY = np.array([0, 64, 128, 255], np.uint8)
@@ -190,3 +191,59 @@ def test_orientation_of_tiff_counts_before_that_of_xmp():
     xmp = b'<a xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
     file = stored(Image.new("RGB", (6, 4)), "TIFF", tiffinfo={274: 1, 700: xmp})
     assert load(file).rgb.shape == (4, 6, 3)
+
+
+def planes(file_bits, photometric, samples, compressed, **tags):
+    """A TIFF file of separate planes, 4 x 1 pixels."""
+    parts = [zlib.compress(plane) if compressed else plane for plane in samples]
+    longest = max(map(len, parts))
+    data = b"".join(part.ljust(longest, b"\0") for part in parts)
+    kind = {"t259": (3, [8 if compressed else 1]), "t284": (3, [2])}
+    return tiff(4, 1, file_bits, photometric, data, **kind, **tags)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_planes_of_grey_and_alpha_are_refused(compressed):
+    """By libtiff, Pillow puts the alpha elsewhere: all is transparent."""
+    file = planes([8, 8], 1, [b"abcd", b"efgh"], compressed, t338=(3, [2]))
+    with pytest.raises(UnsupportedImageError, match="separate planes of this kind"):
+        load(file)
+
+
+@pytest.mark.parametrize("kind", ["ycbcr", "premultiplied", "five"])
+def test_planes_that_pillow_cannot_unpack_are_no_damage(kind):
+    count, photometric, extra = {
+        "ycbcr": (3, 6, {"t530": (3, [1, 1])}),
+        "premultiplied": (4, 2, {"t338": (3, [1])}),
+        "five": (5, 2, {"t338": (3, [2, 0])}),
+    }[kind]
+    with pytest.raises(UnsupportedImageError, match="separate planes of this kind"):
+        load(planes([8] * count, photometric, [b"abcd"] * count, False, **extra))
+
+
+def test_other_inks_are_refused():
+    inks = bytes(range(16))
+    assert load(tiff(4, 1, [8] * 4, 5, inks)).rgb.shape == (1, 4, 3)
+    with pytest.raises(UnsupportedImageError, match="inks that are not cyan"):
+        load(tiff(4, 1, [8] * 4, 5, inks, t332=(3, [2])))
+
+
+def test_subsampled_ycbcr_that_is_not_compressed_is_refused():
+    """Pillow would take the next bytes of the file for its samples."""
+    file = tiff(4, 2, [8] * 3, 6, bytes(12), t530=(3, [2, 2])) + bytes(99)
+    with pytest.raises(UnsupportedImageError, match="subsampled YCbCr"):
+        load(file)
+    assert load(tiff(4, 2, [8] * 3, 6, bytes(24), t530=(3, [1, 1]))).rgb.shape == (2, 4, 3)
+
+
+def test_a_narrow_range_is_ignored_and_said():
+    narrow = (5, [(15, 1), (235, 1), (128, 1), (240, 1), (128, 1), (240, 1)])
+    file = tiff(4, 2, [8] * 3, 6, bytes(24), t530=(3, [1, 1]), t532=narrow)
+    with pytest.warns(LeftOutWarning, match="ignored: a narrow range of samples .TIFF tag 532"):
+        load(file)
+
+
+def test_a_place_on_the_map_is_named():
+    file = tiff(4, 1, [8], 1, b"abcd", t34735=(3, [1, 1, 0, 0]))
+    with pytest.warns(LeftOutWarning, match="left out: a place on the map .GeoTIFF.$"):
+        load(file)
