@@ -45,10 +45,9 @@ CONTEXTS = """
 import { readFileSync } from "node:fs";
 import { compiled } from "WEB/src/compiled.js";
 import { decodeIndices, loadPrior, parse } from "WEB/src/index.js";
-import { compileContexts } from "WEB/wasm/compile.js";
 const [path, model, turns] = process.argv.slice(2);
 const plain = loadPrior(new Uint8Array(readFileSync(`${model}/prior.safetensors`)));
-const wasm = await compiled(plain, compileContexts());
+const wasm = await compiled(plain, readFileSync("WEB/wasm/contexts.wasm"));
 const file = parse(new Uint8Array(readFileSync(path)));
 const costs = { javascript: [], wasm: [] };
 for (let turn = 0; turn < turns; turn++) {
@@ -81,19 +80,17 @@ class Settings:
     Attributes:
         turns: how often each thing is done; the medians count, without the first.
         quality: of the files.
-        threads: 1, or more on a page that the server isolates.
     """
 
     turns: int = 5
     quality: int = 50
-    threads: int = 1
 
 
 def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
-    """Seconds, bytes, and memory. With one thread the seconds are of processor time."""
+    """Seconds of processor time, by one thread; bytes; and memory."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415
 
-    os.environ["OMP_NUM_THREADS"] = str(settings.threads)  # of the native decoder
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the native decoder
     browser = next(filter(None, map(shutil.which, NAMES)))
     model = codec.load_model("default", "cpu", engine="onnx")
     with tempfile.TemporaryDirectory() as name:
@@ -106,14 +103,16 @@ def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
         file = (site / "0.bibc").read_bytes()
         contexts = context_seconds(site / "0.bibc", file, model, settings.turns)
         run.say(contexts)
-        with serving(site, settings.threads > 1) as served, sync_playwright() as playwright:
+        with serving(site) as served, sync_playwright() as playwright:
             opened = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
             (site / "one.html").write_text(HEAD + "<bibc-image id=one></bibc-image>")
             context = opened.new_context()
             pages = [visit(context, served, "one.html") for _ in range(2)]
             visits = [asked(site, page_and_paths[1]) for page_and_paths in pages]
+            again = second_visit_of_the_page(context, served)
             run.say(visits)
-            decoding = decode_seconds(pages[0][0], file, model, settings.turns, settings.threads)
+            run.say(again)
+            decoding = decode_seconds(pages[0][0], file, model, settings.turns)
             run.say(decoding)
             context.close()
             many = many_pictures(opened, served, site)
@@ -123,6 +122,7 @@ def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
         "browser": f"Chromium {version}, headless",
         "first_visit": visits[0],
         "second_visit": visits[1],
+        "second_visit_of_the_page": again,
         "entropy_decoding_seconds": contexts,
         "decode_seconds": decoding,
         "page_of_pictures": many,
@@ -139,14 +139,26 @@ def visit(context: Any, served: "Served", name: str) -> tuple[Any, list[str]]:
     return page, served.paths[before:]
 
 
+def second_visit_of_the_page(context: Any, served: "Served") -> list[str]:
+    """The paths that the page, index.html, asks for once its files are kept."""
+    page = context.new_page()
+    page.goto(served.address)
+    page.evaluate("navigator.serviceWorker.ready.then(() => null)")
+    page.wait_for_function("caches.match('page.js').then(Boolean)")
+    before = len(served.paths)
+    page.reload()
+    page.wait_for_load_state("networkidle")
+    page.close()
+    return served.paths[before:]
+
+
 def asked(site: Path, paths: list[str]) -> dict[str, Any]:
     """Bytes of what a visit asked for beside the picture, as they travel when text is gzipped."""
-    sizes = {"model": 0, "onnxruntime": 0, "javascript": 0}
+    sizes = {"model": 0, "wasm": 0, "javascript": 0}
     for name in {urlsplit(path).path.lstrip("/") for path in paths}:
         data = (site / name).read_bytes()
         if name.endswith(".gz"):
-            kind = "onnxruntime" if "onnxruntime" in name else "model"
-            sizes[kind] += len(data)
+            sizes["wasm" if name.endswith(".wasm.gz") else "model"] += len(data)
         elif name.endswith(".js"):
             sizes["javascript"] += len(gzip.compress(data))
     return sizes | {"bytes": sum(sizes.values()), "requests": len(paths)}
@@ -166,7 +178,7 @@ def context_seconds(path: Path, file: bytes, model: Any, turns: int) -> dict[str
     return {"native": round(median(times[1:]), 5)} | {k: round(v, 5) for k, v in costs.items()}
 
 
-def decode_seconds(page: Any, file: bytes, model: Any, turns: int, threads: int) -> dict[str, Any]:
+def decode_seconds(page: Any, file: bytes, model: Any, turns: int) -> dict[str, Any]:
     """Medians of decoding and painting in the page, and of the native decoder to an image."""
     page.evaluate(LONG_TASKS)
     times: dict[str, list[tuple[float, float]]] = {}
@@ -182,12 +194,11 @@ def decode_seconds(page: Any, file: bytes, model: Any, turns: int, threads: int)
     found: dict[str, Any] = {}
     for name, measured in times.items():
         wall, processor = (round(median(column), 3) for column in zip(*measured[1:], strict=True))
-        found |= {f"{name}_by_the_clock": wall, name: processor if threads == 1 else wall}
+        found |= {f"{name}_by_the_clock": wall, name: processor}
     for realism in (0, 1):
         found[f"ratio_{realism}"] = round(
             found[f"browser_{realism}"] / found[f"native_{realism}"], 2
         )
-    found["isolated"] = page.evaluate("crossOriginIsolated")
     found["slider_share"] = round(found["browser_slider"] / found["browser_1"], 3)
     found["longest_main_thread_task_ms"] = page.evaluate("window.longest ?? 0")
     return found
@@ -277,8 +288,8 @@ class Served:
 
 
 @contextmanager
-def serving(folder: Path, isolated: bool) -> Iterator[Served]:
-    """Serve a folder; its pages are isolated, as threads need it, or not."""
+def serving(folder: Path) -> Iterator[Served]:
+    """Serve a folder."""
     paths: list[str] = []
 
     class Handler(SimpleHTTPRequestHandler):
@@ -287,13 +298,10 @@ def serving(folder: Path, isolated: bool) -> Iterator[Served]:
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""
 
-        def end_headers(self) -> None:
-            """Add what isolates the page, at the end of the headers."""
+        def send_head(self) -> Any:
+            """Note the path."""
             paths.append(self.path)
-            if isolated:
-                self.send_header("Cross-Origin-Opener-Policy", "same-origin")
-                self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
-            super().end_headers()
+            return super().send_head()
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -301,4 +309,4 @@ def serving(folder: Path, isolated: bool) -> Iterator[Served]:
     server.shutdown()
 
 
-BENCHMARK = Benchmark(Inputs, Settings, measure, "browser_{threads}.json")
+BENCHMARK = Benchmark(Inputs, Settings, measure, "browser.json")

@@ -4,6 +4,7 @@ Needs the npm packages (npm ci --prefix web), the model's graphs and the Chromiu
 where one of them lacks, the tests are skipped and say so.
 """
 
+import gzip
 import io
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -42,9 +45,14 @@ class Handler(SimpleHTTPRequestHandler):
     """Serves a folder."""
 
     released = threading.Event()
+    paths: ClassVar[list[str]] = []  # that were asked for
 
     def log_message(self, *_):
         pass
+
+    def send_head(self):
+        self.paths.append(urlsplit(self.path).path)
+        return super().send_head()
 
     def copyfile(self, source, outputfile):
         data = source.read()
@@ -100,6 +108,7 @@ def visit(browser, site):
             (page.asked if own else page.said).append(request.url)
 
         context.on("request", asked)
+        page.on("close", lambda: context.remove_listener("request", asked))
         page.goto(site[1] + path)
         return page
 
@@ -107,10 +116,18 @@ def visit(browser, site):
 
 
 @pytest.fixture(scope="module")
-def page(visit):
-    opened = visit("index.html")
+def context(browser):
+    opened = browser.new_context(viewport={"width": 1000, "height": 800}, color_scheme="light")
     yield opened
-    opened.context.close()
+    opened.close()
+
+
+@pytest.fixture
+def page(visit, context):
+    """The page, newly opened; the browser has kept its files since the first test."""
+    opened = visit("index.html", context=context)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +139,12 @@ def model():
 def settled(page, text):
     """Wait until the page's status has this text."""
     page.wait_for_selector(f"#status:has-text('{text}')")
+
+
+def opened(page, name):
+    """Open a file of the conformance set, and wait until it is shown."""
+    page.set_input_files("#choose", DATA / f"{name}.bibc")
+    settled(page, f"{name}.bibc, realism 1, seed stored.")
 
 
 def set_realism(page, value):
@@ -147,8 +170,7 @@ def largest_difference(shown, image):
 
 @pytest.mark.parametrize("name", FILES)
 def test_pixels_are_those_of_python(page, model, name):
-    page.set_input_files("#choose", DATA / f"{name}.bibc")
-    page.wait_for_selector("#view:not([hidden])")
+    opened(page, name)
     for realism in (0, 1):
         set_realism(page, realism)
         settled(page, f"{name}.bibc, realism {realism},")
@@ -158,8 +180,7 @@ def test_pixels_are_those_of_python(page, model, name):
 
 
 def test_realism_and_seed_by_keyboard(page):
-    page.set_input_files("#choose", DATA / "packaged_seed_q60.bibc")
-    settled(page, "packaged_seed_q60.bibc, realism 1, seed stored.")
+    opened(page, "packaged_seed_q60")
     stored = pixels(page, "#after")
     slider = page.locator("#realism")
     slider.focus()
@@ -188,6 +209,7 @@ def test_realism_and_seed_by_keyboard(page):
 
 
 def test_four_seeds_differ_and_one_can_be_chosen(page):
+    opened(page, "packaged_seed_q60")
     page.locator("#four").click()
     page.wait_for_selector("#seeds button >> nth=3")
     settled(page, "Four seeds of")
@@ -218,6 +240,7 @@ def test_the_original_beside_it_and_the_line_between(page, tmp_path):
 
 
 def test_a_saved_png_has_the_pixels(page, tmp_path):
+    opened(page, "packaged_rgb_q50")
     shown = pixels(page, "#after")
     with page.expect_download() as download:
         page.locator("#save").click()
@@ -239,6 +262,7 @@ def test_a_damaged_file_is_one_sentence(page, tmp_path):
 
 
 def test_every_control_has_a_name(page):
+    opened(page, "packaged_rgb_q50")
     unnamed = page.evaluate(
         "[...document.querySelectorAll('input, button, canvas')].filter(e => e.offsetParent)"
         ".filter(e => !(e.labels?.length || e.ariaLabel || e.textContent.trim())).map(e => e.id)"
@@ -249,8 +273,7 @@ def test_every_control_has_a_name(page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_phone(visit, scheme, tmp_path):
     phone = visit("index.html", 390, scheme)
-    phone.set_input_files("#choose", DATA / "packaged_rgb_q50.bibc")
-    settled(phone, "realism 1,")
+    opened(phone, "packaged_rgb_q50")
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
     phone.screenshot(path=tmp_path / "phone.png", full_page=True)
     shot = np.asarray(Image.open(tmp_path / "phone.png").convert("L"))
@@ -366,15 +389,86 @@ def test_lazy_pictures_wait(visit, site):
     page.context.close()
 
 
-def test_a_second_visit_loads_no_model(visit, site):
+def test_a_first_visit_loads_no_more_than_14_megabytes(visit, site):
     element_page(site, "<bibc-image id=one data-src=packaged_odd_q70.bibc></bibc-image>")
-    first = visit("element.html")
-    assert loaded(first, "one") == "loaded"
-    assert [url for url in first.asked if "/model-" in url]
-    second = visit("element.html", context=first.context)
-    assert loaded(second, "one") == "loaded"
-    assert not [url for url in second.asked if "/model-" in url]
-    first.context.close()
+    page = visit("element.html")
+    assert loaded(page, "one") == "loaded"
+    names = {urlsplit(url).path.lstrip("/") for url in page.asked if url.startswith(site[1])}
+    assert any(name.endswith("decoder.safetensors.gz") for name in names)
+    assert not any("encoder" in name for name in names)
+    sizes = {name: travels(site[0] / name) for name in names}
+    assert sum(sizes.values()) < 14_000_000
+    assert sum(size for name, size in sizes.items() if name.endswith(".js")) < 150_000
+    page.context.close()
+
+
+def travels(path):
+    """Bytes of a file on its way: the server packs text."""
+    data = path.read_bytes()
+    return len(data if path.suffix in (".gz", ".bibc") else gzip.compress(data))
+
+
+def kept(page, name):
+    """Wait until the service worker is there, and the last file that it answers with is kept."""
+    page.evaluate("navigator.serviceWorker.ready.then(() => null)")
+    page.wait_for_function("(name) => caches.match(name).then(Boolean)", arg=name)
+
+
+def test_a_second_visit_asks_only_for_what_is_not_of_the_build(visit, site, browser, model):
+    element_page(site, "<bibc-image id=one data-src=packaged_odd_q70.bibc></bibc-image>")
+    context = browser.new_context()
+    first = visit("", context=context)
+    opened(first, "packaged_rgb_q50")
+    kept(first, "page.js")
+    element = visit("element.html", context=context)
+    assert loaded(element, "one") == "loaded"
+    kept(element, "bibc-image.js")
+    for page in (first, element):
+        page.close()
+    Handler.paths.clear()
+    second = visit("", context=context)
+    opened(second, "packaged_rgb_q50")
+    image = codec.decode(DATA / "packaged_rgb_q50.bibc", model=model)
+    assert largest_difference(pixels(second, "#after"), image) <= (1, 0)
+    # The browser asks by itself whether there is a new service worker, and so a new build.
+    assert set(Handler.paths) <= {"/service-worker.js"}
+    element = visit("element.html", context=context)
+    assert loaded(element, "one") == "loaded"
+    own = {"/element.html", "/packaged_odd_q70.bibc"}
+    assert set(Handler.paths) - {"/service-worker.js"} <= own
+    assert second.said + element.said == []
+    context.close()
+
+
+def test_a_new_build_replaces_the_old_one(visit, browser, site):
+    folder, _ = site
+    context = browser.new_context()
+    old = visit("", context=context)
+    opened(old, "packaged_rgb_q50")
+    kept(old, "page.js")
+    [name] = (path.name for path in folder.glob("build-*"))
+    shutil.copytree(folder / name, folder / "build-other")
+    changed = {path: path.read_text() for path in [*folder.glob("*.js"), folder / "index.html"]}
+    try:
+        for path, text in changed.items():
+            path.write_text(text.replace(name, "build-other").replace("<h1>", "<h1>New "))
+        old.evaluate("navigator.serviceWorker.ready.then((own) => own.update()).then(() => null)")
+        told = (
+            "fetch('index.html').then((answer) => answer.text()).then((text) => /New/.test(text))"
+        )
+        old.wait_for_function(told)  # the new service worker answers
+        old.close()
+        new = visit("", context=context)
+        assert new.locator("h1").inner_text() == "New bibcodec"
+        opened(new, "packaged_rgb_q50")
+        kept(new, "page.js")
+        assert [key.endswith(" build-other") for key in new.evaluate("caches.keys()")] == [True]
+        assert new.said == []
+    finally:
+        for path, text in changed.items():
+            path.write_text(text)
+        shutil.rmtree(folder / "build-other")
+    context.close()
 
 
 def stages_of(data, model):
@@ -400,10 +494,6 @@ def test_a_photo_is_encoded_as_python_does(page, model, tmp_path):
     photo.save(tmp_path / "holiday.png")
     page.set_input_files("#choose", tmp_path / "holiday.png")
     settled(page, "holiday.png, realism")
-    page.locator("#seed").fill("stored")  # other tests have set them
-    page.locator("#seed").press("Enter")
-    set_realism(page, 1)
-    settled(page, "holiday.png, realism 1, seed stored")
     assert np.array_equal(pixels(page, "#before")[..., :3], np.asarray(photo))
     sizes = []
     for quality in (50, 90):

@@ -1,6 +1,7 @@
 /** The page's side of the worker: opens files, and paints them on canvases. */
 
 import * as errors from "./errors.js";
+import { CACHE, keep } from "./kept.js";
 
 /** @typedef {import("./worker.js").About} About */
 
@@ -13,17 +14,15 @@ export class Decoder {
 
   /**
    * Starts the worker; the model is fetched at once.
-   * @param {object} [where]
-   * @param {string | URL} [where.model] folder of the model, with a slash at its end
+   * @param {string[]} scripts files of the page, to be kept for later visits
    */
-  constructor({ model = new URL(MODEL_FOLDER, import.meta.url) } = {}) {
-    this.#worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+  constructor(scripts) {
+    const folder = new URL(`${BUILD}/`, import.meta.url);
+    this.#worker = new Worker(new URL("worker.js", folder), { type: "module" });
     this.#worker.onmessage = ({ data }) => this.#answered(data);
     this.#worker.onerror = (event) => this.#failed(event.message);
-    this.#call("begin", {
-      folder: new URL(model, document.baseURI).href,
-      contexts: CONTEXTS_FILE,
-    });
+    this.#call("begin", { folder: folder.href, cache: CACHE });
+    keep([...scripts, `${BUILD}/worker.js`]);
   }
 
   /**
@@ -137,7 +136,7 @@ let shared;
 
 /** The decoder that all pictures of a page share. */
 export function sharedDecoder() {
-  shared ??= new Decoder();
+  shared ??= new Decoder(["bibc-image.js"]);
   return shared;
 }
 

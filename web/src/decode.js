@@ -15,20 +15,13 @@ import { textureMap } from "./texture.js";
  * @param {Descent} descent
  * @param {string} name of the step, which says how far the windows reach
  */
-export async function* rendered(descent, name) {
+export function* rendered(descent, name) {
   const { engine, model, whole } = descent;
-  await descent.finish();
-  const { embedding, features } = descent;
+  descent.finish();
   for (const [tile, window] of windows(engine, name, whole)) {
     const wider = window.rounded(model.levels[0].cell);
-    const { pixels } = await engine.run("synthesize", descent.latentsOf(wider), wider);
-    const given = {
-      embedding,
-      pixels: pixels.part(window),
-      features: features.at(-1)?.part(window),
-      coarser_features: features.at(-2)?.part(window),
-    };
-    yield { tile, window, results: await engine.run("render", given, window) };
+    const features = descent.features.slice(-2).reverse().map((map) => map.part(window));
+    yield { tile, window, results: engine.render(descent.embedding, descent.latentsOf(wider), features, window) };
   }
 }
 
@@ -70,11 +63,11 @@ export class Picture {
    * The pixels, RGBA in rows from the top: g + realism · r.
    * @param {number} realism 0..1; at 0 the detail network does not run
    * @param {bigint} [seed] of the noise; the file's if not given
-   * @returns {Promise<Uint8ClampedArray>}
+   * @returns {Uint8ClampedArray}
    */
-  async pixels(realism, seed = storedSeed(this.file)) {
+  pixels(realism, seed = storedSeed(this.file)) {
     if (!this.#mean || (realism && this.model.noise.length && this.#seed !== seed)) {
-      await this.#render(realism ? seed : null);
+      this.#render(realism ? seed : null);
     }
     return this.#displayed(realism);
   }
@@ -83,17 +76,16 @@ export class Picture {
    * Make g, and r of a seed if one is given.
    * @param {bigint | null} seed
    */
-  async #render(seed) {
+  #render(seed) {
     const mean = new FeatureMap(this.whole, 1, 3);
     const residual = seed === null ? null : new FeatureMap(this.whole, 1, 3);
     const name = residual ? "render detail" : "render mean";
-    for await (const { tile, window, results } of rendered(this.descent, name)) {
+    for (const { tile, window, results } of rendered(this.descent, name)) {
       mean.copy(results.mean, tile);
       if (!residual) continue;
-      const { embedding } = this.descent;
       const noise = this.#noise(/** @type {bigint} */ (seed), window);
-      const inputs = { embedding, ...results, ...noise, texture: this.#texture(window) };
-      residual.copy((await this.engine.run("detail", inputs, window)).residual, tile);
+      const { embedding } = this.descent;
+      residual.copy(this.engine.detail(embedding, results, noise, this.#texture(window)), tile);
     }
     this.#mean = mean;
     if (residual) [this.#residual, this.#seed] = [residual, seed];
@@ -115,13 +107,12 @@ export class Picture {
    * @param {Window} window
    */
   #noise(seed, window) {
-    const maps = this.model.noise.map(({ cell, channels }) => {
+    return this.model.noise.map(({ cell, channels }) => {
       const map = new FeatureMap(window, cell, channels);
       const corner = { top: window.top / cell, left: window.left / cell };
       map.values = noise(seed, cell, corner, map);
-      return [`noise_${cell}`, map];
+      return map;
     });
-    return Object.fromEntries(maps);
   }
 
   /** @param {number} realism */
@@ -130,17 +121,16 @@ export class Picture {
     const mean = /** @type {FeatureMap} */ (this.#mean).values;
     const residual = this.#residual?.values;
     const out = new Uint8ClampedArray(4 * width * height); // rounds half to even
-    const size = this.whole.width * this.whole.height;
     const sample = (/** @type {number} */ at) => {
       const x = mean[at] + (realism && residual ? realism * residual[at] : 0);
       return Math.min(255, Math.max(0, (x + 1) * 127.5));
     };
     const grey = isGrey(this.file);
     for (let y = 0, to = 0; y < height; y++) {
-      let from = y * this.whole.width;
-      for (let x = 0; x < width; x++, from++, to += 4) {
-        for (let c = 0; c < 3; c++) out[to + c] = sample(c * size + from);
-        if (grey) out.fill((sample(from) + sample(size + from) + sample(2 * size + from)) / 3, to, to + 3);
+      let from = 3 * y * this.whole.width;
+      for (let x = 0; x < width; x++, from += 3, to += 4) {
+        for (let c = 0; c < 3; c++) out[to + c] = sample(from + c);
+        if (grey) out.fill((sample(from) + sample(from + 1) + sample(from + 2)) / 3, to, to + 3);
         out[to + 3] = this.alpha ? this.alpha[to / 4] : 255;
       }
     }

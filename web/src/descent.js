@@ -9,7 +9,7 @@ import { FeatureMap, Window } from "./maps.js";
 
 /** @typedef {import("./engine.js").Engine} Engine */
 
-export const TILE = 512; // pixels a side of what the networks see at once
+export const TILE = 768; // pixels a side of what the networks see at once
 
 /**
  * An image's tiles, each with the window that a step must see for it.
@@ -36,8 +36,8 @@ export class Descent {
   latents = [];
   /** @type {FeatureMap[]} */
   features = [];
-  /** @type {import("onnxruntime-web/wasm").Tensor | undefined} */
-  embedding;
+  /** @type {Float32Array | undefined} */
+  #embedding;
 
   /**
    * @param {Engine} engine
@@ -54,12 +54,12 @@ export class Descent {
   }
 
   /** Meet the levels that were not met yet. */
-  async finish() {
-    while (this.latents.length < this.model.levels.length) await this.next();
+  finish() {
+    while (this.latents.length < this.model.levels.length) this.next();
   }
 
   /** Meet the next level: its features and its latent. */
-  async next() {
+  next() {
     const level = this.latents.length;
     const { cell, dim, begin = 0 } = this.model.levels[level];
     const coded = !begin || this.indices.length > this.model.firstStage(level);
@@ -67,44 +67,38 @@ export class Descent {
     const latent = new FeatureMap(this.whole, cell, dim);
     let features = /** @type {FeatureMap | null} */ (null);
     for (const [tile, window] of windows(this.engine, `${step} ${level}`, this.whole)) {
-      const remainder = coded ? this.#remainder(level, window) : undefined;
-      const inputs = { ...(await this.#known(window)), remainder };
-      const results = await this.engine.run(`${step}_${level}`, inputs, window);
-      features ??= new FeatureMap(this.whole, cell, results.finer_features.channels);
-      features.copy(results.finer_features, tile);
-      latent.copy(results.latent, tile);
+      const remainder = coded ? this.#remainder(level, window) : null;
+      const before = this.features.at(-1)?.part(window);
+      const made = this.engine.update(level, this.embedding, remainder, before, this.latentsOf(window));
+      features ??= new FeatureMap(this.whole, cell, made.features.channels);
+      features.copy(made.features, tile);
+      latent.copy(made.latent, tile);
     }
     this.features.push(/** @type {FeatureMap} */ (features));
     this.latents.push(latent);
   }
 
-  /** What the levels that were met predict of the next one's latent: (D, height/cell, width/cell). */
-  async predict() {
+  /** What the levels that were met predict of the next one's latent: (height/cell, width/cell, D). */
+  predict() {
     const level = this.latents.length;
     const { cell, dim } = this.model.levels[level];
     const prediction = new FeatureMap(this.whole, cell, dim);
     if (!level) return prediction; // nothing is known: zeros
     for (const [tile, window] of windows(this.engine, `predict ${level}`, this.whole)) {
-      const results = await this.engine.run(`predict_${level}`, await this.#known(window), window);
-      prediction.copy(results.prediction, tile);
+      const before = this.features[level - 1].part(window);
+      prediction.copy(this.engine.predict(level, this.embedding, before, this.latentsOf(window)), tile);
     }
     return prediction;
   }
 
-  /** @param {Window} window */
-  async #known(window) {
-    if (!this.embedding) {
-      const condition = this.model.condition(this.header.quality, this.indices.length);
-      this.embedding = await this.engine.embed(condition);
-    }
-    const features = this.features.at(-1)?.part(window);
-    return { embedding: this.embedding, features, ...this.latentsOf(window) };
+  get embedding() {
+    this.#embedding ??= this.engine.embed(this.model.condition(this.header.quality, this.indices.length));
+    return this.#embedding;
   }
 
   /** @param {Window} window */
   latentsOf(window) {
-    const parts = this.latents.map((map, level) => [`latent_${level}`, map.part(window)]);
-    return Object.fromEntries(parts);
+    return this.latents.map((map) => map.part(window));
   }
 
   /**
@@ -119,14 +113,13 @@ export class Descent {
     const [top, left] = [window.top / cell, window.left / cell];
     const columns = Math.ceil(this.header.width / cell);
     const rows = Math.ceil(this.header.height / cell);
-    const size = map.rows * map.columns;
     this.indices.slice(first, first + stages).forEach((grid, n) => {
       const book = this.model.codebooks[first + n];
       for (let y = 0; y < Math.min(map.rows, rows - top); y++) {
         for (let x = 0; x < Math.min(map.columns, columns - left); x++) {
           const code = grid[(top + y) * columns + left + x] * dim;
-          const place = y * map.columns + x;
-          for (let d = 0; d < dim; d++) map.values[d * size + place] += book[code + d];
+          const place = (y * map.columns + x) * dim;
+          for (let d = 0; d < dim; d++) map.values[place + d] += book[code + d];
         }
       }
     });

@@ -26,31 +26,29 @@ const SAMPLES = Float32Array.from({ length: 256 }, (_, value) => 2 * Math.fround
  * What the encoder network makes of an image; once, whatever the quality.
  * @param {Engine} engine whose model has its encoder loaded
  * @param {Pixels} pixels
- * @returns {Promise<Analysis>}
+ * @returns {Analysis}
  */
-export async function analyze(engine, pixels) {
+export function analyze(engine, pixels) {
   const { levels } = engine.model;
   const whole = wholeWindow(engine.model, pixels);
   const latents = levels.map(({ cell, dim }) => new FeatureMap(whole, cell, dim));
   for (const tile of whole.tiles(TILE)) {
-    const linear = await engine.run("analyze", { pixels: samples(pixels, tile) }, tile);
-    latents.forEach((latent, level) => latent.copy(linear[`latent_${level}`], tile));
+    const linear = engine.analyze(samples(pixels, tile));
+    latents.forEach((latent, level) => latent.copy(linear[level], tile));
   }
   /** @type {FeatureMap | null} */
   let finer = null;
   for (let level = levels.length - 1; level >= 0; level--) {
     /** @type {FeatureMap | null} */
-    let coarser = null;
+    let next = null;
     for (const [tile, window] of windows(engine, `refine ${level}`, whole)) {
-      const features = finer ? finer.part(window) : samples(pixels, window);
-      const results = await engine.run(`refine_${level}`, { features }, window);
-      latents[level].add(results.correction, tile);
-      const next = results.coarser_features;
-      if (!next) continue;
-      coarser ??= new FeatureMap(whole, next.cell, next.channels);
-      coarser.copy(next, tile);
+      const { correction, coarser } = engine.refine(level, finer?.part(window) ?? samples(pixels, window));
+      latents[level].add(correction, tile);
+      if (!coarser) continue;
+      next ??= new FeatureMap(whole, coarser.cell, coarser.channels);
+      next.copy(coarser, tile);
     }
-    finer = coarser;
+    finer = next;
   }
   return { width: pixels.width, height: pixels.height, pixels, latents };
 }
@@ -61,7 +59,7 @@ export async function analyze(engine, pixels) {
  * @param {Analysis} analysis
  * @param {number} quality 0..100
  */
-export async function quantize(engine, analysis, quality) {
+export function quantize(engine, analysis, quality) {
   const { model } = engine;
   const header = { width: analysis.width, height: analysis.height, quality };
   const stages = model.codedStages(quality);
@@ -73,10 +71,10 @@ export async function quantize(engine, analysis, quality) {
   /** @type {import("./novelty.js").Energy[]} */
   const energy = model.levels.map(() => ({ rest: 0, whole: 0 }));
   for (let level = 0; level < model.levels.length && model.firstStage(level) < stages; level++) {
-    if (level) await descent.next();
-    energy[level] = await search(descent, level, analysis.latents[level]);
+    if (level) descent.next();
+    energy[level] = search(descent, level, analysis.latents[level]);
   }
-  if (model.textureStage >= 0) await describe(descent, analysis.pixels);
+  if (model.textureStage >= 0) describe(descent, analysis.pixels);
   return { indices, energy, descent };
 }
 
@@ -85,10 +83,10 @@ export async function quantize(engine, analysis, quality) {
  * @param {Descent} descent
  * @param {Pixels} pixels
  */
-async function describe(descent, pixels) {
+function describe(descent, pixels) {
   const { model, header, indices, whole } = descent;
   const mean = new FeatureMap(whole, 1, 3);
-  for await (const { tile, results } of rendered(descent, "render mean")) mean.copy(results.mean, tile);
+  for (const { tile, results } of rendered(descent, "render mean")) mean.copy(results.mean, tile);
   mean.values.forEach((value, n) => (mean.values[n] = Math.min(1, Math.max(-1, value))));
   const stage = model.textureStage;
   const lengths = model.codeLengths(stage, header.quality);
@@ -105,14 +103,14 @@ async function describe(descent, pixels) {
  * @param {Descent} descent that has met the levels before
  * @param {number} level
  * @param {FeatureMap} latent
- * @returns {Promise<import("./novelty.js").Energy>}
+ * @returns {import("./novelty.js").Energy}
  */
-async function search(descent, level, latent) {
+function search(descent, level, latent) {
   const { engine, model, header, indices } = descent;
   const { cell, dim, stages, codes } = model.levels[level];
   const first = model.firstStage(level);
   const shape = gridShape(header.height, header.width, cell);
-  const vectors = difference(latent, await descent.predict(), shape);
+  const vectors = difference(latent, descent.predict(), shape);
   const lambda = Math.fround(model.lambdaAt(header.quality));
   const biases = new Float32Array(stages * codes);
   for (let k = 0; k < stages; k++) {
@@ -122,13 +120,13 @@ async function search(descent, level, latent) {
   const { level: last } = model.stages[indices.length - 1]; // an optional one makes the search wide
   const halved = model.levels[last].begin ? Math.min(level, 1) : level;
   const width = Math.max(1, Math.round(2 ** ((EFFORT + 1) / 2 - halved)));
-  const found = await engine.search(level, vectors, biases, width);
+  const found = engine.search(level, vectors, biases, width);
   const cells = vectors.length / dim;
   const rest = vectors.slice();
   for (let k = 0; k < stages; k++) {
     const book = model.codebooks[first + k];
     for (let at = 0; at < cells; at++) {
-      const code = Number(found[at * stages + k]);
+      const code = found[at * stages + k];
       indices[first + k][at] = code;
       for (let d = 0; d < dim; d++) rest[at * dim + d] -= book[code * dim + d];
     }
@@ -144,13 +142,9 @@ async function search(descent, level, latent) {
  */
 function difference(a, b, { rows, columns }) {
   const vectors = new Float32Array(rows * columns * a.channels);
-  const size = a.rows * a.columns;
   for (let y = 0, to = 0; y < rows; y++) {
-    for (let x = 0; x < columns; x++) {
-      for (let d = 0, at = y * a.columns + x; d < a.channels; d++, at += size) {
-        vectors[to++] = a.values[at] - b.values[at];
-      }
-    }
+    const first = y * a.columns * a.channels;
+    for (let at = first; at < first + columns * a.channels; at++) vectors[to++] = a.values[at] - b.values[at];
   }
   return vectors;
 }
@@ -184,12 +178,11 @@ export function fileOf(model, about, indices, chunks) {
  */
 function samples({ width, height, data }, window) {
   const map = new FeatureMap(window, 1, 3);
-  const size = map.rows * map.columns;
   for (let y = 0, to = 0; y < map.rows; y++) {
     const row = Math.min(window.top + y, height - 1) * width;
-    for (let x = 0; x < map.columns; x++, to++) {
+    for (let x = 0; x < map.columns; x++) {
       const from = 4 * (row + Math.min(window.left + x, width - 1));
-      for (let c = 0; c < 3; c++) map.values[c * size + to] = SAMPLES[data[from + c]];
+      for (let c = 0; c < 3; c++) map.values[to++] = SAMPLES[data[from + c]];
     }
   }
   return map;

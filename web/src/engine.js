@@ -1,107 +1,194 @@
-/** The networks' steps in onnxruntime-web: the graphs that the Python package exports. */
+/** The steps of the networks on a window of an image, as `codec/runtime/engine.py` says what they mean. */
 
-import * as ort from "onnxruntime-web/wasm";
+import { Analysis } from "./analysis.js";
+import { Detail } from "./detail.js";
+import { search } from "./search.js";
+import { Synthesis } from "./synthesis.js";
 
-import { FeatureMap } from "./maps.js";
-
-/** @typedef {import("./maps.js").Window} Window */
+/** @typedef {import("./kernel.js").Kernel} Kernel */
+/** @typedef {import("./kernel.js").Place} Place */
+/** @typedef {import("./maps.js").FeatureMap} FeatureMap */
 /** @typedef {import("./model.js").Model} Model */
+/** @typedef {{ mean: FeatureMap, features: FeatureMap[] }} Rendered features at 1/8 and 1/4 of the resolution */
 
-const ROWS = 2 ** 12; // partial sums searched at once: what a cache holds
-
-/** Runs a step on maps of one window; a graph is loaded when its step is first run. */
 export class Engine {
-  /** @type {Map<string, Promise<ort.InferenceSession>>} */
-  #sessions = new Map();
+  /** @type {Analysis | null} */
+  #analysis = null;
 
   /**
-   * @param {Model} model whose weights are loaded
-   * @param {Uint8Array} [runtime] onnxruntime's wasm file, where it is not found by itself
+   * Loads what decoding takes.
+   * @param {Model} model
+   * @param {Kernel} kernel
    */
-  constructor(model, runtime) {
+  static async load(model, kernel) {
+    const { decoder, detail } = await model.loadWeights(kernel);
+    const residual = detail && new Detail(detail, model.noise);
+    return new Engine(model, kernel, new Synthesis(decoder, model.levels), residual);
+  }
+
+  /**
+   * @param {Model} model
+   * @param {Kernel} kernel
+   * @param {Synthesis} synthesis
+   * @param {Detail | null} detail
+   */
+  constructor(model, kernel, synthesis, detail) {
     this.model = model;
-    const alone = !globalThis.crossOriginIsolated; // then there is no memory for threads to share
-    ort.env.wasm.numThreads = alone ? 1 : Math.min(4, navigator.hardwareConcurrency);
-    if (runtime) ort.env.wasm.wasmBinary = runtime;
+    this.kernel = kernel;
+    this.synthesis = synthesis;
+    this.residual = detail;
+  }
+
+  /** Load what encoding takes beside that. */
+  async loadEncoder() {
+    this.#analysis ??= new Analysis(await this.model.encoderWeights(this.kernel), this.model.levels);
   }
 
   /**
-   * The embedding of a condition.
    * @param {Float32Array} condition
+   * @returns {Float32Array}
    */
-  async embed(condition) {
-    const tensor = new ort.Tensor("float32", condition, [1, condition.length]);
-    const { embedding } = await (await this.#session("embed")).run({ condition: tensor });
-    return embedding;
+  embed(condition) {
+    return this.synthesis.embedding(condition);
   }
 
   /**
-   * Run a step.
-   * @param {string} name of the graph
-   * @param {Record<string, ort.Tensor | FeatureMap | undefined>} inputs maps of one window, those that
-   *   the graph lists among them
-   * @param {Window} window of the results
-   * @returns {Promise<Record<string, FeatureMap>>}
+   * What the coarser levels predict of a level's latent.
+   * @param {number} level 1 or more
+   * @param {Float32Array} embedding
+   * @param {FeatureMap} features of the level before
+   * @param {FeatureMap[]} latents of all coarser levels
+   * @returns {FeatureMap}
    */
-  async run(name, inputs, window) {
-    const session = await this.#session(name);
-    const given = session.inputNames.map((key) => [key, tensorOf(inputs[key])]);
-    const results = Object.entries(await session.run(Object.fromEntries(given)));
-    const maps = results.map(([key, { dims, data }]) => {
-      const cell = window.height / dims[2];
-      return [key, new FeatureMap(window, cell, dims[1], /** @type {Float32Array} */ (data))];
+  predict(level, embedding, features, latents) {
+    return this.kernel.aside(() => {
+      const { guess } = this.synthesis.extend(level, embedding, this.kernel.enter(features));
+      this.synthesis.addLinear(level, this.#enter(latents), guess);
+      return this.kernel.leave(guess, features.window);
     });
-    return Object.fromEntries(maps);
   }
 
   /**
-   * Search for the codes of a level's stages that jointly quantize vectors e, for least
-   * ‖e − Σ c‖² + Σ b.
+   * A level's features and latent, once its remainder is decoded.
+   * @param {number} level
+   * @param {Float32Array} embedding
+   * @param {FeatureMap | null} remainder null if the level is not coded: it stays as predicted
+   * @param {FeatureMap | undefined} features of the level before
+   * @param {FeatureMap[]} latents of all coarser levels
+   * @returns {{ features: FeatureMap, latent: FeatureMap }}
+   */
+  update(level, embedding, remainder, features, latents) {
+    const { kernel, synthesis } = this;
+    const { window } = /** @type {FeatureMap} */ (remainder ?? features);
+    return kernel.aside(() => {
+      const known = features && synthesis.extend(level, embedding, kernel.enter(features));
+      const latent = known ? kernel.leave(known.guess, window) : null;
+      if (known && latent && !remainder) return { features: kernel.leave(known.hidden, window), latent };
+      const coded = kernel.enter(/** @type {FeatureMap} */ (remainder));
+      const whole = known?.guess ?? kernel.enter(/** @type {FeatureMap} */ (remainder));
+      if (known) synthesis.addLinear(level, this.#enter(latents), whole);
+      if (known) this.#add(whole, coded);
+      if (latent && remainder) latent.add(remainder, window);
+      const hidden = synthesis.update(level, embedding, whole, coded, known?.hidden);
+      return { features: kernel.leave(hidden, window), latent: latent ?? /** @type {FeatureMap} */ (remainder) };
+    });
+  }
+
+  /**
+   * The conditional mean of a window, and the features that the detail network takes.
+   * @param {Float32Array} embedding
+   * @param {FeatureMap[]} latents of all levels, of a window that may be larger
+   * @param {FeatureMap[]} features of the finest level and of the one before
+   * @param {import("./maps.js").Window} window
+   * @returns {Rendered}
+   */
+  render(embedding, latents, [finest, coarser], window) {
+    const { kernel, synthesis } = this;
+    return kernel.aside(() => {
+      const linear = kernel.leave(synthesis.pixels(this.#enter(latents)), latents[0].window);
+      const pixels = kernel.enter(linear.part(window));
+      const given = kernel.enter(finest);
+      const quarter = synthesis.render(embedding, pixels, given);
+      const eighth = quarter === given ? coarser : finest;
+      return { mean: kernel.leave(pixels, window), features: [eighth, kernel.leave(quarter, window)] };
+    });
+  }
+
+  /**
+   * The residual r of a window.
+   * @param {Float32Array} embedding
+   * @param {Rendered} rendered
+   * @param {FeatureMap[]} noise
+   * @param {FeatureMap} [texture]
+   * @returns {FeatureMap}
+   */
+  detail(embedding, { mean, features }, noise, texture) {
+    const { kernel } = this;
+    return kernel.aside(() => {
+      const detail = /** @type {Detail} */ (this.residual);
+      const residual = detail.run(embedding, kernel.enter(mean), this.#enter(features), noise, texture);
+      return kernel.leave(residual, mean.window);
+    });
+  }
+
+  /**
+   * The linear part of all latents.
+   * @param {FeatureMap} pixels
+   */
+  analyze(pixels) {
+    const { kernel } = this;
+    return kernel.aside(() => {
+      const given = kernel.enter(pixels);
+      return this.model.levels.map((_, level) => kernel.leave(this.#encoder.latent(level, given), pixels.window));
+    });
+  }
+
+  /**
+   * The network's part of a level's latent, and what the next coarser level starts from.
+   * @param {number} level
+   * @param {FeatureMap} features pixels at the finest level
+   */
+  refine(level, features) {
+    const { kernel } = this;
+    return kernel.aside(() => {
+      const { correction, coarser } = this.#encoder.refine(level, kernel.enter(features));
+      return {
+        correction: kernel.leave(correction, features.window),
+        coarser: coarser && kernel.leave(coarser, features.window),
+      };
+    });
+  }
+
+  /**
+   * Codes of a level's stages that jointly quantize vectors, see `search.js`.
    * @param {number} level
    * @param {Float32Array} vectors [n, D]
-   * @param {Float32Array} biases [stages, K], λ·bits of each code
-   * @param {number} width partial sums that are kept
-   * @returns {Promise<BigInt64Array>} [n, stages]
+   * @param {Float32Array} biases [stages, K]
+   * @param {number} width
    */
-  async search(level, vectors, biases, width) {
-    const { dim, stages } = this.model.levels[level];
-    const session = await this.#session(`search_${level}`);
-    const count = vectors.length / dim;
-    const rows = Math.floor(ROWS / width);
-    const given = {
-      biases: new ort.Tensor("float32", biases, [stages, biases.length / stages]),
-      width: new ort.Tensor("int64", BigInt64Array.of(BigInt(width)), [1]),
-    };
-    const found = new BigInt64Array(count * stages);
-    for (let first = 0; first < count; first += rows) {
-      const some = vectors.subarray(first * dim, (first + rows) * dim);
-      const tensor = new ort.Tensor("float32", some, [some.length / dim, dim]);
-      const { codes } = await session.run({ vectors: tensor, ...given });
-      found.set(/** @type {BigInt64Array} */ (codes.data), first * stages);
-    }
-    return found;
+  search(level, vectors, biases, width) {
+    const first = this.model.firstStage(level);
+    const books = this.model.codebooks.slice(first, first + this.model.levels[level].stages);
+    return search(this.kernel, vectors, books, biases, width);
   }
 
-  /** @param {string} name */
-  #session(name) {
-    const session = this.#sessions.get(name) ?? this.#load(name);
-    this.#sessions.set(name, session);
-    return session;
+  get #encoder() {
+    if (!this.#analysis) throw new Error("the encoder is not loaded");
+    return this.#analysis;
   }
 
-  /** @param {string} name */
-  async #load(name) {
-    const graph = await this.model.readFile(`graphs/${name}.onnx`);
-    const text = new TextDecoder("latin1").decode(graph);
-    const files = Array.from(this.model.weights).filter(([path]) => text.includes(path));
-    const externalData = files.map(([path, data]) => ({ path, data }));
-    return ort.InferenceSession.create(graph, { externalData, logSeverityLevel: 4 });
+  /** @param {FeatureMap[]} maps */
+  #enter(maps) {
+    return maps.map((map) => this.kernel.enter(map));
   }
-}
 
-/** @param {ort.Tensor | FeatureMap | undefined} value */
-function tensorOf(value) {
-  if (!(value instanceof FeatureMap)) return value; // onnxruntime says which input lacks
-  const { values, channels, rows, columns } = value;
-  return new ort.Tensor("float32", values, [1, channels, rows, columns]);
+  /**
+   * @param {Place} to
+   * @param {Place} added of the same shape
+   */
+  #add(to, added) {
+    const count = to.rows * to.columns * to.channels;
+    const [sum, terms] = [this.kernel.floats(to.at, count), this.kernel.floats(added.at, count)];
+    for (let n = 0; n < count; n++) sum[n] += terms[n];
+  }
 }

@@ -67,7 +67,7 @@ export class Window {
   }
 }
 
-/** Features of a window: `values` is [channels, height / cell, width / cell]. */
+/** Features of a window: `values` is [height / cell, width / cell, channels]. */
 export class FeatureMap {
   /**
    * @param {Window} window whole cells
@@ -106,12 +106,12 @@ export class FeatureMap {
       return;
     }
     const rows = window.height / this.cell;
-    const columns = window.width / this.cell;
-    for (let channel = 0; channel < this.channels; channel++) {
-      let [source, target] = [from.#place(channel, window), this.#place(channel, window)];
-      for (let row = 0; row < rows; row++, source += from.columns, target += this.columns) {
-        this.values.set(from.values.subarray(source, source + columns), target);
-      }
+    const length = (window.width / this.cell) * this.channels;
+    let [source, target] = [from.#place(window), this.#place(window)];
+    for (let row = 0; row < rows; row++) {
+      this.values.set(from.values.subarray(source, source + length), target);
+      source += from.columns * this.channels;
+      target += this.columns * this.channels;
     }
   }
 
@@ -127,12 +127,9 @@ export class FeatureMap {
     if (sum !== this) this.copy(sum, window);
   }
 
-  /**
-   * @param {number} channel
-   * @param {Window} window
-   */
-  #place(channel, { top, left }) {
-    const row = channel * this.rows + (top - this.window.top) / this.cell;
-    return row * this.columns + (left - this.window.left) / this.cell;
+  /** @param {Window} window */
+  #place({ top, left }) {
+    const row = (top - this.window.top) / this.cell;
+    return (row * this.columns + (left - this.window.left) / this.cell) * this.channels;
   }
 }

@@ -3,6 +3,7 @@
 import { compiled } from "./compiled.js";
 import { ContextPrior } from "./context.js";
 import { CodecError, ModelMismatchError } from "./errors.js";
+import { Weights } from "./layers.js";
 import { loadPrior } from "./prior.js";
 import { LEAST_SIDE, codeStatistics, errorStatistics, percentile } from "./novelty.js";
 import { readSafetensors } from "./safetensors.js";
@@ -14,9 +15,9 @@ import { CELL } from "./texture.js";
 /** @typedef {{ level: number, codes: number, texture: boolean }} Stage */
 /** @typedef {{ fingerprint: string, reaches: Record<string, number>, noise: [number, number][] }} Manifest */
 
-const WEIGHTS = "weights.safetensors";
+const DECODER = "decoder.safetensors"; // what decoding takes of the weights: networks and codebooks
+const ENCODER = "encoder.safetensors"; // what encoding takes beside that
 const DETAIL = "detail.safetensors";
-const ENCODER = "encoder.weights"; // the bytes of the weights that are zeros in WEIGHTS
 const RANGES = 8; // ranges of qualities that have code shares of their own
 
 export class Model {
@@ -44,12 +45,9 @@ export class Model {
     /** @type {Float32Array[]} per stage the centroids [K, D] */
     this.codebooks = [];
     /** How often each code is used, [range of qualities, stage, code]. */
-    this.shares = new Float32Array(0);
-    this.canEncode = false;
+    this.shares = /** @type {Float32Array} */ (new Float32Array(0));
     /** The scales of the noise, coarse to fine; none if the model synthesizes no detail. */
     this.noise = noise.map(([cell, channels]) => ({ cell, channels }));
-    /** The files that the graphs' weights are in. @type {Map<string, Uint8Array>} */
-    this.weights = new Map();
   }
 
   /**
@@ -71,24 +69,32 @@ export class Model {
     return new Model(readFile, parsed(config), best, about, parsed(calibration));
   }
 
-  /** Load what decoding to pixels takes: the weights. */
-  async loadWeights() {
-    if (this.weights.size) return;
-    const names = this.noise.length ? [WEIGHTS, DETAIL] : [WEIGHTS];
-    const files = await Promise.all(names.map(this.readFile));
-    const { tensors } = readSafetensors(files[0], WEIGHTS);
-    this.codebooks = this.prior.cells.map((_, stage) => floats(tensors, `quantizer.codebook${stage}`));
-    this.shares = floats(tensors, "quantizer.shares");
-    names.forEach((name, n) => this.weights.set(name, files[n]));
+  /**
+   * Load what decoding to pixels takes: the codebooks, and the networks' weights, which are given back.
+   * @param {import("./kernel.js").Kernel} kernel
+   */
+  async loadWeights(kernel) {
+    const detail = this.noise.length ? this.#weights(kernel, DETAIL) : null;
+    const decoder = await this.#weights(kernel, DECODER);
+    this.codebooks = this.prior.cells.map((_, stage) => decoder.get(`quantizer.codebook${stage}`));
+    this.shares = decoder.get("quantizer.shares");
+    return { decoder, detail: await detail };
   }
 
-  /** Load what encoding takes beside that: the encoder's weights. */
-  async loadEncoder() {
-    if (this.canEncode) return;
-    const added = await this.readFile(ENCODER);
-    const weights = /** @type {Uint8Array} */ (this.weights.get(WEIGHTS));
-    for (let i = 0; i < added.length; i++) weights[i] |= added[i];
-    this.canEncode = true;
+  /**
+   * The weights that encoding takes beside that.
+   * @param {import("./kernel.js").Kernel} kernel
+   */
+  encoderWeights(kernel) {
+    return this.#weights(kernel, ENCODER);
+  }
+
+  /**
+   * @param {import("./kernel.js").Kernel} kernel
+   * @param {string} name
+   */
+  async #weights(kernel, name) {
+    return new Weights(kernel, readSafetensors(await this.readFile(name), name).tensors);
   }
 
   /**
@@ -194,28 +200,4 @@ function stagesOf({ levels, texture: codes = 0 }) {
 /** @param {Uint8Array} json */
 function parsed(json) {
   return JSON.parse(new TextDecoder().decode(json));
-}
-
-/**
- * The values of a tensor of floats.
- * @param {Map<string, import("./safetensors.js").Tensor>} tensors
- * @param {string} name
- */
-function floats(tensors, name) {
-  const tensor = tensors.get(name);
-  if (tensor?.dtype === "F16") return Float32Array.from(tensor.values, fromHalf);
-  if (tensor?.dtype === "F32") return Float32Array.from(tensor.values);
-  throw new CodecError(`the model's weights lack ${name} as float16 or float32`);
-}
-
-/**
- * The number of a float16.
- * @param {number} bits
- */
-function fromHalf(bits) {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * (exponent ? (1024 + fraction) * 2 ** (exponent - 25) : fraction * 2 ** -24);
 }

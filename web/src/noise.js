@@ -14,7 +14,7 @@ const GRAIN = 1024; // they are rounded to multiples of 1/GRAIN
  * @param {number} plane 0..2³² − 1; different planes are independent
  * @param {{ top: number, left: number }} corner the rectangle's first row and column
  * @param {{ channels: number, rows: number, columns: number }} shape
- * @returns {Float32Array} [channels, rows, columns]
+ * @returns {Float32Array} [rows, columns, channels]
  */
 export function noise(seed, plane, { top, left }, { channels, rows, columns }) {
   const law = quantiles();
@@ -22,14 +22,14 @@ export function noise(seed, plane, { top, left }, { channels, rows, columns }) {
   const high = Number(BigInt.asIntN(32, seed >> 32n));
   const key = mix(mix(mix(low) + high) + plane);
   const values = new Float32Array(channels * rows * columns);
-  for (let y = 0; y < rows; y++) {
+  for (let y = 0, at = 0; y < rows; y++) {
     const row = mix(key + top + y);
     for (let x = 0; x < columns; x++) {
       const place = mix(row + left + x);
-      for (let channel = 0; channel < channels; channel++) {
+      for (let channel = 0; channel < channels; channel++, at++) {
         const pair = mix(place + (channel >> 1));
         const value = (channel & 1 ? pair >>> 8 : pair >>> 20) % LEVELS;
-        values[(channel * rows + y) * columns + x] = law[value];
+        values[at] = law[value];
       }
     }
   }

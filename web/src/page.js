@@ -15,7 +15,7 @@ import { Latest } from "./latest.js";
 /** @typedef {{ name: string, picture: OpenPicture, encoded?: Encoded }} Opened */
 
 const SEEDS = 4;
-const decoder = new Decoder();
+const decoder = new Decoder(["./", "index.html", "page.css", "page.js"]);
 /** @type {Opened[]} */
 const opened = [];
 /** Originals by the name of their file without its suffix. @type {Map<string, ImageBitmap>} */
@@ -270,3 +270,4 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
     if (kind === "drop") take(/** @type {DragEvent} */ (event).dataTransfer?.files ?? []);
   });
 }
+navigator.serviceWorker?.register("service-worker.js").catch(() => {}); // the page works without it

@@ -40,14 +40,13 @@ function bandOf(u, v) {
  * @param {number} top
  * @param {number} left in the map
  */
-function energies({ values, rows, columns }, top, left) {
-  const size = rows * columns;
+function energies({ values, columns }, top, left) {
   const luma = new Float64Array(BLOCK * BLOCK);
   const found = new Float64Array(LUMA + 1);
   for (let y = 0, n = 0; y < BLOCK; y++) {
     for (let x = 0; x < BLOCK; x++, n++) {
-      const at = (top + y) * columns + left + x;
-      const [red, green, blue] = [values[at], values[size + at], values[2 * size + at]];
+      const at = 3 * ((top + y) * columns + left + x);
+      const [red, green, blue] = values.subarray(at, at + 3);
       luma[n] = (red + green + blue) / Math.sqrt(3);
       found[LUMA] += (red - blue) ** 2 / 2 + (red - 2 * green + blue) ** 2 / 6;
     }
@@ -97,12 +96,12 @@ function statistics(e, top, left) {
  * @param {number} top
  * @param {number} left in the map
  */
-function isFlat({ values, rows, columns }, top, left) {
+function isFlat({ values, columns }, top, left) {
   const ramp = (/** @type {number} */ n) => n - (CELL - 1) / 2;
   const squares = (CELL * CELL * (CELL * CELL - 1)) / 12; // of ramps over all pixels
   for (let c = 0; c < 3; c++) {
     const at = (/** @type {number} */ i, /** @type {number} */ j) =>
-      values[(c * rows + top + i) * columns + left + j];
+      values[3 * ((top + i) * columns + left + j) + c];
     let [level, down, right] = [0, 0, 0];
     for (let i = 0; i < CELL; i++) {
       for (let j = 0; j < CELL; j++) {
@@ -169,9 +168,7 @@ export function textureMap(book, grid, { height, width }, window) {
       const column = Math.floor((window.left + x * BLOCK) / CELL);
       const inside = grid && row < rows && column < columns;
       const code = inside ? grid[row * columns + column] : UNKNOWN;
-      for (let d = 0; d < DIM; d++) {
-        map.values[(d * map.rows + y) * map.columns + x] = book[code * DIM + d];
-      }
+      map.values.set(book.subarray(code * DIM, (code + 1) * DIM), (y * map.columns + x) * DIM);
     }
   }
   return map;

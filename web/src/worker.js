@@ -7,6 +7,7 @@ import { analyze, fileOf, quantize } from "./encode.js";
 import { Engine } from "./engine.js";
 import { CodecError } from "./errors.js";
 import { filesAt } from "./files.js";
+import { Kernel } from "./kernel.js";
 import { Model } from "./model.js";
 import { unpackMetadata } from "./metadata.js";
 import { chunksOf, pixelsOf } from "./photo.js";
@@ -46,13 +47,12 @@ const photos = new Map();
 const requests = {
   /**
    * Fetch the model.
-   * @param {{ folder: string, contexts: string }} request address of its folder; file of the compiled
-   *   contexts, "" if there is none
+   * @param {{ folder: string, cache: string }} request address of its folder; where it is kept
    */
-  begin({ folder, contexts }) {
-    const readFile = filesAt(folder);
-    model = Model.load(readFile, contexts);
-    engine = begin(model, readFile("onnxruntime.wasm"));
+  begin({ folder, cache }) {
+    const readFile = filesAt(folder, cache);
+    model = Model.load(readFile, "contexts.wasm");
+    engine = begin(model, readFile("networks.wasm"));
     for (const promise of [model, engine]) promise.catch(() => {}); // said when a file is opened
   },
 
@@ -74,8 +74,8 @@ const requests = {
     const pixels = await pixelsOf(photo);
     const chunks = await chunksOf(pixels);
     const ready = await engine;
-    await ready.model.loadEncoder();
-    photos.set(id, { analysis: await analyze(ready, pixels), chunks });
+    await ready.loadEncoder();
+    photos.set(id, { analysis: analyze(ready, pixels), chunks });
     return { width: pixels.width, height: pixels.height };
   },
 
@@ -89,7 +89,7 @@ const requests = {
     if (!photo) throw new CodecError("the picture is closed");
     const { analysis, chunks } = photo;
     const ready = await engine;
-    const { indices, energy, descent } = await quantize(ready, analysis, quality);
+    const { indices, energy, descent } = quantize(ready, analysis, quality);
     const { width, height } = analysis;
     const data = fileOf(ready.model, { width, height, quality }, indices, chunks);
     return { data, about: await open(id, data, false, { energy, descent }) };
@@ -130,7 +130,7 @@ async function made({ id, realism, seed }) {
   pictures.delete(id); // the last one that was asked for stands last
   pictures.set(id, opened);
   const { width, height } = picture.file.header;
-  const pixels = await picture.pixels(realism, seed ?? undefined);
+  const pixels = picture.pixels(realism, seed ?? undefined);
   forgetOldest();
   return { image: new ImageData(/** @type {any} */ (pixels), width, height), profile };
 }
@@ -172,12 +172,10 @@ async function open(id, data, partial, { energy, descent } = {}) {
 
 /**
  * @param {Promise<Model>} model
- * @param {Promise<Uint8Array>} runtime
+ * @param {Promise<Uint8Array>} wasm
  */
-async function begin(model, runtime) {
-  const [known, wasm] = await Promise.all([model, runtime]);
-  await known.loadWeights();
-  return new Engine(known, wasm);
+async function begin(model, wasm) {
+  return Engine.load(await model, await Kernel.load(await wasm));
 }
 
 /**
@@ -218,5 +216,4 @@ function answer({ data: { call, name, request } }) {
   });
 }
 
-// Threads of onnxruntime run this file, too, and listen to onnxruntime.
-if (!self.name.startsWith("em-pthread")) globalThis.onmessage = answer;
+globalThis.onmessage = answer;

@@ -1,8 +1,9 @@
 /**
  * What becomes of files: for each line {prior, data: base64} of standard input a line of what
- * decoding gives, by plain JavaScript and by wasm if there is a clang for it, whole and in part.
+ * decoding gives, by plain JavaScript and by wasm, whole and in part.
  */
 
+import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 import { watchMemory } from "./memory.js";
@@ -13,17 +14,16 @@ const { CodecError, DEFAULT_LIMITS, alphaPlane, decodeIndices, parse, unpackMeta
   "../src/index.js"
 );
 const { compiled } = await import("../src/compiled.js");
-const { compileContexts } = await import("../wasm/compile.js");
 
 const limits = { ...DEFAULT_LIMITS, maxPixels: Number(process.argv[2]) };
-const wasm = compileContexts();
+const wasm = readFileSync(new URL("../wasm/contexts.wasm", import.meta.url));
 const priors = new Map();
 
 /** @param {string} name */
 async function implementations(name) {
   if (!priors.has(name)) {
     const plain = priorOf(name);
-    priors.set(name, wasm && "levels" in plain ? [plain, await compiled(plain, wasm)] : [plain]);
+    priors.set(name, "levels" in plain ? [plain, await compiled(plain, wasm)] : [plain]);
   }
   return priors.get(name);
 }

@@ -1,36 +1,75 @@
-/** The contexts of `bitstream/native` as wasm, by clang and lld (Debian: packages clang and lld). */
+/**
+ * npm run wasm: compiles the C anew, by clang and lld (Debian: packages clang and lld). What it makes is
+ * committed, so that a build needs no compiler; `tests/wasm.test.js` compares it with its sources.
+ */
 
+import { createHash } from "node:crypto";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const HERE = import.meta.dirname;
-const SOURCE = join(HERE, "../../bitstream/native/entropy.c");
-const EXPORTS = [
-  ...["stage_size", "stage_pack", "image_size", "image_begin", "tables_scratch", "tables"],
-  ...["put", "take", "add", "coder_scratch", "read", "write"],
-].map((name) => `bibc_${name}`);
+const NATIVE = join(HERE, "../../bitstream/native");
+const SOURCES = [
+  ...["entropy.c", "entropy.h", "vectors.h"].map((name) => join(NATIVE, name)),
+  ...["networks.c", "string.h"].map((name) => join(HERE, name)),
+];
+/** The contexts and the entropy coder, and the networks' layers: what is compiled, and its functions. */
+const MODULES = {
+  contexts: {
+    source: join(NATIVE, "entropy.c"),
+    functions: [
+      ...["stage_size", "stage_pack", "image_size", "image_begin", "tables_scratch", "tables"],
+      ...["put", "take", "add", "coder_scratch", "read", "write"],
+    ],
+  },
+  networks: {
+    source: join(HERE, "networks.c"),
+    functions: ["widen", "multiply", "packed_size", "pack", "convolve", "spread"],
+  },
+};
+
+/** SHA-256 of all sources. */
+export function hashOfSources() {
+  const hash = createHash("sha256");
+  for (const path of SOURCES) hash.update(readFileSync(path));
+  return hash.digest("hex");
+}
+
+/** The first line that clang says of its version; null if there is no clang. */
+export function compiler() {
+  try {
+    return execFileSync("clang", ["--version"], { encoding: "utf8" }).split("\n")[0];
+  } catch {
+    return null;
+  }
+}
 
 /**
- * Compile them.
- * @returns {Buffer | null} null if there is no clang, or it lacks a linker for wasm
+ * Compile a module.
+ * @param {keyof typeof MODULES} name
+ * @returns {Buffer}
  */
-export function compileContexts() {
-  const folder = mkdtempSync(join(tmpdir(), "contexts-"));
-  const target = join(folder, "contexts.wasm");
+export function compile(name) {
+  const { source, functions } = MODULES[name];
+  const folder = mkdtempSync(join(tmpdir(), "wasm-"));
+  const target = join(folder, "module.wasm");
   const flags = [
     ...["--target=wasm32", "-std=c11", "-O3", "-msimd128", "-mbulk-memory", "-nostdlib", "-I", HERE],
     ...["-Wl,--no-entry", "-Wl,--strip-all", "-Wl,--export=__heap_base"],
-    ...EXPORTS.map((name) => `-Wl,--export=${name}`),
+    ...functions.map((name) => `-Wl,--export=bibc_${name}`),
   ];
   try {
-    execFileSync("clang", [...flags, SOURCE, "-o", target], { stdio: "pipe" });
+    execFileSync("clang", [...flags, source, "-o", target], { stdio: "inherit" });
     return readFileSync(target);
-  } catch (error) {
-    if (error.code === "ENOENT" || /wasm-ld/.test(error.stderr)) return null;
-    throw error;
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+if (process.argv[1] === import.meta.filename) {
+  for (const name of Object.keys(MODULES)) writeFileSync(join(HERE, `${name}.wasm`), compile(name));
+  const built = { compiler: compiler(), sources: hashOfSources() };
+  writeFileSync(join(HERE, "built.json"), `${JSON.stringify(built, null, 1)}\n`);
 }
