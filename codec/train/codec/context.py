@@ -24,6 +24,7 @@ from codec.train.codec.sample import Sample
 
 FEATURE_SCALE, MAP_SCALE, SHIFT = 16, 256, 6  # context vectors come in units of 1/64
 SMOOTHING = 20.0  # counts of the stage's overall distribution added to each table
+SYMBOLS = 1 << 14  # symbols of a stage whose bits a step of a fit counts, drawn anew each step
 
 
 class Fit:
@@ -57,10 +58,9 @@ class Fit:
             for vector, w, b, grid in zip(
                 self.contexts(part), weights, biases, part.indices, strict=True
             ):
-                logits = vector.flatten(0, 2) @ w + b
-                total = total + nn.functional.cross_entropy(
-                    logits, grid.flatten().long(), reduction="sum"
-                )
+                points, codes, each = drawn(vector, grid)
+                nats = nn.functional.cross_entropy(points @ w + b, codes, reduction="sum")
+                total = total + each * nats
             return total / math.log(2) / len(part)
 
         groups = [
@@ -120,9 +120,10 @@ class Fit:
             tau = sharpness[0] * (sharpness[1] / sharpness[0]) ** progress
             total = torch.zeros(())
             for number, vector in enumerate(self.contexts(part)):
-                weight = (-tau * distance(vector.flatten(0, 2), self.centres[number])).softmax(1)
-                likely = self.logits[number].softmax(1).T[part.indices[number].flatten().long()]
-                total = total - (weight * likely).sum(1).add(1e-12).log2().sum()
+                points, codes, each = drawn(vector, part.indices[number])
+                weight = (-tau * distance(points, self.centres[number])).softmax(1)
+                likely = self.logits[number].softmax(1).T[codes]
+                total = total - each * (weight * likely).sum(1).add(1e-12).log2().sum()
             return total / len(part)
 
         groups = [
@@ -189,6 +190,15 @@ class Fit:
         ]
         features = [integers(feature) for feature in whole.features]
         return ContextPrior(tuple(stage.cell for stage in stages), features, contexts, SHIFT)
+
+
+def drawn(vectors: Tensor, grid: Tensor) -> tuple[Tensor, Tensor, float]:
+    """Some symbols of a stage: context vectors (n, D), codes (n,), and how many each stands for."""
+    points, codes = vectors.flatten(0, 2), grid.flatten().long()
+    if len(points) <= SYMBOLS:
+        return points, codes, 1.0
+    some = torch.randint(len(points), (SYMBOLS,))
+    return points[some], codes[some], len(points) / SYMBOLS
 
 
 def clipped(vector: Tensor) -> Tensor:
