@@ -64,7 +64,7 @@ class EncodeOptions:
             raise ValueError(f"quality is {self.quality!r}: expected an integer in 0..100")
         for name in ("target_bpp", "target_size"):
             target = getattr(self, name)
-            if target is not None and not (isinstance(target, Real) and 0 < float(target) < inf):
+            if target is not None and not (isinstance(target, Real) and 0 < target < inf):
                 raise ValueError(f"{name} is {target!r}: expected a number of more than 0")
         if self.effort not in range(1, 10):
             raise ValueError(f"effort is {self.effort}: expected 1..9")
