@@ -94,7 +94,7 @@ def open_file(data: CodedSource, options: DecodeOptions, running: Running) -> De
     seed = options.seed_for(file.seed)
     from codec.models.loading import matching_network  # noqa: PLC0415  (torch: not for `info`)
 
-    network = matching_network(file.header, running)
+    network = matching_network(file.header, running, pixels=file.header.width * file.header.height)
     indices = stream.decode_indices(
         file.payload, network.prior, file.header, allow_partial=options.allow_partial
     )

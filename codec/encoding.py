@@ -64,7 +64,8 @@ def encode(
         device: "auto", "cpu" or "cuda"; where the model is loaded, if it is not loaded yet.
         tile: pixels a side, at least 512, of what the networks see at once. It bounds their memory
             and does not change the file.
-        engine: what runs the networks: "onnx" (onnxruntime), "torch", or "auto" for the faster one.
+        engine: what runs the networks: "onnx" (onnxruntime), "openvino", "torch", or "auto" for
+            the fastest one.
 
     Returns:
         The file.
@@ -122,7 +123,7 @@ def _coded(image: ImageSource, options: EncodeOptions, running: Running) -> Code
     refuse_beyond_limits(strips.width, strips.height, chunks)
     from codec.models.loading import network_of  # noqa: PLC0415  (torch: not for `info`)
 
-    network = network_of(running)
+    network = network_of(running, pixels=strips.width * strips.height)
     builder = FileBuilder(network, strips.width, strips.height, chunks)
     budget = options.budget(strips.width * strips.height)
     analysis = network.analyze(strips, running.tile)  # the encoder network runs here, once

@@ -126,8 +126,8 @@ class Running:
         model: name or folder of a model, or a loaded one.
         device: "auto", "cpu" or "cuda"; where the model is loaded, if it is not loaded yet.
         tile: pixels a side, at least 512, of what the networks see at once.
-        engine: "auto", "onnx" or "torch": what runs the networks, if the model is not loaded yet;
-            "quick" is as "auto" for a process that codes one file.
+        engine: "auto", "onnx", "openvino" or "torch": what runs the networks, if the model is not
+            loaded yet; "quick" is as "auto" for a process that codes one file.
 
     Raises:
         ValueError: the tile is too small.

@@ -11,6 +11,8 @@ PACKAGES = ("bitstream", "codec", "cuda_ext")
 FLOW = ("codec.encoding", "codec.decoding", "codec.inspecting", "codec.rate_search")
 BESIDE = ("codec.batch", "codec.evaluation", "codec.report", "codec.train", "codec.cli")
 
+FRAMEWORKS = ("torch", "onnxruntime", "openvino")
+
 # Who -> what it must not import, anywhere in its files, inside of functions too.
 FORBIDDEN = {
     "bitstream": ("codec", "cuda_ext", "torch"),
@@ -21,7 +23,7 @@ FORBIDDEN = {
     "codec.files": ("torch",),
     "codec.untrusted": ("torch",),
     "codec.networks": ("codec.runtime", "codec.models", "codec.images", *BESIDE),
-    "codec.runtime": ("torch", "onnxruntime", "codec.images.load", "codec.models", *BESIDE),
+    "codec.runtime": (*FRAMEWORKS, "codec.images.load", "codec.models", *BESIDE),
     "codec.models": BESIDE,
     **{name: ("torch", *BESIDE) for name in FLOW},
 }
@@ -29,6 +31,7 @@ LAGRANGIAN = "codec.lagrangian"  # the paper's family: of the other rooms only t
 ENGINES = {  # each names its framework, and nothing else does
     ("codec.runtime.torch_engine", "torch"),
     ("codec.runtime.onnx_engine", "onnxruntime"),
+    ("codec.runtime.openvino_engine", "openvino"),
 }
 
 FUNCTION_LINES, FILE_LINES, PARAMETERS = 50, 300, 8

@@ -14,7 +14,7 @@ from typing import Generic, NoReturn, TypeVar
 from codec.options import DEFAULT_LIMITS, LEAST_TILE, METADATA, TILE, DecodeLimits
 
 N = TypeVar("N", int, float)
-DEVICES, ENGINES = ("auto", "cpu", "cuda"), ("auto", "onnx", "torch")
+DEVICES, ENGINES = ("auto", "cpu", "cuda"), ("auto", "onnx", "openvino", "torch")
 NAMES = {int: "an integer", float: "a number"}
 
 
@@ -113,7 +113,7 @@ class Parser(ArgumentParser):
             "--engine",
             choices=ENGINES,
             default="auto",
-            help="Run the networks in onnxruntime or in torch; auto takes the faster one "
+            help="Run the networks in onnxruntime, OpenVINO or torch; auto takes the fastest one "
             "(default: auto).",
         )
         self.add_argument(

@@ -10,7 +10,7 @@ from pathlib import Path
 from bitstream.errors import CodecError, ModelMismatchError
 from bitstream.header import Header
 from bitstream.prior import Prior
-from codec.models.choose import choose_engine
+from codec.models.choose import LARGE, choose_engine
 from codec.models.files import CONFIG, FILES, PACKAGED, PRIOR, WEIGHTS
 from codec.models.parts import Parts
 from codec.networks.config import ModelConfig
@@ -31,7 +31,7 @@ def load_model(
         name: "default", or a folder with config.json, weights.safetensors, prior.safetensors and,
             for synthesized detail, detail.safetensors; novelty.json is read if it is there.
         device: "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:N".
-        engine: what runs the networks, "onnx", "torch", "auto" or "quick", see `choose_engine`.
+        engine: what runs the networks, see `choose_engine`.
 
     Raises:
         CodecError: the folder lacks a file or one of them is not valid, or there is no such device
@@ -60,7 +60,7 @@ def load_model(
         load_calibration(folder, fingerprint, len(stages), len(config.levels)),
     )
     try:
-        return _on_torch(parts, device) if chosen == "torch" else _on_onnx(parts)
+        return _on_torch(parts, device) if chosen == "torch" else _on_graphs(parts, chosen)
     except INVALID as error:
         raise CodecError(f"the model in {folder} is not valid: {reason(error)}") from error
 
@@ -85,10 +85,10 @@ def _fingerprint(folder: Path) -> tuple[bytes, bytes]:
     return digest.digest()[:4], weights
 
 
-def _on_onnx(parts: Parts) -> CodecModel:
+def _on_graphs(parts: Parts, engine: str) -> CodecModel:
     from codec.models.onnx_model import onnx_model  # noqa: PLC0415  (one engine is enough)
 
-    return onnx_model(parts)
+    return onnx_model(parts, engine)
 
 
 def _on_torch(parts: Parts, device: str) -> CodecModel:
@@ -103,17 +103,24 @@ def loaded(model: str, device: str, engine: str) -> CodecModel:
     return load_model(model, device, engine)
 
 
-def network_of(running: Running) -> CodecModel:
-    """The model that is meant: one by name or folder is loaded, unless it was just before."""
-    model = running.model
+def network_of(running: Running, pixels: int = 0) -> CodecModel:
+    """The model that is meant: one by name or folder is loaded, unless it was just before.
+
+    Args:
+        running: says which.
+        pixels: of the image that the networks are for.
+    """
+    model, engine = running.model, running.engine
     if not isinstance(model, str | PathLike):
         return model
-    return loaded(fspath(model), running.device, running.engine)
+    if engine == "quick" and pixels >= LARGE:
+        engine = "auto"
+    return loaded(fspath(model), running.device, engine)
 
 
-def matching_network(header: Header, running: Running) -> CodecModel:
+def matching_network(header: Header, running: Running, pixels: int = 0) -> CodecModel:
     """The model that is meant; ModelMismatchError if it did not write the file of this header."""
-    network, model = network_of(running), running.model
+    network, model = network_of(running, pixels), running.model
     if header.fingerprint != network.fingerprint:
         name = f"model {str(model)!r}" if isinstance(model, str | PathLike) else "the model given"
         raise ModelMismatchError(

@@ -1,4 +1,4 @@
-"""Models whose networks run in onnxruntime: read from a folder, without torch."""
+"""Models whose networks run as graphs, in onnxruntime or OpenVINO: read without torch."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ from codec.runtime.model import CodecModel
 OLDEST = (1, 24)  # the first onnxruntime whose Python takes weights from memory
 
 
-def onnx_model(parts: Parts) -> CodecModel:
+def onnx_model(parts: Parts, engine: str) -> CodecModel:
     """The codec of a folder's graphs and weights; its steps use `thread_count` threads.
 
     Args:
         parts: what is read of the folder already.
+        engine: "onnx" or "openvino".
 
     Raises:
-        CodecError: onnxruntime is missing or too old, or the graphs are not those of the weights.
+        CodecError: the package is missing or too old, or the graphs are not those of the weights.
         ValueError, SafetensorError: the weights are not valid.
     """
-    engine_class, folder = _engine_class(), parts.folder
+    engine_class = _in_openvino() if engine == "openvino" else _in_onnxruntime()
+    folder = parts.folder
     graphs = read_graphs(folder, parts.fingerprint, parts.config.levels)
     weights = {WEIGHTS: parts.weights}
     if graphs.detail is not None:
@@ -47,7 +49,15 @@ def onnx_model(parts: Parts) -> CodecModel:
     )
 
 
-def _engine_class() -> Any:
+def _in_openvino() -> Any:
+    try:
+        from codec.runtime.openvino_engine import OpenVinoEngine  # noqa: PLC0415
+    except ImportError as error:
+        raise CodecError("openvino cannot be imported: pip install 'bibcodec[openvino]'") from error
+    return OpenVinoEngine
+
+
+def _in_onnxruntime() -> Any:
     try:
         import onnxruntime  # noqa: PLC0415  (not for `info`)
     except ImportError as error:

@@ -25,13 +25,21 @@ def fast_bfloat16(cpuinfo: str | None = None) -> bool:
         >>> fast_bfloat16("vendor_id : GenuineIntel\nflags : avx512_bf16 amx_bf16")
         True
     """
-    if cpuinfo is None:
-        try:
-            cpuinfo = Path("/proc/cpuinfo").read_text()
-        except OSError:
-            return False
-    words = set(cpuinfo.split())
-    return "amx_bf16" in words or {"avx512_bf16", "AuthenticAMD"} <= words
+    cpuinfo = _cpuinfo() if cpuinfo is None else cpuinfo
+    return has_amx(cpuinfo) or {"avx512_bf16", "AuthenticAMD"} <= set(cpuinfo.split())
+
+
+@cache
+def has_amx(cpuinfo: str | None = None) -> bool:
+    """Whether the processor multiplies matrices of bfloat16, see `fast_bfloat16`."""
+    return "amx_bf16" in (_cpuinfo() if cpuinfo is None else cpuinfo).split()
+
+
+def _cpuinfo() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return ""
 
 
 def thread_count() -> int:

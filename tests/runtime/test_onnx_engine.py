@@ -18,11 +18,12 @@ import codec
 from bitstream import container, stream
 from codec.errors import CodecError
 from codec.images.strips import Strips
-from codec.models import choose, onnx_model
+from codec.models import choose, loading, onnx_model
 from codec.models.export import export
 from codec.models.loading import load_model
 from codec.models.tiny import TINY, tiny_model
 from codec.models.torch_model import save_model
+from codec.options import Running
 
 WHOLE = 1 << 20
 ROOT = Path(__file__).parents[2]
@@ -221,28 +222,49 @@ def test_an_onnxruntime_that_is_too_old_or_missing_gets_a_sentence(engines, monk
 
 
 @pytest.mark.parametrize(
-    ("device", "engine", "bf16", "packaged", "torch_there", "chosen"),
+    ("device", "engine", "processor", "packaged", "installed", "chosen"),
     [
-        ("cpu", "auto", True, True, True, "torch"),
-        ("cpu", "auto", False, True, True, "onnx"),
-        ("cpu", "auto", True, True, False, "onnx"),
-        ("cpu", "quick", True, True, True, "onnx"),
-        ("cpu", "auto", False, False, True, "torch"),
-        ("cpu", "quick", False, False, False, "onnx"),
-        ("cpu", "onnx", True, False, True, "onnx"),
-        ("cpu", "torch", False, True, True, "torch"),
-        ("cuda:0", "auto", False, True, True, "torch"),
-        ("cuda", "quick", False, True, True, "torch"),
+        ("cpu", "auto", "AMD", True, "torch openvino", "torch"),
+        ("cpu", "auto", "AMX", True, "torch openvino", "openvino"),
+        ("cpu", "auto", "AMX", True, "torch", "torch"),
+        ("cpu", "auto", "AMX", True, "openvino", "openvino"),
+        ("cpu", "auto", "AMX", False, "torch openvino", "torch"),
+        ("cpu", "auto", "", True, "torch openvino", "onnx"),
+        ("cpu", "auto", "AMX", True, "", "onnx"),
+        ("cpu", "quick", "AMX", True, "torch openvino", "onnx"),
+        ("cpu", "auto", "", False, "torch", "torch"),
+        ("cpu", "quick", "", False, "", "onnx"),
+        ("cpu", "onnx", "AMX", False, "torch openvino", "onnx"),
+        ("cpu", "openvino", "", False, "torch openvino", "openvino"),
+        ("cpu", "torch", "", True, "torch", "torch"),
+        ("cuda:0", "auto", "", True, "torch", "torch"),
+        ("cuda", "quick", "", True, "torch", "torch"),
     ],
 )
 def test_choice_of_an_engine(
-    device, engine, bf16, packaged, torch_there, chosen, tmp_path, monkeypatch
+    device, engine, processor, packaged, installed, chosen, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(choose, "fast_bfloat16", lambda: bf16)
-    monkeypatch.setattr(choose, "torch_is_installed", lambda: torch_there)
+    monkeypatch.setattr(choose, "has_amx", lambda: processor == "AMX")
+    monkeypatch.setattr(choose, "fast_bfloat16", lambda: processor in ("AMX", "AMD"))
+    monkeypatch.setattr(choose, "is_installed", lambda package: package in installed)
     if packaged:
         monkeypatch.setattr(choose, "PACKAGED", tmp_path)
     assert choose.choose_engine(tmp_path, device, engine) == chosen
+
+
+@pytest.mark.parametrize(
+    ("engine", "pixels", "asked_for"),
+    [
+        ("quick", choose.LARGE - 1, "quick"),
+        ("quick", choose.LARGE, "auto"),
+        ("onnx", choose.LARGE, "onnx"),
+    ],
+)
+def test_one_large_image_is_worth_the_engine_of_many(engine, pixels, asked_for, monkeypatch):
+    asked = []
+    monkeypatch.setattr(loading, "loaded", lambda *given: asked.append(given))
+    loading.network_of(Running("m", "cpu", engine=engine), pixels)
+    assert asked == [("m", "cpu", asked_for)]
 
 
 @pytest.mark.parametrize(
@@ -251,7 +273,7 @@ def test_choice_of_an_engine(
         (
             "cpu",
             "tensorflow",
-            "no engine is named 'tensorflow': expected auto, quick, onnx",
+            "no engine is named 'tensorflow': expected auto, quick, onnx, openvino or torch",
         ),
         ("cuda", "onnx", "the engine onnx runs on the CPU only, not on cuda: use torch"),
         ("cpu", "torch", r"torch is not installed: pip install 'bibcodec\[torch\]'"),
@@ -259,7 +281,7 @@ def test_choice_of_an_engine(
     ],
 )
 def test_engines_that_are_not_there(device, engine, says, tmp_path, monkeypatch):
-    monkeypatch.setattr(choose, "torch_is_installed", lambda: False)
+    monkeypatch.setattr(choose, "is_installed", lambda _: False)
     with pytest.raises(CodecError, match=says):
         choose.choose_engine(tmp_path, device, engine)
 

@@ -1,0 +1,54 @@
+"""The networks' steps in OpenVINO, in bfloat16: for processors that multiply matrices of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import openvino
+
+from bitstream.errors import CodecError
+from codec.runtime.engine import Array
+from codec.runtime.graph_engine import Graph, GraphEngine
+
+SINGLE = ("analyze", "synthesize")  # these make the picture, the others only correct it: float32
+
+
+class OpenVinoEngine(GraphEngine):
+    """Runs the graphs in OpenVINO; the search and the linear transforms stay in float32."""
+
+    def _load(self, name: str) -> Graph:
+        single = name in SINGLE or name.startswith("search")
+        options = {
+            "INFERENCE_PRECISION_HINT": "f32" if single else "bf16",
+            "INFERENCE_NUM_THREADS": self._threads,
+            "NUM_STREAMS": 1,
+        }
+        with TemporaryDirectory(prefix="bibcodec-") as place:  # it reads weights from files only
+            for file, data in self._weights.items():
+                (Path(place) / file).write_bytes(data)
+            path = Path(place) / f"{name}.onnx"
+            path.write_bytes(self._graphs[name])
+            try:
+                return _Compiled(openvino.Core().compile_model(path, "CPU", options))
+            except Exception as error:
+                raise CodecError(
+                    f"the graph {name} of the model cannot be loaded by OpenVINO "
+                    f"{openvino.__version__}: export the model's graphs again"
+                ) from error
+
+
+class _Compiled:
+    """A graph in OpenVINO."""
+
+    def __init__(self, model: openvino.CompiledModel) -> None:
+        self._model, self._request = model, model.create_infer_request()
+        self._inputs = [node.get_node().get_friendly_name() for node in model.inputs]
+
+    def __call__(self, given: Mapping[str, Array]) -> list[Any]:
+        inputs = {name: np.ascontiguousarray(given[name]) for name in self._inputs}
+        results = self._request.infer(inputs, share_inputs=True)
+        return [results[node] for node in self._model.outputs]
