@@ -6,18 +6,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from PIL import Image
+import numpy as np
 
 from bitstream import container, stream
-from bitstream.alpha import alpha_plane
 from bitstream.container import Container
 from codec.files import CodedSource, read_coded
 from codec.images.chunks import picture_metadata, picture_mode
-from codec.images.metadata import to_info
-from codec.images.picture import Picture
-from codec.images.png import PngFile
-from codec.images.save import save
-from codec.images.strips import Samples
 from codec.options import (
     DEFAULT_LIMITS,
     METADATA,
@@ -29,6 +23,9 @@ from codec.options import (
 )
 
 if TYPE_CHECKING:
+    from PIL import Image
+
+    from codec.images.strips import Samples
     from codec.runtime.model import CodecModel
     from codec.runtime.quantize import Indices
 
@@ -134,13 +131,19 @@ class DecodedFile:
 
     def image(self) -> Image.Image:
         """The picture, with its metadata."""
+        from PIL import Image  # noqa: PLC0415  (not for PNG files)
+
         header = self.file.header
         image = Image.new(self.mode, (header.width, header.height))
         top = 0
         for strip in self._strips():
-            image.paste(strip, (0, top))
-            top += strip.height
-        image.info.update(to_info(self.metadata))
+            size = header.width, len(strip)
+            image.paste(Image.frombuffer(self.mode, size, strip, "raw", self.mode, 0, 1), (0, top))
+            top += len(strip)
+        if self.metadata:
+            from codec.images.metadata import to_info  # noqa: PLC0415
+
+            image.info.update(to_info(self.metadata))
         image.info.update(stages=self.stages, realism=self.realism, seed=self.seed)
         return image
 
@@ -155,33 +158,40 @@ class DecodedFile:
             UnsupportedImageError: the format cannot hold the image or its metadata.
         """
         if file_format != "PNG":
+            from codec.images.save import save  # noqa: PLC0415  (Pillow: not for PNG files)
+
             save(self.image(), target, file_format)
             return
-        file = PngFile(target, self.file.header.height)
+        from codec.images.png import PngFile  # noqa: PLC0415
+
+        file = PngFile(target, self.file.header.height, self.metadata)
         for strip in self._strips():
             file.write(strip)
         file.close()
 
-    def _strips(self) -> Iterator[Image.Image]:
-        """The picture from top to bottom, a row of tiles at a time; the first has the metadata."""
-        channels = 1 if "grey" in self.file.chunks else 3
-        grey = channels == 1 or "gry3" in self.file.chunks
-        alpha = self._alpha()
+    def _strips(self) -> Iterator[Samples]:
+        """The picture from top to bottom, a row of tiles at a time: uint8 (rows, width, channels)."""
+        header, chunks = self.file.header, self.file.chunks
+        alpha, channels = self._alpha(), 1 if "grey" in chunks else 3
         strips = self.network.strips(
             self.indices,
-            self.file.header,
-            grey=grey,
+            header,
+            grey=channels == 1 or "gry3" in chunks,
             realism=self.realism,
             seed=self.seed,
             tile=self.tile,
         )
         top = 0
         for samples in strips:
-            bottom = top + len(samples)
-            rows = None if alpha is None else alpha[top:bottom]
-            yield Picture([samples], grey, channels, rows, {} if top else self.metadata).to_image()
+            strip, bottom = samples[:, :, :channels], top + len(samples)
+            if alpha is not None:
+                strip = np.concatenate([strip, alpha[top:bottom, :, None]], axis=2)
+            yield np.ascontiguousarray(strip)
             top = bottom
 
     def _alpha(self) -> Samples | None:
-        header = self.file.header
-        return alpha_plane(self.file.chunks, header.height, header.width)
+        if not self.mode.endswith("A"):
+            return None
+        from bitstream.alpha import alpha_plane  # noqa: PLC0415  (few pictures have it)
+
+        return alpha_plane(self.file.chunks, self.file.header.height, self.file.header.width)

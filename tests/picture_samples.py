@@ -7,6 +7,8 @@ import zlib
 import numpy as np
 from PIL import Image
 
+from codec.images.metadata import to_info
+
 TIFF_SIZES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
 
 
@@ -15,6 +17,16 @@ def stored(image, file_format, **options):
     buffer = io.BytesIO()
     image.save(buffer, file_format, **options)
     return buffer.getvalue()
+
+
+def to_image(picture):
+    """A `Picture` as a Pillow image of mode L, LA, RGB or RGBA."""
+    colour = picture.rgb[:, :, 0] if picture.channels == 1 else picture.rgb
+    image = Image.fromarray(np.ascontiguousarray(colour))
+    if picture.alpha is not None:
+        image.putalpha(Image.fromarray(picture.alpha))
+    image.info.update(to_info(picture.metadata))
+    return image
 
 
 def png(samples, colour, depth, *chunks, late=()):

@@ -5,9 +5,6 @@ from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
-from PIL import Image
-
-from codec.images.metadata import to_info
 from codec.images.strips import Samples
 
 
@@ -57,21 +54,6 @@ class Picture:
     def rgb(self) -> Samples:
         """The strips together, uint8 [H, W, 3]."""
         return self.strips[0] if len(self.strips) == 1 else np.concatenate(self.strips)
-
-    def to_image(self) -> Image.Image:
-        """The picture as a Pillow image of mode L, LA, RGB or RGBA.
-
-        Example:
-            >>> Picture([np.zeros((2, 3, 3), np.uint8)], grey=True, channels=1).to_image().mode
-            'L'
-        """
-        rgb = self.rgb
-        colour = rgb[:, :, 0] if self.channels == 1 else rgb
-        image = Image.fromarray(np.ascontiguousarray(colour))
-        if self.alpha is not None:
-            image.putalpha(Image.fromarray(self.alpha))
-        image.info.update(to_info(self.metadata))
-        return image
 
 
 def is_grey(rgb: Samples) -> bool:

@@ -1,26 +1,24 @@
-"""PNG files, written a strip of rows at a time.
+"""PNG files, written a strip of rows at a time, without Pillow: that writes an image whole.
 
-Pillow writes an image whole. Here Pillow writes one row with all of the metadata, whose chunks are
-kept; the rows are filtered and compressed here. The Paeth filter with run lengths and Huffman codes
-is quick, and small for what a decoder makes: noise-like rows in which zlib finds no strings.
+The Paeth filter with run lengths and Huffman codes is quick, and small for what a decoder makes:
+noise-like rows in which zlib finds no strings.
 """
 
 import struct
 import zlib
-from collections.abc import Iterator
-from io import BytesIO
+from collections.abc import Mapping
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-
-from codec.images.save import save
 
 ROWS = 64  # that are filtered at once
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PAETH = 4  # the filter's number
 Bytes = NDArray[np.uint8]
+
+
+COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by channels: grey, grey + alpha, RGB, RGBA
 
 
 class PngFile:
@@ -29,10 +27,13 @@ class PngFile:
     Args:
         target: binary file object; need not be seekable.
         height: rows that all strips have together.
+        metadata: bytes under "icc", "exif" and "xmp", those that there are.
 
     Example:
-        >>> buffer, strip = BytesIO(), Image.new("L", (5, 80), 7)
-        >>> file = PngFile(buffer, 160)
+        >>> from io import BytesIO
+        >>> from PIL import Image
+        >>> buffer, strip = BytesIO(), np.full((80, 5, 1), 7, np.uint8)
+        >>> file = PngFile(buffer, 160, {})
         >>> file.write(strip)
         >>> file.write(strip)
         >>> file.close()
@@ -40,60 +41,55 @@ class PngFile:
         ((7, 7), (5, 160))
     """
 
-    def __init__(self, target: BinaryIO, height: int) -> None:
-        self._target, self._height = target, height
+    def __init__(self, target: BinaryIO, height: int, metadata: Mapping[str, bytes]) -> None:
+        self._target, self._height, self._metadata = target, height, metadata
         self._deflate = zlib.compressobj(
             level=1, memLevel=zlib.DEF_MEM_LEVEL + 1, strategy=zlib.Z_RLE
         )
         self._above: Bytes | None = None  # the last row so far
-        self._tail: list[tuple[bytes, bytes]] = []  # chunks that follow the rows
 
-    def write(self, strip: Image.Image) -> None:
-        """The next rows: a Pillow image of mode L, LA, RGB or RGBA; the first has the metadata.
+    def write(self, strip: Bytes) -> None:
+        """The next rows: uint8 (rows, width, channels), 1 to 4 channels.
 
         Raises:
-            UnsupportedImageError: PNG cannot hold the metadata.
             OSError: the target cannot be written.
         """
-        samples = np.asarray(strip).reshape(strip.height, -1)  # (rows, bytes of a row)
+        height, width, channels = strip.shape
+        samples = strip.reshape(height, -1)  # (rows, bytes of a row)
         if self._above is None:
-            self._begin(strip.crop((0, 0, strip.width, 1)))
+            self._begin(width, channels)
             self._above = np.zeros_like(samples[0])
-        for top in range(0, strip.height, ROWS):
+        for top in range(0, height, ROWS):
             rows = samples[top : top + ROWS]
             filtered = np.full((len(rows), 1 + rows.shape[1]), PAETH, np.uint8)
-            filtered[:, 1:] = paeth(rows, self._above, len(strip.getbands()))
-            self._put(b"IDAT", self._deflate.compress(filtered.data))
+            filtered[:, 1:] = paeth(rows, self._above, channels)
+            if data := self._deflate.compress(filtered.data):
+                self._put(b"IDAT", data)
             self._above = rows[-1]
 
     def close(self) -> None:
         """No more rows."""
         self._put(b"IDAT", self._deflate.flush())
-        for kind, data in self._tail:
-            self._put(kind, data)
+        self._put(b"IEND", b"")
 
-    def _begin(self, row: Image.Image) -> None:
-        """Write what stands before the rows, and keep what follows them."""
-        buffer = BytesIO()
-        save(row, buffer, "PNG")
+    def _begin(self, width: int, channels: int) -> None:
+        """Write what stands before the rows."""
         self._target.write(SIGNATURE)
-        seen = False
-        for kind, data in chunks(buffer.getbuffer()):
-            if kind == b"IDAT":
-                seen = True
-            elif seen:
-                self._tail.append((kind, bytes(data)))
-            elif kind == b"IHDR":  # width, height, ...
-                self._put(kind, bytes(data[:4]) + struct.pack(">I", self._height) + data[8:])
-            else:
-                self._put(kind, data)
+        size = struct.pack(">II", width, self._height)
+        self._put(b"IHDR", size + bytes([8, COLOUR_TYPES[channels], 0, 0, 0]))
+        if icc := self._metadata.get("icc"):
+            self._put(b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc))
+        if xmp := self._metadata.get("xmp"):
+            text = xmp.decode("utf-8", "replace").encode()
+            self._put(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + text)
+        if exif := self._metadata.get("exif"):
+            self._put(b"eXIf", exif)
 
-    def _put(self, kind: bytes, data: bytes | memoryview) -> None:
-        if data or kind == b"IEND":
-            check = zlib.crc32(data, zlib.crc32(kind))
-            self._target.write(struct.pack(">I", len(data)) + kind)
-            self._target.write(data)
-            self._target.write(struct.pack(">I", check))
+    def _put(self, kind: bytes, data: bytes) -> None:
+        check = zlib.crc32(data, zlib.crc32(kind))
+        self._target.write(struct.pack(">I", len(data)) + kind)
+        self._target.write(data)
+        self._target.write(struct.pack(">I", check))
 
 
 def paeth(rows: Bytes, above: Bytes, channels: int) -> Bytes:
@@ -122,12 +118,3 @@ def paeth(rows: Bytes, above: Bytes, channels: int) -> Bytes:
     nearest = np.where(to_upper <= to_corner, upper, corner)
     np.copyto(nearest, left, where=(to_left <= to_upper) & (to_left <= to_corner))
     return rows - nearest.astype(np.uint8)
-
-
-def chunks(file: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    """Kind and data of every chunk."""
-    at = len(SIGNATURE)
-    while at < len(file):
-        (size,) = struct.unpack(">I", file[at : at + 4])
-        yield bytes(file[at + 4 : at + 8]), file[at + 8 : at + 8 + size]
-        at += 12 + size

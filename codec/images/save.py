@@ -1,19 +1,21 @@
 """Images out: a decoded image -> a file of any format that Pillow writes."""
 
-from pathlib import Path
-from typing import Any, BinaryIO
+from __future__ import annotations
 
-from PIL import Image, PngImagePlugin
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from codec.errors import UnsupportedImageError
-from codec.images.metadata import TIFF_XMP, describing
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 def save(image: Image.Image, target: BinaryIO, file_format: str, **options: Any) -> None:
     """Write a decoded image with its metadata, at the format's best quality.
 
     Args:
-        image: as `Picture.to_image` returns it.
+        image: of mode L, LA, RGB or RGBA; `info` has the metadata under Pillow's names.
         target: binary file object; some formats need it to be seekable.
         file_format: Pillow's name: "PNG", "JPEG", "TIFF", "WEBP", ...
         options: keywords for Pillow's writer, beside those that are best.
@@ -23,6 +25,7 @@ def save(image: Image.Image, target: BinaryIO, file_format: str, **options: Any)
 
     Example:
         >>> from io import BytesIO
+        >>> from PIL import Image
         >>> save(Image.new("L", (2, 2)), BytesIO(), "PNG")
     """
     try:
@@ -42,6 +45,10 @@ def save(image: Image.Image, target: BinaryIO, file_format: str, **options: Any)
 
 def _options(image: Image.Image, file_format: str) -> dict[str, Any]:
     """Keywords for Pillow's writer of a format: quality, and the image's metadata."""
+    from PIL import PngImagePlugin  # noqa: PLC0415  (`format_name` needs none of it for PNG files)
+
+    from codec.images.metadata import TIFF_XMP, describing  # noqa: PLC0415
+
     options = dict(_BEST.get(file_format, {}))
     if icc := image.info.get("icc_profile"):
         options["icc_profile"] = icc
@@ -78,6 +85,10 @@ def format_name(wanted: str | None, path: Path) -> str:
         ('JPEG', 'TIFF')
     """
     suffix = f".{wanted}" if wanted else path.suffix or ".png"
+    if suffix.lower() == ".png":
+        return "PNG"
+    from PIL import Image  # noqa: PLC0415
+
     found = _known(wanted or "", suffix.lower(), Image.EXTENSION)
     if found is None:  # then Pillow loads all that it has, which takes a while
         found = _known(wanted or "", suffix.lower(), Image.registered_extensions())

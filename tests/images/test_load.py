@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
+from picture_samples import to_image
 
 from bitstream.alpha import pack_alpha, unpack_alpha
 from codec.errors import BitstreamError, LeftOutWarning, UnsupportedImageError
@@ -53,7 +54,7 @@ def stored(image, file_format, **options):
 def test_modes_keep_what_they_show(mode, result):
     image = Image.fromarray(gradient(channels=4), "RGBA").convert("RGB").convert("RGBA")
     image = image.convert("L").convert(mode) if mode == "PA" else image.convert(mode)
-    out = load(image).to_image()
+    out = to_image(load(image))
     assert out.mode == result
     if mode not in ("CMYK",):
         assert out.tobytes() == image.convert(result).tobytes()
@@ -64,7 +65,7 @@ def test_alpha_is_kept_to_the_bit():
     picture = load(Image.fromarray(samples, "RGBA"))
     assert np.array_equal(picture.alpha, samples[:, :, 3])
     assert np.array_equal(unpack_alpha(pack_alpha(picture.alpha), 20, 30), picture.alpha)
-    assert np.asarray(picture.to_image()).tobytes() == samples.tobytes()
+    assert np.asarray(to_image(picture)).tobytes() == samples.tobytes()
 
 
 def test_transparent_palette_entry_and_colour_key_become_alpha():
@@ -73,7 +74,7 @@ def test_transparent_palette_entry_and_colour_key_become_alpha():
     assert set(np.unique(alpha)) == {0, 255}
     key = load(stored(Image.new("RGB", (3, 2), (1, 2, 3)), "PNG", transparency=(1, 2, 3)))
     assert key.alpha.max() == 0
-    assert load(stored(Image.new("L", (3, 2), 9), "PNG", transparency=9)).to_image().mode == "LA"
+    assert to_image(load(stored(Image.new("L", (3, 2), 9), "PNG", transparency=9))).mode == "LA"
 
 
 @pytest.mark.parametrize("by", ["hand", "quantize", "TGA"])
@@ -116,7 +117,7 @@ def test_16_bit_png_file():
 def test_arrays(channels):
     samples = gradient(channels=channels)
     for array in (samples, samples.astype(np.uint16) * 257):
-        assert np.asarray(load(array).to_image()).tobytes() == samples.tobytes()
+        assert np.asarray(to_image(load(array))).tobytes() == samples.tobytes()
     assert load(samples[:, :, 0]).grey
 
 
@@ -200,7 +201,7 @@ def test_orientation_is_applied_and_reset(orientation, file_format):
     picture = load(file)
     upright = ImageOps.exif_transpose(Image.open(file))
     assert np.array_equal(picture.rgb, np.asarray(upright))
-    result = picture.to_image().getexif()
+    result = to_image(picture).getexif()
     assert result.get(0x0112, 1) == 1
     assert result[0x010F] == "Maker"
 
@@ -275,7 +276,7 @@ def test_damaged_files_give_one_kind_of_error(file_format):
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
 def test_damaged_metadata_is_written_or_refused(file_format):
     metadata = {"icc": b"profile", "exif": b"II*\0\x08\0\0\0\xff\xff", "xmp": b"\xff\0<"}
-    image = Picture([gradient()], metadata=metadata).to_image()
+    image = to_image(Picture([gradient()], metadata=metadata))
     try:
         save(image, BytesIO(), file_format)
     except UnsupportedImageError as error:
@@ -288,7 +289,7 @@ def test_metadata_survives_each_format(file_format):
     exif[0x010F] = "Maker"
     metadata = {"icc": SRGB, "exif": exif.tobytes()[6:], "xmp": XMP.replace(b"6", b"1")}
     buffer = BytesIO()
-    save(Picture([gradient()], metadata=metadata).to_image(), buffer, file_format)
+    save(to_image(Picture([gradient()], metadata=metadata)), buffer, file_format)
     buffer.seek(0)
     found = load(buffer).metadata
     assert found["icc"] == SRGB
@@ -311,9 +312,9 @@ def test_cmyk_takes_its_profile_out():
 def test_formats_that_cannot_hold_the_image_say_so():
     picture = load(gradient(channels=4))
     with pytest.raises(UnsupportedImageError, match="JPEG cannot hold"):
-        save(picture.to_image(), BytesIO(), "JPEG")
+        save(to_image(picture), BytesIO(), "JPEG")
     with pytest.raises(UnsupportedImageError, match="cannot write"):
-        save(picture.to_image(), BytesIO(), "NONE")
+        save(to_image(picture), BytesIO(), "NONE")
 
 
 @pytest.mark.parametrize(

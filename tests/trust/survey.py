@@ -55,9 +55,11 @@ def ours(path: Path) -> tuple[Reading, list[str]]:
         except CodecError as error:
             return Reading(refused=str(error).removeprefix(f"{path}: ")), []
     told = [str(one.message).removeprefix(f"{path}: ") for one in caught]
-    rgba = picture.to_image().convert("RGBA")
+    rgba = np.dstack([picture.rgb, np.full(picture.rgb.shape[:2], 255, np.uint8)])
+    if picture.alpha is not None:
+        rgba[:, :, 3] = picture.alpha
     kept = {name: picture.metadata.get(name, b"") for name in ("icc", "exif", "xmp")}
-    return Reading("", np.asarray(rgba), **kept), told
+    return Reading("", rgba, **kept), told
 
 
 def of_pillow(path: Path) -> Reading:
