@@ -6,18 +6,16 @@ backwards; the decoder reads them forwards. The coder does not start empty but f
 checksum that the decoder must find again at the end (FORMAT.md).
 """
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import constriction
 import numpy as np
+from numpy.typing import NDArray
 
 from bitstream.errors import Checksum, Truncated
 from bitstream.tables import IntArray, Tables, group
 
 if TYPE_CHECKING:
     from bitstream.compiled import CompiledDecoder, CompiledEncoder
-
-AnsCoder = constriction.stream.stack.AnsCoder
 
 LEAST_SEAL = 1 << 31
 WORD = 1 << 32
@@ -75,7 +73,7 @@ class Encoder:
             The coder's 32-bit words, big-endian, in the order in which the decoder takes them; the
             first word is not zero.
         """
-        coder = AnsCoder(np.array([seal], np.uint32))
+        coder = _ans_coder(np.array([seal], np.uint32))
         for symbols, tables, table in reversed(self._runs):
             coder.encode_reverse(symbols, tables.model(table))
         words = np.asarray(coder.get_compressed(), ">u4")
@@ -102,7 +100,7 @@ class Decoder:
         if not any(data[:4]):
             raise Checksum(ZERO_WORD)
         words = np.frombuffer(data, ">u4").astype(np.uint32)
-        self._coder = AnsCoder(words[::-1].copy())
+        self._coder = _ans_coder(words[::-1].copy())
 
     def code(
         self, table_ids: IntArray, tables: Tables, symbols: IntArray | None = None
@@ -131,6 +129,12 @@ class Decoder:
     def ends_with(self, seal: int) -> bool:
         """Whether all that is left is this seal."""
         return bool(self._coder.pos() == (0, seal))
+
+
+def _ans_coder(words: NDArray[np.uint32]) -> Any:
+    import constriction  # noqa: PLC0415  (where C does the work it is not needed)
+
+    return constriction.stream.stack.AnsCoder(words)
 
 
 def new_encoder() -> "Encoder | CompiledEncoder":

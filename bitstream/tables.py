@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-import constriction
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -81,6 +80,8 @@ class Tables:
         """
         model = self._models[row]
         if model is None:
+            import constriction  # noqa: PLC0415  (where C does the work it is not needed)
+
             weights = self.frequencies[row] - 1.0  # float64
             model = self._models[row] = constriction.stream.model.Categorical(
                 weights, perfect=False

@@ -73,6 +73,7 @@ def decode(
 
     Example:
         >>> import codec
+        >>> from PIL import Image
         >>> from codec.models.tiny import tiny_model
         >>> data = codec.encode(Image.new("L", (64, 48), 90), model=tiny_model())
         >>> decode(data, model=tiny_model())  # doctest: +ELLIPSIS
@@ -170,7 +171,7 @@ class DecodedFile:
         file.close()
 
     def _strips(self) -> Iterator[Samples]:
-        """The picture from top to bottom, a row of tiles at a time: uint8 (rows, width, channels)."""
+        """The picture, a row of tiles at a time: uint8 (rows, width, channels)."""
         header, chunks = self.file.header, self.file.chunks
         alpha, channels = self._alpha(), 1 if "grey" in chunks else 3
         strips = self.network.strips(

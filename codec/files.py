@@ -11,8 +11,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
+from bitstream.errors import CodecError, LimitExceeded
 from bitstream.header import MAGIC
-from codec.errors import CodecError, LimitExceeded
 
 try:
     import fcntl

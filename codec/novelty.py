@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from codec.errors import CodecError, UnusualImageWarning
+from bitstream.errors import CodecError
 from codec.files import writing
 from codec.untrusted import INVALID, in_range, read_text, reason
 
@@ -213,6 +213,8 @@ def gaussian(x: Floats) -> tuple[Floats, Floats]:
 def warn_if_unusual(percentile: float | None) -> None:
     """Issue an `UnusualImageWarning` from the percentile `UNUSUAL` on."""
     if percentile is not None and percentile >= UNUSUAL:
+        from codec.errors import UnusualImageWarning  # noqa: PLC0415  (decoders warn of nothing)
+
         warnings.warn(
             f"unusual image: at percentile {percentile:.1f} of photographs; synthesized detail may "
             "be wrong, consider decoding with realism 0.3",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
+
 from codec.images.strips import Samples
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from functools import lru_cache
 from os import PathLike, fspath
 from pathlib import Path
@@ -12,14 +13,29 @@ from bitstream.header import Header
 from bitstream.prior import Prior
 from codec.models.choose import LARGE, choose_engine
 from codec.models.files import CONFIG, FILES, PACKAGED, PRIOR, WEIGHTS
-from codec.models.parts import Parts
 from codec.networks.config import ModelConfig
-from codec.novelty import load_calibration
+from codec.novelty import Calibration, load_calibration
 from codec.options import Running
 from codec.runtime.model import CodecModel
 from codec.untrusted import INVALID, read_text, reason
 
 MAX_FILE_BYTES = 2**29  # of a model; the largest shape that a configuration may have takes less
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A model's folder, and what of it needs no engine (see `codec.runtime.model.CodecModel`).
+
+    Attributes:
+        weights: the bytes of its weights.safetensors, those that the fingerprint was made of.
+    """
+
+    folder: Path
+    weights: bytes
+    config: ModelConfig
+    prior: Prior
+    fingerprint: bytes
+    calibration: Calibration | None
 
 
 def load_model(

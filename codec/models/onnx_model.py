@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import safe_open
@@ -11,12 +11,14 @@ from safetensors import safe_open
 from bitstream.errors import CodecError
 from codec.models.files import DETAIL, WEIGHTS
 from codec.models.graphs import read_graphs
-from codec.models.parts import Parts
 from codec.networks.config import RANGES, ModelConfig
 from codec.runtime.codebooks import Codebooks
 from codec.runtime.cpu import thread_count
 from codec.runtime.engine import Floats
 from codec.runtime.model import CodecModel
+
+if TYPE_CHECKING:
+    from codec.models.loading import Parts
 
 OLDEST = (1, 24)  # the first onnxruntime whose Python takes weights from memory
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -14,7 +15,6 @@ from bitstream.errors import CodecError
 from bitstream.prior import Prior
 from codec.files import writing
 from codec.models.files import CONFIG, DETAIL, GRAPHS, MANIFEST, PRIOR, WEIGHTS
-from codec.models.parts import Parts
 from codec.models.weights import read_state
 from codec.networks.config import DetailConfig, ModelConfig
 from codec.networks.detail import Detail, detail_of
@@ -24,6 +24,9 @@ from codec.novelty import Calibration
 from codec.runtime.codebooks import Codebooks
 from codec.runtime.model import CodecModel
 from codec.runtime.torch_engine import TorchEngine
+
+if TYPE_CHECKING:
+    from codec.models.loading import Parts
 
 
 def torch_model(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -11,6 +11,7 @@ from codec.runtime.engine import Array
 from codec.runtime.windows import Window, empty_like, part
 
 Source: TypeAlias = Callable[[Window], Array]  # (1, C, height/cell, width/cell) of a window
+Step: TypeAlias = Callable[..., Sequence[Array]]  # (window, maps of it) -> maps of it
 Sink: TypeAlias = Callable[[Window, Array], None]  # takes what a source gives
 
 NOTHING = np.empty((1, 0, 0, 0), np.float32)

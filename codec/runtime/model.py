@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitstream.header import Header, major_of
 from bitstream.prior import Prior
-from codec.images.strips import Samples, Strips
 from codec.networks.config import ModelConfig
 from codec.novelty import LEAST_SIDE, Calibration, code_statistics, error_statistics
 from codec.options import EFFORT, TILE
 from codec.runtime.codebooks import Codebooks
 from codec.runtime.decoder_pass import DecoderPass
-from codec.runtime.encoder_pass import Analysis, EncoderPass
 from codec.runtime.engine import Engine, Floats
 from codec.runtime.maps import Map
-from codec.runtime.quantize import Coding, Quantization
 from codec.runtime.tiles import Tiles
 from codec.runtime.windows import Window
+
+if TYPE_CHECKING:
+    from codec.images.strips import Samples, Strips
+    from codec.runtime.encoder_pass import Analysis
+    from codec.runtime.quantize import Coding
 
 
 class CodecModel:
@@ -63,6 +66,8 @@ class CodecModel:
                 model has texture codes.
             tile: pixels a side of what the networks see at once, here and in `quantize`.
         """
+        from codec.runtime.encoder_pass import Analysis, EncoderPass  # noqa: PLC0415  (encoders)
+
         height, width = image.height, image.width
         tiles, textured = self._tiles(height, width, tile), self.codebooks.texture is not None
         with self.engine.running():
@@ -84,6 +89,8 @@ class CodecModel:
                 those of two qualities.
             effort: 1..9, how widely to search.
         """
+        from codec.runtime.quantize import Quantization  # noqa: PLC0415  (encoders)
+
         lam = self.config.lambda_at(quality + lambda_offset)
         stages = self.config.coded_stages(quality)
         lengths = self.code_lengths(quality)[:stages]

@@ -6,16 +6,14 @@ network, not to its training.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codec.runtime.engine import Array
+from codec.runtime.maps import Step
 from codec.runtime.windows import Window, part
-
-Step: TypeAlias = Callable[..., Sequence[Array]]  # (window, maps of it) -> maps of it
 
 FARTHEST = 1 << 12  # pixels; what reaches farther is no convolution over a neighbourhood
 BF16_NAN, BF16_INFINITY, BF16_SIGN = 0x7FC0, 0x7F80, 0x8000

@@ -13,8 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from codec.options import LEAST_TILE
-from codec.runtime.maps import Sink, Source
-from codec.runtime.reach import Step, reach
+from codec.runtime.maps import Sink, Source, Step
 from codec.runtime.windows import Window, part
 
 
@@ -83,6 +82,8 @@ class Tiles:
             _give_back()
 
     def _reach(self, step: Step, sources: Sequence[Source]) -> int:
+        from codec.runtime.reach import reach  # noqa: PLC0415  (graphs come with their reaches)
+
         corner = Window(0, 0, self._cell, self._cell)
         examples = [source(corner) for source in sources]
         results = step(corner, *examples)

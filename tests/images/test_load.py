@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageOps
 from picture_samples import to_image
+from PIL import Image, ImageCms, ImageOps
 
 from bitstream.alpha import pack_alpha, unpack_alpha
 from codec.errors import BitstreamError, LeftOutWarning, UnsupportedImageError
