@@ -1,4 +1,4 @@
-"""How do the engines compare: torch in float32, in bfloat16, and onnxruntime?
+"""How do the engines compare: torch in float32, in bfloat16, onnxruntime, and OpenVINO?
 
 Processor seconds of a process on one thread, taken in turns, median over images, qualities and
 turns. Codes and pixels are compared with those of torch in float32: the share of indices that are
@@ -22,6 +22,7 @@ from benchmarks.harness import Benchmark, Run
 from benchmarks.inputs import Photographs
 from benchmarks.timing import fastest
 from bitstream import container, stream
+from codec.models.choose import is_installed
 from codec.models.torch_model import torch_engine
 from codec.runtime.cpu import limit_threads
 from codec.runtime.model import CodecModel
@@ -79,7 +80,10 @@ def engines() -> dict[str, CodecModel]:
     single, half = (codec.load_model("default", "cpu", "torch") for _ in range(2))
     torch_engine(single).bf16, torch_engine(half).bf16 = False, True
     onnx = codec.load_model("default", "cpu", "onnx")
-    return {"torch float32": single, "torch bfloat16": half, "onnxruntime": onnx}
+    models = {"torch float32": single, "torch bfloat16": half, "onnxruntime": onnx}
+    if is_installed("openvino"):
+        models["OpenVINO"] = codec.load_model("default", "cpu", "openvino")
+    return models
 
 
 def of_image(

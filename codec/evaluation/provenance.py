@@ -16,6 +16,8 @@ import codec
 
 PACKAGES = (
     "torch",
+    "onnxruntime",
+    "openvino",
     "numpy",
     "pillow",
     "constriction",
