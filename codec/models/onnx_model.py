@@ -52,6 +52,7 @@ def onnx_model(parts: Parts, engine: str) -> CodecModel:
 
 
 def _in_openvino() -> Any:
+    _in_onnxruntime()  # which runs what is not in bfloat16
     try:
         from codec.runtime.openvino_engine import OpenVinoEngine  # noqa: PLC0415
     except ImportError as error:

@@ -12,18 +12,20 @@ import openvino
 
 from bitstream.errors import CodecError
 from codec.runtime.engine import Array
-from codec.runtime.graph_engine import Graph, GraphEngine
+from codec.runtime.graph_engine import Graph
+from codec.runtime.onnx_engine import OnnxEngine
 
-SINGLE = ("analyze", "synthesize")  # these make the picture, the others only correct it: float32
+SINGLE = ("analyze", "synthesize", "search_")  # what makes the picture, which the others correct
 
 
-class OpenVinoEngine(GraphEngine):
-    """Runs the graphs in OpenVINO; the search and the linear transforms stay in float32."""
+class OpenVinoEngine(OnnxEngine):
+    """Runs the networks in OpenVINO; linear transforms and search stay in onnxruntime, float32."""
 
     def _load(self, name: str) -> Graph:
-        single = name in SINGLE or name.startswith("search")
+        if name.startswith(SINGLE):
+            return super()._load(name)
         options = {
-            "INFERENCE_PRECISION_HINT": "f32" if single else "bf16",
+            "INFERENCE_PRECISION_HINT": "bf16",
             "INFERENCE_NUM_THREADS": self._threads,
             "NUM_STREAMS": 1,
         }
@@ -45,10 +47,16 @@ class _Compiled:
     """A graph in OpenVINO."""
 
     def __init__(self, model: openvino.CompiledModel) -> None:
-        self._model, self._request = model, model.create_infer_request()
+        self._model = model
         self._inputs = [node.get_node().get_friendly_name() for node in model.inputs]
+        self._idle = [model.create_infer_request()]  # each serves one thread at a time
 
     def __call__(self, given: Mapping[str, Array]) -> list[Any]:
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._model.create_infer_request()
         inputs = {name: np.ascontiguousarray(given[name]) for name in self._inputs}
-        results = self._request.infer(inputs, share_inputs=True)
+        results = request.infer(inputs, share_inputs=True)
+        self._idle.append(request)
         return [results[node] for node in self._model.outputs]

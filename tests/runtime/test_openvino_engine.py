@@ -2,6 +2,7 @@
 
 import multiprocessing
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,14 @@ def test_tiles_and_threads_change_nothing(models, scene):
         results.append([*analysis.latents, *found, pixels])
     for tiled in results[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(results[0], tiled, strict=True))
+
+
+def test_threads_share_a_model(models, scene):
+    data = codec.encode(scene[:100, :150], model=models[1])
+    expected = np.asarray(codec.decode(data, model=models[0]))
+    with ThreadPoolExecutor(4) as pool:
+        images = list(pool.map(lambda _: np.asarray(codec.decode(data, model=models[0])), range(8)))
+    assert all(np.array_equal(image, expected) for image in images)
 
 
 def decoded_size(model, data, results):
