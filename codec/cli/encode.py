@@ -22,7 +22,7 @@ from codec.cli.common import (
     say,
     set_threads,
 )
-from codec.files import PIECE, STDIO, refuse_overwrite, writing
+from codec.files import PIECE, STDIO, refuse_itself, refuse_overwrite, writing
 from codec.files import keep_times as copy_times
 from codec.options import EFFORT, THUMBNAIL, EncodeOptions, Running
 
@@ -136,6 +136,7 @@ def _encode_file(
     """Encode one image."""
     with progress(f"encoding {image}", batch.quiet):
         start = time.perf_counter()
+        refuse_itself(image, path)
         refuse_overwrite(path, batch.force)
         set_threads(batch.threads)
         from codec.encoding import encode_image  # noqa: PLC0415  (Pillow: not for --help)
