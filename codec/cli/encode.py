@@ -89,7 +89,7 @@ def parser() -> Parser:
     p.add_argument(
         "--allow-truncated",
         action="store_true",
-        help="Encode what an image file that is cut off holds.",
+        help="Encode the part of the image that a truncated image file holds.",
     )
     p.networks()
     p.many()
