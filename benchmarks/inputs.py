@@ -180,6 +180,19 @@ class Folder:
 PACKAGED = Model("default")
 
 
+@dataclass(frozen=True)
+class ModelOnPhotographs:
+    """What most benchmarks measure.
+
+    Attributes:
+        photographs: folder of images.
+        model: name or folder of a model.
+    """
+
+    photographs: Photographs
+    model: Model = PACKAGED
+
+
 def sha256(*paths: Path) -> str:
     """SHA-256 of the bytes of files, one after the other."""
     from codec.evaluation import provenance  # noqa: PLC0415

@@ -205,6 +205,14 @@ def _place(temporary: Path, target: Path, path: str) -> None:
         temporary.replace(target)
 
 
+def refuse_itself(source: str, path: str) -> None:
+    """Raise CodecError if writing `path` would replace the file that it is made of."""
+    if STDIO in (source, path) or not (Path(source).is_file() and Path(path).is_file()):
+        return
+    if os.path.samefile(source, path):
+        raise CodecError(f"{path}: is the file that is read: give the result another name")
+
+
 def refuse_overwrite(path: str, force: bool) -> None:
     """Raise CodecError if `path` is a file that writing would replace and `force` is not set."""
     if not force and path != STDIO and Path(path).is_file():

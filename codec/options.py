@@ -4,9 +4,8 @@ import operator
 import secrets
 from dataclasses import dataclass
 from math import inf
-from numbers import Real
 from os import PathLike
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bitstream.container import Limits as DecodeLimits
 
@@ -64,7 +63,7 @@ class EncodeOptions:
             raise ValueError(f"quality is {self.quality!r}: expected an integer in 0..100")
         for name in ("target_bpp", "target_size"):
             target = getattr(self, name)
-            if target is not None and not (isinstance(target, Real) and 0 < target < inf):
+            if target is not None and not _is_above_0(target):
                 raise ValueError(f"{name} is {target!r}: expected a number of more than 0")
         if self.effort not in range(1, 10):
             raise ValueError(f"effort is {self.effort}: expected 1..9")
@@ -141,6 +140,13 @@ class Running:
     def __post_init__(self) -> None:
         if self.tile < LEAST_TILE:
             raise ValueError(f"tile is {self.tile}: expected at least {LEAST_TILE} pixels a side")
+
+
+def _is_above_0(number: Any) -> bool:
+    try:
+        return bool(0 < number < inf)
+    except TypeError:
+        return False
 
 
 def seed_number(seed: int | str, words: str = "") -> int:

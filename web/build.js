@@ -26,19 +26,21 @@ const gzipped = (/** @type {Uint8Array} */ data) => gzipSync(data, { level: 9 })
  */
 function modelFiles() {
   const read = (/** @type {string} */ name) => readFileSync(join(model, name));
-  const optional = (/** @type {string} */ name) => (existsSync(join(model, name)) ? { [name]: read(name) } : {});
   const weights = read("weights.safetensors");
   const isEncoder = (/** @type {string} */ name) => name.startsWith("encoder.");
-  return {
+  /** @type {Record<string, Buffer>} */
+  const files = {
     "config.json": read("config.json"),
     [MANIFEST]: read(MANIFEST),
     "prior.safetensors": read("prior.safetensors"),
-    "novelty.json": Buffer.from("null"),
-    ...optional("novelty.json"),
-    ...optional("detail.safetensors"),
+    "novelty.json": Buffer.from("null"), // of a model that has none
     "decoder.safetensors": safetensorsPart(weights, (name) => !isEncoder(name)),
     [ENCODER]: safetensorsPart(weights, isEncoder),
   };
+  for (const name of ["novelty.json", "detail.safetensors"]) {
+    if (existsSync(join(model, name))) files[name] = read(name);
+  }
+  return files;
 }
 
 /**
@@ -65,9 +67,10 @@ if (!existsSync(join(model, MANIFEST))) {
   console.error(`${model} has no graphs: python -m codec.models.export ${model} writes them`);
   process.exit(1);
 }
-const wasm = ["contexts.wasm", "networks.wasm"].map((name) => [name, readFileSync(join(HERE, "wasm", name))]);
+const files = modelFiles();
+for (const name of ["contexts.wasm", "networks.wasm"]) files[name] = readFileSync(join(HERE, "wasm", name));
 /** What is in a folder whose name changes with it. @type {[string, Uint8Array][]} */
-const kept = Object.entries({ ...modelFiles(), ...Object.fromEntries(wasm) }).map(([name, data]) => [`${name}.gz`, gzipped(data)]);
+const kept = Object.entries(files).map(([name, data]) => [`${name}.gz`, gzipped(data)]);
 const [{ contents: worker }] = await bundled({ worker: "src/worker.js" });
 kept.push(["worker.js", worker]);
 const hash = createHash("sha256");

@@ -19,26 +19,13 @@ from PIL import Image
 
 import codec
 from benchmarks.harness import Benchmark, Run
-from benchmarks.inputs import PACKAGED, Model, Photographs
+from benchmarks.inputs import ModelOnPhotographs
 from benchmarks.quality.unusual_images import images
 from benchmarks.timing import fastest
 from codec.images.png import SIGNATURE, PngFile
 from codec.images.save import save
 
 LEVELS = (1, 6)  # of Pillow; 6 is its default
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What is measured.
-
-    Attributes:
-        photographs: folder of images.
-        model: name or folder of a model.
-    """
-
-    photographs: Photographs
-    model: Model = PACKAGED
 
 
 @dataclass(frozen=True)
@@ -56,7 +43,7 @@ class Settings:
     turns: int = 3
 
 
-def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
+def measure(run: Run, inputs: ModelOnPhotographs, settings: Settings) -> dict[str, Any]:
     """Milliseconds and bytes, means over the pictures, and their shares of the first version's."""
     result = {}
     for kind in ("photographs", "screenshots"):
@@ -70,7 +57,9 @@ def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
     return result
 
 
-def row(inputs: Inputs, settings: Settings, kind: str, realism: float) -> dict[str, Any]:
+def row(
+    inputs: ModelOnPhotographs, settings: Settings, kind: str, realism: float
+) -> dict[str, Any]:
     """One kind of pictures at one realism."""
     model = inputs.model.load()
     names = ["ours", "before", *(f"pillow_{level}" for level in LEVELS)]
@@ -93,7 +82,7 @@ def row(inputs: Inputs, settings: Settings, kind: str, realism: float) -> dict[s
     }
 
 
-def originals(inputs: Inputs, settings: Settings, kind: str) -> Iterator[Image.Image]:
+def originals(inputs: ModelOnPhotographs, settings: Settings, kind: str) -> Iterator[Image.Image]:
     """The pictures that are coded."""
     if kind == "photographs":
         return inputs.photographs.images()
@@ -134,4 +123,4 @@ def pillows(picture: Image.Image, level: int) -> int:
     return buffer.tell()
 
 
-BENCHMARK = Benchmark(Inputs, Settings, measure, result="png.json")
+BENCHMARK = Benchmark(ModelOnPhotographs, Settings, measure, result="png.json")

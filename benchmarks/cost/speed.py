@@ -19,7 +19,7 @@ import codec
 from benchmarks import schema
 from benchmarks.cost.entropy import beside_compressai
 from benchmarks.harness import Benchmark, Run
-from benchmarks.inputs import PACKAGED, Model, Photographs
+from benchmarks.inputs import ModelOnPhotographs
 from benchmarks.markdown import paragraph, table
 from benchmarks.timing import fastest, medians, process, seconds
 from bitstream import container, stream
@@ -35,19 +35,6 @@ TWELVE_MEGAPIXELS = (4000, 3000)
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """What is measured.
-
-    Attributes:
-        photographs: folder of images.
-        model: name or folder of a model.
-    """
-
-    photographs: Photographs
-    model: Model = PACKAGED
-
-
-@dataclass(frozen=True)
 class Settings:
     """How it is measured.
 
@@ -58,7 +45,7 @@ class Settings:
     quality: int = QUALITY
 
 
-def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
+def measure(run: Run, inputs: ModelOnPhotographs, settings: Settings) -> dict[str, Any]:
     """Calls, their steps, entropy coding, and whole processes."""
     images = list(inputs.photographs.images())
     load_seconds = seconds(inputs.model.load)
@@ -219,4 +206,4 @@ def entropy_coding(entropy: dict[str, Any]) -> list[str]:
     )
 
 
-BENCHMARK = Benchmark(Inputs, Settings, measure, result="speed.json")
+BENCHMARK = Benchmark(ModelOnPhotographs, Settings, measure, result="speed.json")

@@ -19,7 +19,7 @@ from PIL import Image
 import codec
 from benchmarks import schema
 from benchmarks.harness import Benchmark, Run
-from benchmarks.inputs import PACKAGED, Model, Photographs
+from benchmarks.inputs import ModelOnPhotographs
 from benchmarks.markdown import number, paragraph, table
 from benchmarks.quality.rdp import NAMES
 from codec.errors import UnusualImageWarning
@@ -29,19 +29,6 @@ from codec.runtime.model import CodecModel
 
 Encode = Callable[[Image.Image], bytes]
 Decode = Callable[[bytes], Image.Image]
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What is measured.
-
-    Attributes:
-        photographs: folder of images.
-        model: name or folder of a model.
-    """
-
-    photographs: Photographs
-    model: Model = PACKAGED
 
 
 @dataclass(frozen=True)
@@ -113,7 +100,7 @@ def mean(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return figures | {"same": sum(row["same"] for row in rows)}
 
 
-def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
+def measure(run: Run, inputs: ModelOnPhotographs, settings: Settings) -> dict[str, Any]:
     """The saves of every codec, ours first."""
     model = inputs.model.load()
     images = list(inputs.photographs.images())[: settings.images]
@@ -167,4 +154,4 @@ def figures() -> list[str]:
     ]
 
 
-BENCHMARK = Benchmark(Inputs, Settings, measure, result="generations.json")
+BENCHMARK = Benchmark(ModelOnPhotographs, Settings, measure, result="generations.json")

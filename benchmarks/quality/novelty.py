@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 import codec
 from benchmarks import schema
 from benchmarks.harness import Benchmark, Run
-from benchmarks.inputs import PACKAGED, Missing, Model, Photographs
+from benchmarks.inputs import Missing, ModelOnPhotographs
 from benchmarks.markdown import number, paragraph, table
 from benchmarks.quality.unusual_images import KINDS, images
 from bitstream.header import Header
@@ -26,19 +26,6 @@ from codec.runtime.model import CodecModel
 from codec.train import novelty as training
 
 Pixels = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What is measured.
-
-    Attributes:
-        photographs: folder of images.
-        model: name or folder of a model.
-    """
-
-    photographs: Photographs
-    model: Model = PACKAGED
 
 
 @dataclass(frozen=True)
@@ -116,7 +103,7 @@ def cost(network: CodecModel, picture: Pixels) -> dict[str, float]:
     }
 
 
-def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
+def measure(run: Run, inputs: ModelOnPhotographs, settings: Settings) -> dict[str, Any]:
     """Judge the photographs and every kind of other images."""
     network = inputs.model.load()
     photographs = [np.asarray(image) for image in inputs.photographs.images()]
@@ -159,4 +146,4 @@ def figures() -> list[str]:
     ]
 
 
-BENCHMARK = Benchmark(Inputs, Settings, measure, result="novelty.json")
+BENCHMARK = Benchmark(ModelOnPhotographs, Settings, measure, result="novelty.json")

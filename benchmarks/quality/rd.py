@@ -19,7 +19,7 @@ from PIL import Image
 import codec
 from benchmarks import schema
 from benchmarks.harness import Benchmark, Run
-from benchmarks.inputs import PACKAGED, Model, Photographs
+from benchmarks.inputs import ModelOnPhotographs
 from benchmarks.markdown import number, paragraph, table
 from bitstream import container, stream
 from codec.evaluation import peers
@@ -43,19 +43,6 @@ RANGE = (0.03, 0.35)  # bpp, for BD-rate
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """What is measured.
-
-    Attributes:
-        photographs: folder of images.
-        model: name or folder of a model.
-    """
-
-    photographs: Photographs
-    model: Model = PACKAGED
-
-
-@dataclass(frozen=True)
 class Settings:
     """How it is measured.
 
@@ -66,7 +53,7 @@ class Settings:
     name: str = "kodak"
 
 
-def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
+def measure(run: Run, inputs: ModelOnPhotographs, settings: Settings) -> dict[str, Any]:
     """Our curve, those of the peers, and how many bytes our files have beyond the ideal."""
     images = list(inputs.photographs.images())
     model = inputs.model.load()
@@ -222,4 +209,4 @@ def figures() -> list[str]:
     ]
 
 
-BENCHMARK = Benchmark(Inputs, Settings, measure, result="rd_{name}.json")
+BENCHMARK = Benchmark(ModelOnPhotographs, Settings, measure, result="rd_{name}.json")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.harness import Benchmark, Nothing, Run
-from benchmarks.inputs import PACKAGED, Model, Photographs
+from benchmarks.inputs import ModelOnPhotographs
 from bitstream import container, stream
 from bitstream.context import CLIP, ContextPrior
 from bitstream.header import Header
@@ -37,19 +37,6 @@ QUALITIES = (5, 20, 35, 50, 65, 80, 95)
 RANGE = 0.03, 0.35  # bits per pixel of the comparison
 EFFORT = 5
 PARTIAL_SUMS = 4096  # partial sums searched at once
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What is measured.
-
-    Attributes:
-        photographs: folder of images.
-        model: name or folder of a model.
-    """
-
-    photographs: Photographs
-    model: Model = PACKAGED
 
 
 class Lengths:
@@ -249,7 +236,7 @@ def curve(
 
 
 @torch.inference_mode()
-def measure(run: Run, inputs: Inputs, settings: Nothing) -> dict[str, Any]:
+def measure(run: Run, inputs: ModelOnPhotographs, settings: Nothing) -> dict[str, Any]:
     """Rate, PSNR, BD-rate and time of what was tried."""
     torch.set_num_threads(1)
     images = [np.asarray(image) for image in inputs.photographs.images()]
@@ -280,4 +267,4 @@ def measure(run: Run, inputs: Inputs, settings: Nothing) -> dict[str, Any]:
     return {"qualities": QUALITIES, "rows": rows}
 
 
-BENCHMARK = Benchmark(Inputs, Nothing, measure, result="context_search.json")
+BENCHMARK = Benchmark(ModelOnPhotographs, Nothing, measure, result="context_search.json")

@@ -174,8 +174,8 @@ class Parser(ArgumentParser):
             "--jobs",
             type=Range(int, 1, 1024),
             metavar="N",
-            help="For several files: use N processes (default: one per core, or with --threads the "
-            "number of cores divided by that).",
+            help="For several files: use N processes (default: one per core; with --threads N, "
+            "the number of cores divided by N).",
         )
         self.add_argument(
             "--shard",

@@ -129,6 +129,8 @@ def is_batch(inputs: list[str], output: str | None, options: BatchOptions) -> bo
     Raises:
         UsageError: its options do not fit that.
     """
+    if "" in (*inputs, output):  # which would be the current folder
+        raise UsageError("a name is empty: perhaps a variable of the shell is not set")
     folders = [path for path in inputs if path != STDIO and Path(path).is_dir()]
     if not folders and len(inputs) == 1:
         for_many = (options.jobs, options.resume, options.strict, options.follow_links)

@@ -23,7 +23,7 @@ from codec.cli.common import (
     say,
     set_threads,
 )
-from codec.files import STDIO, read_coded, refuse_overwrite, writing
+from codec.files import STDIO, read_coded, refuse_itself, refuse_overwrite, writing
 from codec.files import keep_times as copy_times
 from codec.options import DecodeOptions, Running
 
@@ -118,6 +118,7 @@ def run(given: Namespace) -> int:
         count = given.samples
         outputs = [path] if count == 1 else [numbered(path, n + 1) for n in range(count)]
         for path in outputs:
+            refuse_itself(inputs[0], path)
             refuse_overwrite(path, batch.force)
         with progress(f"decoding {inputs[0]}", batch.quiet):
             _decode_file(

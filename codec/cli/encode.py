@@ -22,7 +22,7 @@ from codec.cli.common import (
     say,
     set_threads,
 )
-from codec.files import PIECE, STDIO, refuse_overwrite, writing
+from codec.files import PIECE, STDIO, refuse_itself, refuse_overwrite, writing
 from codec.files import keep_times as copy_times
 from codec.options import EFFORT, THUMBNAIL, EncodeOptions, Running
 
@@ -89,7 +89,7 @@ def parser() -> Parser:
     p.add_argument(
         "--allow-truncated",
         action="store_true",
-        help="Encode what an image file that is cut off holds.",
+        help="Encode the part of the image that a truncated image file holds.",
     )
     p.networks()
     p.many()
@@ -136,6 +136,7 @@ def _encode_file(
     """Encode one image."""
     with progress(f"encoding {image}", batch.quiet):
         start = time.perf_counter()
+        refuse_itself(image, path)
         refuse_overwrite(path, batch.force)
         set_threads(batch.threads)
         from codec.encoding import encode_image  # noqa: PLC0415  (Pillow: not for --help)

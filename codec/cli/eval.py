@@ -47,7 +47,8 @@ def parser() -> Parser:
     p.add_argument(
         "--target-bpp",
         metavar="F,...",
-        help="Measure at these bits per pixel: each image gets its largest file that is not above.",
+        help="Measure at these bits per pixel: of each image, take the largest file that does not "
+        "exceed them.",
     )
     p.add_argument(
         "--realism",

@@ -52,7 +52,7 @@ def opened(source: Any) -> Iterator[tuple[BinaryIO, str]]:
         if "\0" in os.fsdecode(name):
             raise ValueError("an image's path holds a null byte: pass an image's bytes as bytes")
         with open(name, "rb") as file:
-            yield file, os.fsdecode(name)
+            yield _sought(file), os.fsdecode(name)  # it may be a pipe
         return
     if not callable(getattr(source, "read", None)):
         raise TypeError(refusal(source, _EXPECTED))

@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import re
+import threading
 
 import pytest
 from command import run_command
@@ -134,3 +136,38 @@ def test_too_much_metadata_for_a_format_names_the_flag(bibcodec, model, tmp_path
     assert "--strip" in done.stderr
     again = bibcodec("decode", tmp_path / "a.bibc", "-o", tmp_path / "a.jpg", "--strip", "xmp")
     assert again.exit_code == 0
+
+
+def test_a_named_pipe_is_read(bibcodec, photo_file, tmp_path):
+    """As the shell makes one of <(...)."""
+    pipe, out = tmp_path / "pipe.jpg", tmp_path / "out.bibc"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(photo_file.read_bytes()))
+    writer.start()
+    done = bibcodec("encode", pipe, "-o", out)
+    writer.join()
+    assert done.exit_code == 0, done.stderr
+    assert codec.info(out).width == 200
+
+
+@pytest.mark.parametrize("verb", ["encode", "decode"])
+def test_a_file_is_not_replaced_by_what_is_made_of_it(bibcodec, photo_file, verb):
+    if verb == "decode":
+        assert bibcodec("encode", photo_file, "-o", photo_file.with_suffix(".bibc")).exit_code == 0
+        photo_file = photo_file.with_suffix(".bibc").rename(photo_file)
+    before, other = photo_file.read_bytes(), photo_file.with_name("link.jpg")
+    other.symlink_to(photo_file)
+    for target in (photo_file, other):
+        done = bibcodec(verb, photo_file, "-o", target, "-f")
+        assert done.exit_code == 1
+        assert "is the file that is read" in done.stderr
+        assert photo_file.read_bytes() == before
+
+
+def test_an_empty_name_is_not_the_current_folder(bibcodec, photo_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for arguments in (("", "-o", "out"), (photo_file, "-o", "")):
+        done = bibcodec("encode", *arguments)
+        assert done.exit_code == 2
+        assert "a name is empty" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]

@@ -146,6 +146,12 @@ def test_a_matrix_is_an_array():
     assert load(np.matrix([[1, 2], [3, 4]], np.uint8)).rgb[1, :, 0].tolist() == [3, 4]
 
 
+@pytest.mark.parametrize("target", ["0.1", float("nan"), float("inf"), 0, -1, b"9"])
+def test_targets_that_are_no_rates(target):
+    with pytest.raises(ValueError, match="expected a number of more than 0"):
+        codec.encode(PNG, target_bpp=target)
+
+
 # ---- HEIC
 
 

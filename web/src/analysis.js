@@ -26,7 +26,7 @@ export class Analysis {
     this.trunk = new Map();
     for (let cell = 2 * STEM; cell <= levels[0].cell; cell *= 2) {
       const down = pointwise(weights, `encoder.to${cell}.0.1`, { down: 2 });
-      this.trunk.set(cell, { down, blocks: blocksOf(weights, `encoder.to${cell}`) });
+      this.trunk.set(cell, { down, blocks: Block.row(weights, `encoder.to${cell}`, 1) });
     }
   }
 
@@ -75,14 +75,4 @@ function squaresOf(kernel) {
   const count = 3 * STEM ** 2;
   const weight = Float32Array.from({ length: count ** 2 }, (_, n) => Number(n % (count + 1) === 0));
   return new Linear(kernel, { weight, inputs: 3, outputs: count, down: STEM });
-}
-
-/**
- * @param {Weights} weights
- * @param {string} name
- */
-function blocksOf(weights, name) {
-  const blocks = [];
-  for (let n = 1; weights.has(`${name}.${n}.first.weight`); n++) blocks.push(new Block(weights, `${name}.${n}`));
-  return blocks;
 }

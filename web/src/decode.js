@@ -21,7 +21,8 @@ export function* rendered(descent, name) {
   for (const [tile, window] of windows(engine, name, whole)) {
     const wider = window.rounded(model.levels[0].cell);
     const features = descent.features.slice(-2).reverse().map((map) => map.part(window));
-    yield { tile, window, results: engine.render(descent.embedding, descent.latentsOf(wider), features, window) };
+    const results = engine.render(descent.embedding, descent.latentsOf(wider), features, window);
+    yield { tile, window, results };
   }
 }
 

@@ -22,7 +22,7 @@ export class Detail {
       enter: enterOf(weights, scale, channels),
       amplitudes: weights.get(`amplitudes.${scale}`),
       up: scale ? pointwise(weights, `ups.${scale - 1}.0`, { up: 2 }) : null,
-      blocks: blocksOf(weights, scale),
+      blocks: Block.row(weights, `blocks.${scale}`),
       strength: weights.has("texture.0.weight") ? strengthOf(weights, `texture.${scale + 1}`) : null,
     }));
     this.texture = weights.has("texture.0.weight") ? pointwise(weights, "texture.0") : null;
@@ -85,17 +85,6 @@ function enterOf(weights, scale, channels) {
 }
 
 /**
- * @param {Weights} weights
- * @param {number} scale
- */
-function blocksOf(weights, scale) {
-  const blocks = [];
-  const name = (/** @type {number} */ n) => `blocks.${scale}.${n}`;
-  for (let n = 0; weights.has(`${name(n)}.first.weight`); n++) blocks.push(new Block(weights, name(n)));
-  return blocks;
-}
-
-/**
  * How strong the noise of a scale is where the texture codes say so.
  * @param {Weights} weights
  * @param {string} name
@@ -128,8 +117,9 @@ function scaled(noise, amplitudes, strength) {
   const out = new FeatureMap(window, cell, channels);
   const times = strength ? strength.cell / cell : 1;
   for (let y = 0, at = 0; y < rows; y++) {
+    const row = strength ? Math.floor(y / times) * strength.columns : 0;
     for (let x = 0; x < columns; x++) {
-      const place = strength ? (Math.floor(y / times) * strength.columns + Math.floor(x / times)) * channels : 0;
+      const place = (row + Math.floor(x / times)) * channels;
       for (let c = 0; c < channels; c++, at++) {
         out.values[at] = noise.values[at] * amplitudes[c] * (strength ? strength.values[place + c] : 1);
       }

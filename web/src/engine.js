@@ -79,19 +79,31 @@ export class Engine {
    */
   update(level, embedding, remainder, features, latents) {
     const { kernel, synthesis } = this;
-    const { window } = /** @type {FeatureMap} */ (remainder ?? features);
+    const { window } = /** @type {FeatureMap} */ (features ?? remainder);
     return kernel.aside(() => {
-      const known = features && synthesis.extend(level, embedding, kernel.enter(features));
-      const latent = known ? kernel.leave(known.guess, window) : null;
-      if (known && latent && !remainder) return { features: kernel.leave(known.hidden, window), latent };
-      const coded = kernel.enter(/** @type {FeatureMap} */ (remainder));
-      const whole = known?.guess ?? kernel.enter(/** @type {FeatureMap} */ (remainder));
-      if (known) synthesis.addLinear(level, this.#enter(latents), whole);
-      if (known) this.#add(whole, coded);
-      if (latent && remainder) latent.add(remainder, window);
-      const hidden = synthesis.update(level, embedding, whole, coded, known?.hidden);
-      return { features: kernel.leave(hidden, window), latent: latent ?? /** @type {FeatureMap} */ (remainder) };
+      if (!features) return this.#begin(embedding, /** @type {FeatureMap} */ (remainder));
+      const coded = remainder && kernel.enter(remainder);
+      const { hidden, guess } = synthesis.extend(level, embedding, kernel.enter(features));
+      const latent = kernel.leave(guess, window);
+      if (remainder && coded) {
+        latent.add(remainder, window);
+        synthesis.addLinear(level, this.#enter(latents), guess);
+        this.#add(guess, coded);
+        synthesis.update(level, embedding, guess, coded, hidden);
+      }
+      return { features: kernel.leave(hidden, window), latent };
     });
+  }
+
+  /**
+   * The coarsest level: nothing is predicted of it.
+   * @param {Float32Array} embedding
+   * @param {FeatureMap} remainder
+   */
+  #begin(embedding, remainder) {
+    const latent = this.kernel.enter(remainder);
+    const features = this.synthesis.update(0, embedding, latent, latent);
+    return { features: this.kernel.leave(features, remainder.window), latent: remainder };
   }
 
   /**
@@ -139,7 +151,8 @@ export class Engine {
     const { kernel } = this;
     return kernel.aside(() => {
       const given = kernel.enter(pixels);
-      return this.model.levels.map((_, level) => kernel.leave(this.#encoder.latent(level, given), pixels.window));
+      const latents = this.model.levels.map((_, level) => this.#encoder.latent(level, given));
+      return latents.map((latent) => kernel.leave(latent, pixels.window));
     });
   }
 

@@ -29,7 +29,9 @@ export class Weights {
   get(name) {
     const { dtype, values } = this.#tensor(name);
     if (dtype === "F32") return /** @type {Float32Array} */ (values);
-    if (dtype !== "F16") throw new CodecError(`the model's weights ${name} are ${dtype}, expected F16 or F32`);
+    if (dtype !== "F16") {
+      throw new CodecError(`the model's weights ${name} are ${dtype}, expected F16 or F32`);
+    }
     const { kernel } = this;
     return kernel.aside(() => {
       const [halves, out] = [kernel.reserve(2 * values.length), kernel.reserve(4 * values.length)];
@@ -89,20 +91,15 @@ export class Linear {
     this.down = down;
     this.up = up;
     const inner = inputs * down * down;
-    const steps = (/** @type {number} */ count) => Array.from({ length: count }, (_, n) => n);
-    /** Row of the weights: of a row i in a square, and a column n of its matrix. */
-    const rowOf = (/** @type {number} */ i, /** @type {number} */ n) => {
-      return (n % outputs) * up * up + i * up + Math.floor(n / outputs);
-    };
-    const sourceOf = (/** @type {number} */ i, /** @type {number} */ k) => {
-      return (k % inputs) * down * down + i * down + Math.floor(k / inputs);
-    };
-    this.#matrices = steps(up).map((i) => steps(down).map((j) => {
-      const at = (/** @type {number} */ k, /** @type {number} */ n) => weight[rowOf(i, n) * inner + sourceOf(j, k)];
-      return kernel.put(packed(inputs * down, outputs * up, at));
+    const rowOf = (/** @type {number} */ i, /** @type {number} */ n) => inSquare(i, n, outputs, up);
+    this.#matrices = range(up).map((i) => range(down).map((j) => {
+      const matrix = packed(inputs * down, outputs * up, (k, n) => {
+        return weight[rowOf(i, n) * inner + inSquare(j, k, inputs, down)];
+      });
+      return kernel.put(matrix);
     }));
     if (!bias) return;
-    this.#biases = steps(up).map((i) => kernel.put(steps(outputs * up).map((n) => bias[rowOf(i, n)])));
+    this.#biases = range(up).map((i) => kernel.put(range(outputs * up).map((n) => bias[rowOf(i, n)])));
   }
 
   /**
@@ -127,9 +124,27 @@ export class Linear {
   }
 }
 
+/** @param {number} count */
+function range(count) {
+  return Array.from({ length: count }, (_, n) => n);
+}
+
+/**
+ * Where torch has a number of a square: it stands at `n` = (column, channel) in row `i` here.
+ * @param {number} i
+ * @param {number} n
+ * @param {number} channels
+ * @param {number} side of the square
+ */
+function inSquare(i, n, channels, side) {
+  return (n % channels) * side * side + i * side + Math.floor(n / channels);
+}
+
 /** @param {number} columns */
 function requireVectors(columns) {
-  if (columns % UNIT) throw new CodecError(`a layer of the model has ${columns} channels, expected a multiple of 4`);
+  if (columns % UNIT) {
+    throw new CodecError(`a layer of the model has ${columns} channels, expected a multiple of 4`);
+  }
 }
 
 /**
@@ -203,6 +218,19 @@ export class Convolution {
 
 /** x + W2 · relu(s ⊙ W1 x + b), where a condition may give s and b. */
 export class Block {
+  /**
+   * Those of a row of blocks, as many as there are.
+   * @param {Weights} weights
+   * @param {string} name of the row
+   * @param {number} first number
+   */
+  static row(weights, name, first = 0) {
+    const blocks = [];
+    const has = (/** @type {number} */ n) => weights.has(`${name}.${n}.first.weight`);
+    for (let n = first; has(n); n++) blocks.push(new Block(weights, `${name}.${n}`));
+    return blocks;
+  }
+
   /**
    * @param {Weights} weights
    * @param {string} name of the block

@@ -81,7 +81,8 @@ function searchSome(kernel, vectors, stages, width) {
       const places = least(scores, n * beams * codes, (n + 1) * beams * codes, kept);
       for (const at of places) {
         const [parent, code] = [Math.floor(at / codes), at % codes];
-        for (let d = 0; d < dim; d++) left[next.length * dim + d] = rest[parent * dim + d] - book[code * dim + d];
+        const [from, to] = [parent * dim, next.length * dim];
+        for (let d = 0; d < dim; d++) left[to + d] = rest[from + d] - book[code * dim + d];
         cost[next.length] = scores[at];
         next.push([...chosen[parent], code]);
       }

@@ -1,6 +1,6 @@
 /** The decoder's network g, as `codec/networks/decoder.py`: latents of all levels to pixels. */
 
-import { Block, Dense, Linear, pointwise, Convolution, toPixels } from "./layers.js";
+import { Block, Convolution, Dense, Linear, pointwise, toPixels } from "./layers.js";
 
 /** @typedef {import("./kernel.js").Place} Place */
 /** @typedef {import("./layers.js").Weights} Weights */
@@ -22,7 +22,10 @@ export class Synthesis {
     this.ups = finer.map((_, n) => pointwise(weights, `decoder.ups.${n}.0`, { up: 2 }));
     this.before = finer.map((_, n) => new Block(weights, `decoder.before.${n}`));
     this.guess = finer.map(({ cell }, n) => guessOf(weights, `decoder.predict.${n}`, cell));
-    this.after = levels.map((_, level) => blocksOf(weights, level));
+    this.after = levels.map((_, level) => {
+      const more = Block.row(weights, `decoder.more.${level}`);
+      return [new Block(weights, `decoder.after.${level}`), ...more];
+    });
     /** Of each level, what its coarser levels say of its latent. */
     this.composed = levels.map((fine, level) => {
       return levels.slice(0, level).map((coarse, n) => composed(weights, n, coarse, level, fine));
@@ -113,7 +116,8 @@ export class Synthesis {
  */
 function linearOf(weights, level, cell, dim) {
   const basis = weights.get(`decoder.transforms.${level}.inverse_basis`); // [dim, 3 · cell²]
-  const weight = Float32Array.from(basis, (_, n) => basis[(n % dim) * (basis.length / dim) + Math.floor(n / dim)]);
+  const size = basis.length / dim;
+  const weight = Float32Array.from(basis, (_, n) => basis[(n % dim) * size + Math.floor(n / dim)]);
   return new Linear(weights.kernel, { weight, inputs: dim, outputs: 3, up: cell });
 }
 
@@ -158,17 +162,6 @@ export function columnsOf(matrix, rows, sizes) {
  */
 function guessOf(weights, name, cell) {
   return cell > STEM ? pointwise(weights, name) : Convolution.of(weights, name);
-}
-
-/**
- * @param {Weights} weights
- * @param {number} level
- */
-function blocksOf(weights, level) {
-  const blocks = [new Block(weights, `decoder.after.${level}`)];
-  const name = (/** @type {number} */ n) => `decoder.more.${level}.${n}`;
-  for (let n = 0; weights.has(`${name(n)}.first.weight`); n++) blocks.push(new Block(weights, name(n)));
-  return blocks;
 }
 
 /**

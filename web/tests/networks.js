@@ -27,7 +27,8 @@ async function readFile(name) {
 }
 
 const loaded = await Model.load(readFile);
-const engine = await Engine.load(loaded, await Kernel.load(readFileSync(new URL("../wasm/networks.wasm", import.meta.url))));
+const wasm = readFileSync(new URL("../wasm/networks.wasm", import.meta.url));
+const engine = await Engine.load(loaded, await Kernel.load(wasm));
 await engine.loadEncoder();
 const about = JSON.parse(readFileSync(join(folder, "photo.json"), "utf8"));
 const analysis = analyze(engine, { ...about, data: read("photo.rgba") });
