@@ -20,7 +20,7 @@ export class Decoder {
     const folder = new URL(`${BUILD}/`, import.meta.url);
     this.#worker = new Worker(new URL("worker.js", folder), { type: "module" });
     this.#worker.onmessage = ({ data }) => this.#answered(data);
-    this.#worker.onerror = (event) => this.#failed(event.message);
+    this.#worker.onerror = ({ message }) => this.#failed(message ?? "its worker cannot be loaded");
     this.#call("begin", { folder: folder.href, cache: CACHE });
     keep([...scripts, `${BUILD}/worker.js`]);
   }
