@@ -14,12 +14,13 @@ ROOT = Path(__file__).parents[2]
 WITHOUT_TORCH = """
 import importlib.util, sys
 
-for name in ("torch", "torchvision", "compressai", "onnx", "openvino"):
+hidden = ("torch", "torchvision", "compressai", "onnx", "openvino")
+for name in hidden:
     sys.modules[name] = None  # importing it raises ModuleNotFoundError
 
 real = importlib.util.find_spec
 importlib.util.find_spec = lambda name, package=None: (
-    None if name.split(".")[0] in ("torch", "compressai", "onnx", "openvino") else real(name, package)
+    None if name.split(".")[0] in hidden else real(name, package)
 )
 """
 
