@@ -54,7 +54,7 @@ SECTIONS = (
     Section("Time and memory", ("cost.speed", "cost.scale", "cost.folders")),
     Section("Metadata", ("cost.metadata",)),
     Section("Unusual images", ("quality.novelty",)),
-    Section("The second model, in training", ("quality.training",)),
+    Section("The packaged model beside the first, with static tables", ("quality.training",)),
 )
 HEAD = """# Figures
 

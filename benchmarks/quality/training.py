@@ -119,13 +119,13 @@ def one_image(model: CodecModel, image: Image.Image) -> list[tuple[float, float]
 
 
 def figures() -> list[str]:
-    """What docs/figures.md says of the model in training."""
+    """What docs/figures.md says of the packaged model's networks beside the first model's."""
     rows, images = [], {}
     for name, shown in (("val-native", "photographs of 768 x 768 pixels"), ("kodak", "Kodak")):
         result = schema.read(f"training_{name}")
         images[shown] = result["images"]
         for codec, psnr in result["psnr_at_bpp"].items():
-            called = {"in training": "second model", "compared with": "packaged model"}
+            called = {"in training": "packaged model", "compared with": "first model"}
             rows.append([shown, called.get(codec, codec), *(number(v) for v in psnr.values())])
     counts = " and ".join(f"{count} of {shown}" for shown, count in images.items())
     return [
@@ -133,7 +133,7 @@ def figures() -> list[str]:
         *paragraph(
             "PSNR in dB at realism 0. Both models have static tables here, so their files are",
             f"larger than with a context prior. The images are {counts}. A dash stands where the",
-            "qualities do not reach. The weights are in `models/second`.",
+            "qualities do not reach. The first model is in `models/first`.",
         ),
     ]
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 PACKAGED = Path(__file__).parent / "default"
+EARLIER = {"3526a93a": "models/first of bibcodec's repository"}  # packaged once, by fingerprint
 
 CONFIG = "config.json"
 WEIGHTS = "weights.safetensors"

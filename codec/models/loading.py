@@ -12,7 +12,7 @@ from bitstream.errors import CodecError, ModelMismatchError
 from bitstream.header import Header
 from bitstream.prior import Prior
 from codec.models.choose import LARGE, choose_engine
-from codec.models.files import CONFIG, FILES, PACKAGED, PRIOR, WEIGHTS
+from codec.models.files import CONFIG, EARLIER, FILES, PACKAGED, PRIOR, WEIGHTS
 from codec.networks.config import ModelConfig
 from codec.novelty import Calibration, load_calibration
 from codec.options import Running
@@ -139,8 +139,10 @@ def matching_network(header: Header, running: Running, pixels: int = 0) -> Codec
     network, model = network_of(running, pixels), running.model
     if header.fingerprint != network.fingerprint:
         name = f"model {str(model)!r}" if isinstance(model, str | PathLike) else "the model given"
+        wrote = header.fingerprint.hex()
+        place = f", {EARLIER[wrote]}" if wrote in EARLIER else ""
         raise ModelMismatchError(
-            f"written with the model {header.fingerprint.hex()}, but {name} is "
-            f"{network.fingerprint.hex()}: decode with the one that wrote the file"
+            f"written with the model {wrote}, but {name} is {network.fingerprint.hex()}: "
+            f"decode with the one that wrote the file{place}"
         )
     return network

@@ -168,8 +168,8 @@ class Fit:
         """Round to integers and count the tables under them."""
         stages = self.contexts.stages
         counts = [torch.zeros(self.count, stage.codes) for stage in stages]
-        for first in range(0, len(sample), 256):
-            part = sample.part(slice(first, first + 256))
+        for first in range(0, len(sample), 32):
+            part = sample.part(slice(first, first + 32))
             for count, ids, grid in zip(counts, self.table_ids(part), part.indices, strict=True):
                 place = (ids * count.shape[1] + grid).flatten()
                 count.view(-1).index_add_(0, place, torch.ones(len(place)))
