@@ -6,6 +6,7 @@ where one of them lacks, the tests are skipped and say so.
 
 import gzip
 import io
+import re
 import shutil
 import subprocess
 import threading
@@ -257,7 +258,7 @@ def test_a_damaged_file_is_one_sentence(page, tmp_path):
     page.set_input_files("#choose", tmp_path / "broken.bibc")
     page.wait_for_selector("#message:has-text('broken.bibc: ')")
     said = page.locator("#message").inner_text()
-    assert said.endswith(" of 15: the file is cut or damaged")
+    assert re.search(r" of \d+: the file is cut or damaged$", said)
     assert page.said == []
 
 
