@@ -68,12 +68,14 @@ class Settings:
     Attributes:
         name: of the set of images, for the names of the results.
         codecs: ours and the peers, written with commas between.
+        targets: bits per pixel.
         samples: seeds per realism above 0.
         jobs: processes.
     """
 
     name: str = "kodak"
     codecs: tuple[str, ...] = (OURS, "avif", "avif-psnr", "webp", "jxl", "heic")
+    targets: tuple[float, ...] = TARGETS
     samples: int = 1
     jobs: int = 1
 
@@ -83,7 +85,7 @@ def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
     lpips = inputs.lpips.source if inputs.lpips else None
     parts = {}
     for name in settings.codecs:
-        plan = Plan(codec=name, targets=TARGETS, lpips=lpips)
+        plan = Plan(codec=name, targets=settings.targets, lpips=lpips)
         if name == OURS:
             plan = replace(
                 plan, realisms=REALISMS, samples=settings.samples, model=inputs.model.source
