@@ -43,7 +43,7 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING))
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Serves a folder. A browser asks again for what it has; else it guesses how long that holds."""
+    """Serves a folder, and says that a browser is to ask again for what it has."""
 
     released = threading.Event()
     paths: ClassVar[list[str]] = []  # that were asked for
