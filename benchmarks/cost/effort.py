@@ -1,0 +1,128 @@
+"""What does `--effort` buy in bytes and cost in time, with and without the contexts' lengths?
+
+Whole files at realism 0, beside those of effort 5 at equal PSNR. From effort 6 on the search asks
+the contexts what codes cost; the rows "static" are the same widths without that. The time is the
+processor time of an encoding (networks, search, entropy coding), one thread, all rows in turn.
+"""
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.harness import Benchmark, Run
+from benchmarks.inputs import PACKAGED, Model, Photographs
+from bitstream import container, stream
+from codec.images.strips import Samples, Strips
+from codec.report.bjontegaard import bd_rate
+from codec.runtime.encoder_pass import Analysis
+from codec.runtime.model import CodecModel
+from codec.runtime.quantize import Coding, Quantization
+from codec.runtime.tiles import Tiles
+
+ANCHOR = "5"
+ROWS = ("1", "3", ANCHOR, "6", "7", "8", "9", "7 static", "9 static")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is measured.
+
+    Attributes:
+        photographs: folder of images, or a tar file of them.
+        model: name or folder of a model.
+    """
+
+    photographs: Photographs
+    model: Model = PACKAGED
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How it is measured.
+
+    Attributes:
+        name: of the images, in the result's name.
+        images: how many, the first by name.
+        qualities: of the files.
+    """
+
+    name: str = "kodak"
+    images: int = 8
+    qualities: tuple[int, ...] = (10, 30, 50, 70, 90)
+
+
+def coded(model: CodecModel, analysis: Analysis, quality: int, row: str) -> Coding:
+    """The codes of an image by one row's search."""
+    effort, static = int(row[0]), row.endswith("static")
+    if not static:
+        return model.quantize(analysis, quality, effort=effort)
+    cell, stages = max(model.cells), model.config.coded_stages(quality)
+    height, width = (-(-side // cell) * cell for side in (analysis.height, analysis.width))
+    tiles = Tiles(height, width, cell, analysis.tile, model.reaches)
+    lengths, lam = model.code_lengths(quality)[:stages], model.config.lambda_at(quality)
+    search = Quantization(
+        model.engine, model.codebooks, tiles, analysis, lengths, lam=lam, effort=effort
+    )
+    with model.engine.running():
+        return search.run(model.config.condition(quality, stages), quality)
+
+
+def of_image(
+    model: CodecModel, image: Samples, qualities: tuple[int, ...]
+) -> dict[str, list[tuple[int, float, float]]]:
+    """Bytes, squared error (of 255²) and processor seconds of a file: by row, at each quality."""
+    found: dict[str, list[tuple[int, float, float]]] = {row: [] for row in ROWS}
+    began = time.process_time()
+    analysis = model.analyze(Strips([image]))
+    analyzed = time.process_time() - began
+    for quality in qualities:
+        for row in ROWS:
+            began = time.process_time()
+            coding = coded(model, analysis, quality, row)
+            header = model.header(coding, *image.shape[:2])
+            payload = stream.encode_indices(coding.indices, model.prior, header)
+            seconds = analyzed + time.process_time() - began
+            shown = np.concatenate(list(model.strips(coding.indices, header)))
+            error = np.square(np.subtract(shown, image, dtype=np.float64)).mean()
+            size = len(container.write(header, payload, {}))
+            found[row].append((size, float(error), seconds))
+    return found
+
+
+@torch.inference_mode()
+def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
+    """Rate, PSNR, bytes at equal PSNR and time of each effort."""
+    torch.set_num_threads(1)
+    model = inputs.model.load()
+    images = [np.asarray(image) for image in islice(inputs.photographs.images(), settings.images)]
+    of_image(model, images[0][:64, :64], settings.qualities[:1])  # loads what is loaded once
+    tables = []
+    for number, image in enumerate(images):
+        work = partial(of_image, model, image, settings.qualities)
+        found = run.part(f"image {number}", work)
+        tables.append([found[row] for row in ROWS])
+        run.say(f"{number + 1} of {len(images)}")
+    table = np.array(tables)  # (images, rows, qualities, 3)
+    pixels = np.array([image[..., 0].size for image in images])[:, None, None]
+    bpp = (8 * table[..., 0] / pixels).mean(0)
+    psnr = (10 * np.log10(255**2 / table[..., 1])).mean(0)
+    anchor = ROWS.index(ANCHOR)
+    rows = {}
+    for number, row in enumerate(ROWS):
+        percent = bd_rate(bpp[number], psnr[number], bpp[anchor], psnr[anchor])
+        rows[row] = {
+            "bpp": [round(value, 5) for value in bpp[number].tolist()],
+            "psnr-rgb": [round(value, 4) for value in psnr[number].tolist()],
+            "bd_rate_percent": None if percent is None else round(percent, 2),
+            "time_over_5": round(table[:, number, :, 2].sum() / table[:, anchor, :, 2].sum(), 2),
+        }
+        run.say(f"{row}: {rows[row]['bd_rate_percent']} %, time {rows[row]['time_over_5']}")
+    return {"qualities": settings.qualities, "rows": rows}
+
+
+BENCHMARK = Benchmark(Inputs, Settings, measure, result="effort_{name}.json")
