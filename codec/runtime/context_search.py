@@ -21,7 +21,7 @@ from codec.runtime.surroundings import Surroundings
 
 ROWS = 1 << 11  # partial sums searched at once: what a cache holds
 GROUP = 16
-SLOPE = 1.15  # λ for contextual bits over λ for static ones, of which the same codes take more
+SLOPE = 1.15  # λ is per bit of static tables, and contexts take so many fewer for the same codes
 Integers = NDArray[np.intp]
 
 
