@@ -82,7 +82,7 @@ def test_effort_lowers_the_cost_that_the_encoder_minimizes(photo, default):
         costs.append(np.square(error).sum() + default.config.lambda_at(50) * 8 * len(data))
     assert costs == sorted(costs, reverse=True)
     assert costs[1] < 0.99 * costs[0]
-    assert costs[2] < 0.99 * costs[1]  # from 6 on by the contexts' lengths
+    assert costs[3] < 0.99 * costs[1]  # from 6 on by the lengths of the contexts
 
 
 def test_detail_costs_what_theory_allows_and_is_noise(photo, default):
