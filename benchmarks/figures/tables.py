@@ -54,7 +54,11 @@ SECTIONS = (
     Section("Time and memory", ("cost.speed", "cost.scale", "cost.folders")),
     Section("Metadata", ("cost.metadata",)),
     Section("Unusual images", ("quality.novelty",)),
-    Section("The packaged model beside the first, with static tables", ("quality.training",)),
+    Section(
+        "The packaged model beside the first",
+        ("quality.training",),
+        ("native.jpg", "Original, AVIF, the first model, and ours at realism 0 and 1"),
+    ),
 )
 HEAD = """# Figures
 
