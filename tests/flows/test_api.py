@@ -1,6 +1,7 @@
 """codec.encode, decode, info, verify."""
 
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +10,11 @@ from PIL import Image
 import codec
 from codec import encoding
 from codec.errors import LimitExceeded, ModelMismatchError, RateTargetError, Truncated
+from codec.models.files import EARLIER
 from codec.options import DecodeLimits
 from codec.rate_search import best_within
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
@@ -144,6 +148,15 @@ def test_wrong_model_is_named(coded, model):
     for use in (codec.decode, codec.verify):
         with pytest.raises(ModelMismatchError, match=codec.info(coded).model):
             use(coded, model=model)
+
+
+def test_a_file_of_an_earlier_model_says_where_that_is():
+    first = ROOT / "models" / "first"
+    data = codec.encode(Image.new("RGB", (64, 40), "teal"), model=str(first))
+    assert codec.info(data).model in EARLIER
+    with pytest.raises(ModelMismatchError, match=r"file, models/first of bibcodec's repository$"):
+        codec.decode(data)
+    assert codec.decode(data, model=str(first)).size == (64, 40)
 
 
 def test_partial_decode(coded, model_dir):
