@@ -105,7 +105,7 @@ def comparison() -> list[str]:
         over = round(rdp.at(one, "over-target", TARGET, realism))
         values = {key: rdp.at(one, key, TARGET, realism) for key in shown}
         cells = [number(values[key], digits) for key, digits in shown.items()]
-        rows.append([f"{name} ({over} of {images} above)" if over else name, *cells])
+        rows.append([f"{name} ({over} of {images} are larger)" if over else name, *cells])
     better = ["PSNR, dB: higher is better", "LPIPS: lower is better", "Fréchet: lower is better"]
     heads = ["", "bits per pixel", *better]
     return [
@@ -113,8 +113,8 @@ def comparison() -> list[str]:
         *paragraph(
             f"Means over the {images} Kodak photographs. Each file is the largest of its codec",
             f"within {TARGET:g} bits per pixel. Where there is none, its smallest file is taken,",
-            'and "above" counts these. PSNR compares pixels. LPIPS compares what the eye sees.',
-            "The Fréchet distance says how much the results look like photographs.",
+            'and "are larger" counts these. PSNR compares pixels. LPIPS compares what the eye',
+            "sees. The Fréchet distance says how much the results look like photographs.",
         ),
     ]
 
@@ -129,7 +129,8 @@ def costs() -> list[str]:
     return paragraph(
         f"**Speed.** On two cores, encoding a Kodak photograph takes {ms['encode']:.0f} ms and",
         f"decoding takes {ms['decode']:.0f} ms; AVIF takes {ms['avif_encode_default']:.0f} ms",
-        f"and {ms['avif_decode_default']:.0f} ms, in a program that has loaded its codecs.",
+        f"and {ms['avif_decode_default']:.0f} ms. These are times of a program that has loaded its",
+        "codecs; the command also starts and loads the model.",
         f"**Memory.** A photograph of {largest} megapixels needs {memory:.1f} GB, to encode it",
         "or to decode it.",
     )
