@@ -129,8 +129,7 @@ def costs() -> list[str]:
     return paragraph(
         f"**Speed.** On two cores, encoding a Kodak photograph takes {ms['encode']:.0f} ms and",
         f"decoding takes {ms['decode']:.0f} ms; AVIF takes {ms['avif_encode_default']:.0f} ms",
-        f"and {ms['avif_decode_default']:.0f} ms. These are times of a program that has loaded its",
-        "codecs; the command also starts and loads the model.",
+        f"and {ms['avif_decode_default']:.0f} ms, in a program that has loaded its codecs.",
         f"**Memory.** A photograph of {largest} megapixels needs {memory:.1f} GB, to encode it",
         "or to decode it.",
     )
