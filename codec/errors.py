@@ -62,6 +62,8 @@ class RateTargetError(CodecError):
 
 # Packages of the optional features that are imported without further ado.
 EXTRAS = {"onnx": "torch", "ray": "ray", "tensorboard": "train", "torch": "torch"}
+# What torch and oneDNN say of too little memory.
+OUT_OF_MEMORY = ("can't allocate memory", "could not create a primitive")
 
 
 def sentence(error: Exception) -> str:
@@ -73,7 +75,7 @@ def sentence(error: Exception) -> str:
     elif isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
         extra = f"pip install 'bibcodec[{EXTRAS[error.name]}]'"
         text = f"this needs the package {error.name}, which is not installed: {extra}"
-    elif isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+    elif isinstance(error, MemoryError) or any(text in str(error) for text in OUT_OF_MEMORY):
         text = "not enough memory for an image of this size"
     else:
         text = f"internal error ({type(error).__name__}: {error}): please report it, with -vv"
