@@ -14,6 +14,7 @@ from codec.runtime.codebooks import Codebooks
 from codec.runtime.engine import Array, Engine, Floats
 from codec.runtime.maps import Flow, Sink, Source
 from codec.runtime.noise import draw
+from codec.runtime.texture import UNKNOWN, texture_map
 from codec.runtime.tiles import Tiles
 from codec.runtime.windows import Window, part
 
@@ -144,8 +145,6 @@ class DecoderPass:
 
     def _texture(self, window: Window) -> Floats:
         """The texture map of a window, "unknown" outside the image: (1, 16, height/8, width/8)."""
-        from codec.runtime.texture import UNKNOWN, texture_map  # noqa: PLC0415  (few models)
-
         wider, stage = window.rounded(TEXTURE_CELL), self._codebooks.texture
         shape = (wider.height // TEXTURE_CELL, wider.width // TEXTURE_CELL)
         codes = np.full(shape, UNKNOWN, np.int32)
