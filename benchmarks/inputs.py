@@ -185,7 +185,7 @@ class ModelOnPhotographs:
     """What most benchmarks measure.
 
     Attributes:
-        photographs: folder of images.
+        photographs: folder of images, or a tar file of them.
         model: name or folder of a model.
     """
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from benchmarks.harness import Benchmark, Run
-from benchmarks.inputs import PACKAGED, Model, Photographs
+from benchmarks.inputs import ModelOnPhotographs
 from bitstream import container, stream
 from codec.images.strips import Samples, Strips
 from codec.report.bjontegaard import bd_rate
@@ -26,19 +26,6 @@ from codec.runtime.tiles import Tiles
 
 ANCHOR = "5"
 ROWS = (ANCHOR, "6", "7", "9", "9 static")
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What is measured.
-
-    Attributes:
-        photographs: folder of images, or a tar file of them.
-        model: name or folder of a model.
-    """
-
-    photographs: Photographs
-    model: Model = PACKAGED
 
 
 @dataclass(frozen=True)
@@ -95,7 +82,7 @@ def of_image(
 
 
 @torch.inference_mode()
-def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
+def measure(run: Run, inputs: ModelOnPhotographs, settings: Settings) -> dict[str, Any]:
     """Rate, PSNR, bytes at equal PSNR and time of each effort."""
     torch.set_num_threads(1)
     model = inputs.model.load()
@@ -125,4 +112,4 @@ def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
     return {"qualities": settings.qualities, "rows": rows}
 
 
-BENCHMARK = Benchmark(Inputs, Settings, measure, result="effort_{name}.json")
+BENCHMARK = Benchmark(ModelOnPhotographs, Settings, measure, result="effort_{name}.json")

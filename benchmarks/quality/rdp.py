@@ -7,7 +7,7 @@ file a codec, such as `bibcodec eval` writes.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -147,6 +147,18 @@ def named_rows(one: Mapping[str, Any]) -> list[list[str]]:
     return rows
 
 
+def by_target(made: Sequence[Mapping[str, Any]], realisms: Sequence[float]) -> list[list[str]]:
+    """The rows of several codecs, by our targets, which stand first; ours at some realisms."""
+    return [
+        [f"{target:g}", *row]
+        for target in sorted(set(made[0]["results"]["target-bpp"]))
+        for one in made
+        for i, row in enumerate(named_rows(one))
+        if one["results"]["target-bpp"][i] == target
+        and one["results"]["realism"][i] in (None, *realisms)
+    ]
+
+
 def at(one: Mapping[str, Any], key: str, target: float, realism: float | None = None) -> float:
     """A value of a result, at a target and a realism."""
     results = one["results"]
@@ -166,13 +178,7 @@ def of_kodak() -> list[str]:
     """The table of Kodak, and what it says."""
     made = read_all("kodak")
     ours, peers = made[0], {one["name"]: one for one in made[1:]}
-    rows = [
-        [f"{target:g}", *row]
-        for target in sorted(set(ours["results"]["target-bpp"]))
-        for one in made
-        for i, row in enumerate(named_rows(one))
-        if one["results"]["target-bpp"][i] == target
-    ]
+    rows = by_target(made, REALISMS)
     lost = at(ours, "psnr-rgb", 0.1, 0.0) - at(ours, "psnr-rgb", 0.1, 1.0)
     return [
         *table(["at most", "", *HEADS], rows),
@@ -200,13 +206,7 @@ def of_large() -> list[str]:
     made = read_all("native")
     ours, avif = made[0], next(one for one in made if one["name"] == "avif")
     targets = sorted(set(ours["results"]["target-bpp"]))
-    rows = [
-        [f"{target:g}", *row]
-        for target in targets
-        for one in made
-        for i, row in enumerate(named_rows(one))
-        if one["results"]["target-bpp"][i] == target and one["results"]["realism"][i] != 0.5
-    ]
+    rows = by_target(made, (0.0, 1.0))
     lpips, frechet = (
         " / ".join(ratio(ours, avif, key, target) for target in targets)
         for key in ("lpips", "frechet-256")
