@@ -58,8 +58,7 @@ def encode(
             at most one target.
         model: name or folder of a model, or a loaded one.
         seed: 0..2**64 - 1, stored for decoders that synthesize detail.
-        effort: 1..9, how widely the encoder searches for codes. The model is trained for 5; from 6
-            on each code is searched a second time, by what it costs in its context.
+        effort: 1..9, how widely the encoder searches for codes. The model is trained for 5.
         keep: which of "icc", "exif" and "xmp" to carry along, and "thumbnail" for the embedded one.
         allow_truncated: take what is there of an image file that was cut off.
         device: "auto", "cpu" or "cuda"; where the model is loaded, if it is not loaded yet.

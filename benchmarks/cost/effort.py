@@ -1,8 +1,7 @@
-"""What does `--effort` buy in bytes and cost in time, with and without the contexts' lengths?
+"""What does `--effort` buy in bytes and cost in time?
 
-Whole files at realism 0, beside those of effort 5 at equal PSNR. From effort 6 on the search asks
-the contexts what codes cost; the row "static" is the same width without that. The time is the
-processor time of an encoding (networks, search, entropy coding), one thread, all rows in turn.
+Whole files at realism 0, beside those of effort 5 at equal PSNR. The time is the processor time of
+an encoding (networks, search, entropy coding), one thread, all rows in turn.
 """
 
 import time
@@ -19,13 +18,10 @@ from benchmarks.inputs import ModelOnPhotographs
 from bitstream import container, stream
 from codec.images.strips import Samples, Strips
 from codec.report.bjontegaard import bd_rate
-from codec.runtime.encoder_pass import Analysis
 from codec.runtime.model import CodecModel
-from codec.runtime.quantize import Coding, Quantization
-from codec.runtime.tiles import Tiles
 
-ANCHOR = "5"
-ROWS = (ANCHOR, "6", "7", "9", "9 static")
+ANCHOR = 5
+ROWS = (1, ANCHOR, 7, 9)
 
 
 @dataclass(frozen=True)
@@ -43,34 +39,18 @@ class Settings:
     qualities: tuple[int, ...] = (15, 40, 65, 90)
 
 
-def coded(model: CodecModel, analysis: Analysis, quality: int, row: str) -> Coding:
-    """The codes of an image by one row's search."""
-    effort, static = int(row[0]), row.endswith("static")
-    if not static:
-        return model.quantize(analysis, quality, effort=effort)
-    cell, stages = max(model.cells), model.config.coded_stages(quality)
-    height, width = (-(-side // cell) * cell for side in (analysis.height, analysis.width))
-    tiles = Tiles(height, width, cell, analysis.tile, model.reaches)
-    lengths, lam = model.code_lengths(quality)[:stages], model.config.lambda_at(quality)
-    search = Quantization(
-        model.engine, model.codebooks, tiles, analysis, lengths, lam=lam, effort=effort
-    )
-    with model.engine.running():
-        return search.run(model.config.condition(quality, stages), quality)
-
-
 def of_image(
     model: CodecModel, image: Samples, qualities: tuple[int, ...]
-) -> dict[str, list[tuple[int, float, float]]]:
+) -> dict[int, list[tuple[int, float, float]]]:
     """Bytes, squared error (of 255²) and processor seconds of a file: by row, at each quality."""
-    found: dict[str, list[tuple[int, float, float]]] = {row: [] for row in ROWS}
+    found: dict[int, list[tuple[int, float, float]]] = {row: [] for row in ROWS}
     began = time.process_time()
     analysis = model.analyze(Strips([image]))
     analyzed = time.process_time() - began
     for quality in qualities:
         for row in ROWS:
             began = time.process_time()
-            coding = coded(model, analysis, quality, row)
+            coding = model.quantize(analysis, quality, effort=row)
             header = model.header(coding, *image.shape[:2])
             payload = stream.encode_indices(coding.indices, model.prior, header)
             seconds = analyzed + time.process_time() - began
@@ -102,13 +82,13 @@ def measure(run: Run, inputs: ModelOnPhotographs, settings: Settings) -> dict[st
     rows = {}
     for number, row in enumerate(ROWS):
         percent = bd_rate(bpp[number], psnr[number], bpp[anchor], psnr[anchor])
-        rows[row] = {
+        rows[str(row)] = line = {
             "bpp": [round(value, 5) for value in bpp[number].tolist()],
             "psnr-rgb": [round(value, 4) for value in psnr[number].tolist()],
             "bd_rate_percent": None if percent is None else round(percent, 2),
             "time_over_5": round(table[:, number, :, 2].sum() / table[:, anchor, :, 2].sum(), 2),
         }
-        run.say(f"{row}: {rows[row]['bd_rate_percent']} %, time {rows[row]['time_over_5']}")
+        run.say(f"{row}: {line['bd_rate_percent']} %, time {line['time_over_5']}")
     return {"qualities": settings.qualities, "rows": rows}
 
 

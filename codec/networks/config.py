@@ -201,15 +201,6 @@ def texture_stage(stages: Sequence[Stage]) -> int | None:
     return next((n for n, stage in enumerate(stages) if stage.texture), None)
 
 
-def uses_contexts(effort: int) -> bool:
-    """Whether codes are searched a second time, by the lengths that their contexts give them.
-
-    >>> [effort for effort in range(1, 10) if uses_contexts(effort)]
-    [6, 7, 8, 9]
-    """
-    return effort > 5
-
-
 def beam_width(effort: int, level: int, last: Stage) -> int:
     """Width of the search for the codes of a level.
 

@@ -96,14 +96,7 @@ class CodecModel:
         lengths = self.code_lengths(quality)[:stages]
         tiles = self._tiles(analysis.height, analysis.width, analysis.tile)
         search = Quantization(
-            self.engine,
-            self.codebooks,
-            tiles,
-            analysis,
-            lengths,
-            lam=lam,
-            effort=effort,
-            prior=self.prior,
+            self.engine, self.codebooks, tiles, analysis, lengths, lam=lam, effort=effort
         )
         with self.engine.running():
             return search.run(self.config.condition(quality, stages), quality)

@@ -44,11 +44,11 @@ def mixing():
     return model
 
 
-def passes(model, image, tile, quality, realism=0.0, effort=3):
+def passes(model, image, tile, quality, realism=0.0):
     """Latents, indices and float pixels of an image coded in tiles."""
     size = image.shape[:2]
     analysis = model.analyze(Strips([image]), tile)
-    indices = model.quantize(analysis, quality, effort=effort).indices
+    indices = model.quantize(analysis, quality, effort=3).indices
     pixels = model.synthesize(indices, quality, *size, realism=realism, seed=3, tile=tile)
     return [*analysis.latents, *indices, pixels]
 
@@ -75,10 +75,6 @@ def same(model, image, tile, **options):
 )
 def test_default_model(default, scene, height, width, tile, quality):
     assert same(default, scene[:height, :width], tile, quality=quality, realism=1.0)
-
-
-def test_default_model_with_contextual_lengths(default, scene):
-    assert same(default, scene[:700, :1030], 512, quality=60, effort=6)
 
 
 def test_default_model_in_float32(default, scene, monkeypatch):
