@@ -64,9 +64,10 @@ def convolved(convolution, _, x):
         return [convolution(torch.from_numpy(np.ascontiguousarray(x))).numpy()]
 
 
-def same(model, image, tile, **options):
+def same(model, image, tile, rounding=0.0, **options):
+    """Whether codes are equal, and latents and pixels, too, but for so much rounding."""
     whole, tiled = (passes(model, image, side, **options) for side in (WHOLE, tile))
-    return all(np.array_equal(a, b) for a, b in zip(whole, tiled, strict=True))
+    return all(np.allclose(a, b, 0, rounding) for a, b in zip(whole, tiled, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -88,9 +89,13 @@ def test_default_model_in_float32(default, scene, monkeypatch):
 )
 @pytest.mark.parametrize("realism", [0.0, 0.5, 1.0])
 def test_sizes_with_a_net_of_random_weights(mixing, scene, height, width, realism):
+    """On AVX2, products with as few columns as this model's latents have depend on their rows.
+
+    That is 1e-6 at the most; a margin that is a cell too small changes latents by 0.02.
+    """
     image = np.tile(scene, (-(-height // 1400), -(-width // 1300), 1))[:height, :width]
     model = mixing
-    assert same(model, image, 512, quality=50, realism=realism)
+    assert same(model, image, 512, rounding=4e-6, quality=50, realism=realism)
     if max(height, width) < 600:  # one window: exactly the plain pass through the networks
         analysis = model.analyze(Strips([image]))
         indices = model.quantize(analysis, 50).indices
