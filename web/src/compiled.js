@@ -111,15 +111,15 @@ class CompiledState extends PriorState {
     for (const colour of [0, 1]) {
       const here = (/** @type {number} */ at) => native.integers(at, (count + 1 - colour) >> 1);
       native.c.bibc_tables(packed, image, this.quality, colour, grid, pass, scratch);
-      const tableIds = Uint16Array.from(here(pass));
+      const tableIds = new Uint16Array(here(pass));
       if (given !== null) native.c.bibc_take(...sides, colour, given, pass);
-      const symbols = code(tableIds, tables, given === null ? null : Uint16Array.from(here(pass)));
+      const symbols = code(tableIds, tables, given === null ? null : new Uint16Array(here(pass)));
       here(pass).set(symbols);
       native.c.bibc_put(...sides, colour, pass, grid);
     }
     native.c.bibc_add(packed, grid, image);
     native.top = before;
-    return Uint16Array.from(native.integers(grid, count));
+    return new Uint16Array(native.integers(grid, count));
   }
 
   /** @param {Uint8Array} data */
@@ -170,7 +170,7 @@ class CompiledDecoder {
     const found = native.take(4 * tableIds.length);
     const input = [this.#data, BigInt(this.#size), this.#at, this.#state];
     const whole = native.c.bibc_read(...input, ...about, found, scratch);
-    const symbols = Uint16Array.from(native.integers(found, tableIds.length));
+    const symbols = new Uint16Array(native.integers(found, tableIds.length));
     native.top = before;
     if (!whole) throw new Truncated(RAN_OUT);
     return symbols;

@@ -15,10 +15,14 @@ const SOURCES = [
   ...["entropy.c", "entropy.h", "vectors.h"].map((name) => join(NATIVE, name)),
   ...["networks.c", "string.h"].map((name) => join(HERE, name)),
 ];
-/** The contexts and the entropy coder, and the networks' layers: what is compiled, and its functions. */
+/**
+ * The contexts and the entropy coder, and the networks' layers: what is compiled, how, and its functions.
+ * The contexts' loops are short: unrolled they take as long, and the browser longer to compile them.
+ */
 const MODULES = {
   contexts: {
     source: join(NATIVE, "entropy.c"),
+    flags: ["-fno-unroll-loops"],
     functions: [
       ...["stage_size", "stage_pack", "image_size", "image_begin", "tables_scratch", "tables"],
       ...["put", "take", "add", "coder_scratch", "read", "write"],
@@ -26,6 +30,7 @@ const MODULES = {
   },
   networks: {
     source: join(HERE, "networks.c"),
+    flags: [],
     functions: ["widen", "multiply", "packed_size", "pack", "convolve", "spread"],
   },
 };
@@ -52,11 +57,11 @@ export function compiler() {
  * @returns {Buffer}
  */
 export function compile(name) {
-  const { source, functions } = MODULES[name];
+  const { source, flags: own, functions } = MODULES[name];
   const folder = mkdtempSync(join(tmpdir(), "wasm-"));
   const target = join(folder, "module.wasm");
   const flags = [
-    ...["--target=wasm32", "-std=c11", "-O3", "-msimd128", "-mbulk-memory", "-nostdlib", "-I", HERE],
+    ...["--target=wasm32", "-std=c11", "-O3", "-msimd128", "-mbulk-memory", "-nostdlib", "-I", HERE, ...own],
     ...["-Wl,--no-entry", "-Wl,--strip-all", "-Wl,--export=__heap_base"],
     ...functions.map((name) => `-Wl,--export=bibc_${name}`),
   ];
