@@ -10,6 +10,7 @@ import numpy as np
 
 from bitstream import container, stream
 from bitstream.container import Container
+from bitstream.errors import Checksum, Truncated
 from codec.files import CodedSource, read_coded
 from codec.images.chunks import picture_metadata, picture_mode
 from codec.options import (
@@ -20,7 +21,10 @@ from codec.options import (
     DecodeOptions,
     Model,
     Running,
+    kinds_of,
 )
+
+TAKE_PART = ": get it again, or decode what it holds with --allow-partial (allow_partial=True)"
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -79,7 +83,7 @@ def decode(
         >>> decode(data, model=tiny_model())  # doctest: +ELLIPSIS
         <PIL.Image.Image image mode=L size=64x48 at ...>
     """
-    options = DecodeOptions(realism, seed, allow_partial, limits, tuple(keep))
+    options = DecodeOptions(realism, seed, allow_partial, limits, kinds_of(keep))
     return open_file(data, options, Running(model, device, tile, engine)).image()
 
 
@@ -93,9 +97,14 @@ def open_file(data: CodedSource, options: DecodeOptions, running: Running) -> De
     from codec.models.loading import matching_network  # noqa: PLC0415  (torch: not for `info`)
 
     network = matching_network(file.header, running, pixels=file.header.width * file.header.height)
-    indices = stream.decode_indices(
-        file.payload, network.prior, file.header, allow_partial=options.allow_partial
-    )
+    try:
+        indices = stream.decode_indices(
+            file.payload, network.prior, file.header, allow_partial=options.allow_partial
+        )
+    except (Truncated, Checksum) as error:
+        if options.allow_partial or not file.payload:
+            raise
+        raise type(error)(f"{error}{TAKE_PART}") from None
     metadata = picture_metadata(file, options.keep)
     return DecodedFile(file, indices, network, options.realism, seed, running.tile, metadata)
 

@@ -23,6 +23,7 @@ from codec.options import (
     EncodeOptions,
     Model,
     Running,
+    kinds_of,
     seed_number,
 )
 from codec.rate_search import best_within
@@ -91,7 +92,7 @@ def encode(
         (64, 30)
     """
     options = EncodeOptions(
-        quality, target_bpp, target_size, seed, effort, tuple(keep), allow_truncated
+        quality, target_bpp, target_size, seed, effort, kinds_of(keep), allow_truncated
     )
     return encode_image(image, options, Running(model, device, tile, engine))
 
@@ -140,8 +141,10 @@ def _coded(image: ImageSource, options: EncodeOptions, running: Running) -> Code
         )
     except RateTargetError as error:
         metadata = container.metadata_bytes(chunks)
+        pixels = strips.width * strips.height
+        rate = "" if options.target_bpp is None else f" ({8 * error.smallest / pixels:.4f} bpp)"
         advice = ": leave metadata out with --strip" if metadata else ""
-        text = f"{error}, {sizes_text(error.smallest, metadata)}{advice}"
+        text = f"{error}{rate}, {sizes_text(error.smallest, metadata)}{advice}"
         raise RateTargetError(text, error.smallest) from None
 
 

@@ -1,5 +1,6 @@
 """Files and standard streams: read all of one, write one whole or not at all."""
 
+import errno
 import os
 import secrets
 import stat
@@ -214,6 +215,13 @@ def refuse_itself(source: str, path: str) -> None:
 
 
 def refuse_overwrite(path: str, force: bool) -> None:
-    """Raise CodecError if `path` is a file that writing would replace and `force` is not set."""
+    """Raise CodecError if `path` is a file that writing would replace and `force` is not set.
+
+    Raises:
+        OSError: its folder is missing, too.
+    """
+    parent = os.path.dirname(path) or "."
+    if path != STDIO and not os.path.lexists(parent):
+        raise FileNotFoundError(errno.ENOENT, f"there is no folder {parent}: make it first", path)
     if not force and path != STDIO and Path(path).is_file():
         raise CodecError(f"{path}: exists already: give another name, or -f to replace it")

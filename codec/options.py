@@ -2,6 +2,7 @@
 
 import operator
 import secrets
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from math import inf
 from os import PathLike
@@ -26,6 +27,7 @@ __all__ = [
     "Model",
     "Running",
     "StreamInfo",
+    "kinds_of",
     "seed_number",
 ]
 
@@ -45,6 +47,7 @@ class EncodeOptions:
     """What a file should be like; `codec.encode` describes the fields.
 
     Raises:
+        TypeError: a field is of another type.
         ValueError: a field is out of its range, or both targets are given.
     """
 
@@ -57,6 +60,8 @@ class EncodeOptions:
     allow_truncated: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("quality", "target_bpp", "target_size", "seed", "effort"):
+            _refuse_bool(name, getattr(self, name))
         if self.target_bpp is not None and self.target_size is not None:
             raise ValueError("give target_bpp or target_size, not both")
         if self.quality not in range(101):
@@ -66,7 +71,7 @@ class EncodeOptions:
             if target is not None and not _is_above_0(target):
                 raise ValueError(f"{name} is {target!r}: expected a number of more than 0")
         if self.effort not in range(1, 10):
-            raise ValueError(f"effort is {self.effort}: expected 1..9")
+            raise ValueError(f"effort is {self.effort!r}: expected 1..9")
         if unknown := set(self.keep) - {*METADATA, THUMBNAIL}:
             known = [*METADATA, THUMBNAIL]
             raise ValueError(f"keep names {sorted(unknown)}: expected some of {known}")
@@ -89,6 +94,7 @@ class DecodeOptions:
     """What picture to make of a file; `codec.decode` describes the fields.
 
     Raises:
+        TypeError: a field is of another type.
         ValueError: realism or seed is out of its range.
     """
 
@@ -101,8 +107,16 @@ class DecodeOptions:
     def __post_init__(self) -> None:
         if unknown := set(self.keep) - set(METADATA):
             raise ValueError(f"keep names {sorted(unknown)}: expected some of {list(METADATA)}")
-        if not 0 <= self.realism <= 1:
+        for name in ("realism", "seed"):
+            _refuse_bool(name, getattr(self, name))
+        try:
+            is_share = bool(0 <= self.realism <= 1)
+        except (TypeError, ValueError):  # text, None, an array
+            raise TypeError(f"realism is {self.realism!r}: expected a number in 0..1") from None
+        if not is_share:
             raise ValueError(f"realism is {self.realism}: expected 0..1")
+        if not isinstance(self.limits, DecodeLimits):
+            raise TypeError(f"limits is {self.limits!r}: expected a DecodeLimits")
         if self.seed not in ("stored", "random"):
             seed_number(self.seed, "stored, random or ")
 
@@ -129,7 +143,8 @@ class Running:
             loaded yet; "quick" is as "auto" for a process that codes one file.
 
     Raises:
-        ValueError: the tile is too small.
+        TypeError: the model is nothing that can be one.
+        ValueError: the tile is too small, or no integer.
     """
 
     model: Model = "default"
@@ -138,8 +153,37 @@ class Running:
     engine: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.tile < LEAST_TILE:
-            raise ValueError(f"tile is {self.tile}: expected at least {LEAST_TILE} pixels a side")
+        if not isinstance(self.model, str | PathLike) and not hasattr(self.model, "fingerprint"):
+            raise TypeError(f"model is {self.model!r}: expected a name, a folder or a loaded model")
+        _refuse_bool("tile", self.tile)
+        try:
+            tile = operator.index(self.tile)
+        except TypeError:
+            tile = 0
+        if tile < LEAST_TILE:
+            raise ValueError(
+                f"tile is {self.tile!r}: expected an integer of at least {LEAST_TILE} pixels a side"
+            )
+
+
+def kinds_of(keep: Collection[str]) -> tuple[str, ...]:
+    """The kinds of metadata that a caller names.
+
+    Raises:
+        TypeError: it is one name, or no collection.
+
+    >>> kinds_of(["exif"])
+    ('exif',)
+    """
+    if isinstance(keep, str) or not isinstance(keep, Iterable):
+        raise TypeError(f"keep is {keep!r}: expected a collection of names, such as ('exif',)")
+    return tuple(keep)
+
+
+def _refuse_bool(name: str, value: object) -> None:
+    """Raise TypeError for what Python would count as 0 or 1."""
+    if type(value).__name__ in ("bool", "bool_"):  # numpy's has either name
+        raise TypeError(f"{name} is {value}: expected a number, not a truth value")
 
 
 def _is_above_0(number: Any) -> bool:

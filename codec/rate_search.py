@@ -80,7 +80,7 @@ def _best_quality(file_at: Callable[[int, float], File], budget: int) -> tuple[i
     if best is None:
         raise RateTargetError(
             f"the target of {budget} bytes is out of reach: at quality 0 this image takes "
-            f"{size[0]}",
+            f"{size[0]:,} bytes",
             size[0],
         )
     return low, best

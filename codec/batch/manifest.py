@@ -106,9 +106,8 @@ class Manifest:
         if text and not resume:
             raise CodecError(f"{self.path}: a run was here: --resume to go on with it, or -f")
         if not (text.startswith(first) or first.startswith(text)):
-            was = text[:500].split(b"\n")[0].decode(errors="replace")
             raise CodecError(
-                f"{self.path}: begun with other options, {was}: "
+                f"{self.path}: begun with other options ({_differences(text, first)}): "
                 "give the same to --resume, or -f instead of it"
             )
         whole = text[: text.rfind(b"\n") + 1]  # without a line that was torn
@@ -146,6 +145,30 @@ class Manifest:
     def close(self) -> None:
         """No more files."""
         self._file.close()
+
+
+def _differences(was: bytes, now: bytes) -> str:
+    """How the first lines of two manifests differ, in words.
+
+    >>> _differences(b'{"run": "encode", "options": {"quality": 50}}', b'{"run": "decode"}')
+    'run was encode and is decode, quality was 50 and is null'
+    """
+    try:
+        before, after = (
+            {"run": line["run"], **line.get("options", {})}
+            for line in (json.loads(text.split(b"\n")[0]) for text in (was, now))
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return "its first line is none of a run"
+    changed = [name for name in before | after if before.get(name) != after.get(name)]
+    return ", ".join(
+        f"{name} was {_value(before.get(name))} and is {_value(after.get(name))}"
+        for name in changed
+    )
+
+
+def _value(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _line(record: Record) -> bytes:

@@ -15,7 +15,7 @@ VERBS = {
     "encode": "Encode an image, several images, or all images of a folder.",
     "decode": "Decode a file, several files, or all files of a folder.",
     "info": "Print what the header of a file says, without decoding the image.",
-    "verify": "Check a file: decode its indices and compare all checksums; no image is made.",
+    "verify": "Check files: decode their indices and compare all checksums; no image is made.",
     "train": "Train a model on photographs.",
     "eval": "Measure rate, distortion and realism of a codec over a folder of images.",
     "report": "Draw the results of `eval` as one HTML page: rate, distortion and perception.",

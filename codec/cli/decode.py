@@ -96,7 +96,7 @@ def run(given: Namespace) -> int:
     seed = seed_option(given.seed)
     options = DecodeOptions(given.realism, seed, given.allow_partial, limits_of(given), keep)
     running, batch = running_of(given), BatchOptions.of(given)
-    suffix = f".{(given.format or 'png').lower()}"
+    suffix = f".{(given.format or 'png').lower().removeprefix('.')}"
     with one_sentence(given.verbose):
         if is_batch(inputs, output, batch):
             if given.samples > 1:
@@ -115,6 +115,9 @@ def run(given: Namespace) -> int:
             raise UsageError("--samples writes files: name one with -o")
         if given.samples > 1 and not given.realism:
             raise UsageError("--samples needs a realism above 0: without detail all are the same")
+        from codec.images.save import format_name  # noqa: PLC0415  (Pillow: not for --help)
+
+        wanted = format_name(given.format, Path(path))
         count = given.samples
         outputs = [path] if count == 1 else [numbered(path, n + 1) for n in range(count)]
         for path in outputs:
@@ -124,7 +127,7 @@ def run(given: Namespace) -> int:
             _decode_file(
                 inputs[0],
                 outputs,
-                file_format=given.format,
+                file_format=wanted,
                 options=options,
                 running=running,
                 batch=batch,
@@ -136,22 +139,20 @@ def _decode_file(
     source: str,
     paths: list[str],
     *,
-    file_format: str | None,
+    file_format: str,
     options: DecodeOptions,
     running: Running,
     batch: BatchOptions,
 ) -> None:
     """Decode one file, to one image or to several of different seeds."""
     from codec.decoding import open_file  # noqa: PLC0415  (Pillow: not for --help)
-    from codec.images.save import format_name  # noqa: PLC0415  (Pillow: not for --help)
 
-    wanted = format_name(file_format, Path(paths[-1]))
     set_threads(batch.threads)
     data = read_coded(sys.stdin.buffer if source == STDIO else source)
     start = time.perf_counter()
     picture = open_file(data, options, running)
     for path in paths:
-        _write(picture, path, wanted, batch.force)
+        _write(picture, path, file_format, batch.force)
         if batch.keep_times:
             copy_times(source, path)
         if not batch.quiet:

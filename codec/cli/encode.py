@@ -5,6 +5,7 @@ import time
 from argparse import Namespace
 from dataclasses import replace
 from io import SEEK_END, SEEK_SET, BufferedReader, RawIOBase
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import codec
@@ -22,10 +23,17 @@ from codec.cli.common import (
     say,
     set_threads,
 )
+from codec.errors import CodecError
 from codec.files import PIECE, STDIO, refuse_itself, refuse_overwrite, writing
 from codec.files import keep_times as copy_times
 from codec.options import EFFORT, THUMBNAIL, EncodeOptions, Running
 
+SUFFIX = ".bibc"
+# Suffixes that no coded file has: its readers would go by them.
+OF_IMAGES = {
+    *(".jpg", ".jpeg", ".png", ".webp", ".avif", ".heic", ".jxl", ".jp2", ".gif"),
+    *(".tif", ".tiff", ".bmp"),
+}
 ABOUT = f"""{VERBS["encode"]}
 
 One image: without -o, the result lies beside IN and has the suffix .bibc.
@@ -53,13 +61,13 @@ def parser() -> Parser:
     )
     p.add_argument(
         "--target-bpp",
-        type=float,
+        type=Range(float, 0),
         metavar="F",
         help="Use the highest quality whose file has at most F bits per pixel.",
     )
     p.add_argument(
         "--target-size",
-        type=int,
+        type=Range(int, 1),
         metavar="B",
         help="Use the highest quality whose file has at most B bytes.",
     )
@@ -126,8 +134,21 @@ def run(given: Namespace) -> int:
             return folder.run(EncodeTask(options, running), inputs, str(output), batch, suffixes())
     running = replace(running, engine=one_file(given.engine))
     with one_sentence(given.verbose, inputs[0]):
-        _encode_file(inputs[0], output_path(inputs[0], output, ".bibc"), options, running, batch)
+        _encode_file(inputs[0], output_path(inputs[0], output, SUFFIX), options, running, batch)
     return 0
+
+
+def refuse_suffix(path: str) -> None:
+    """Raise UsageError for a result whose name says that it is an image of another format.
+
+    >>> refuse_suffix("photo.bibc")
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix in OF_IMAGES:
+        raise UsageError(
+            f"-o {path}: the result is no image of the kind that {suffix} stands for: "
+            f"give a name that ends in {SUFFIX}"
+        )
 
 
 def _encode_file(
@@ -136,8 +157,11 @@ def _encode_file(
     """Encode one image."""
     with progress(f"encoding {image}", batch.quiet):
         start = time.perf_counter()
+        if path == image and path.endswith(SUFFIX):
+            raise CodecError(f"{image}: is coded already: `bibcodec decode` makes an image of it")
         refuse_itself(image, path)
         refuse_overwrite(path, batch.force)
+        refuse_suffix(path)
         set_threads(batch.threads)
         from codec.encoding import encode_image  # noqa: PLC0415  (Pillow: not for --help)
 
@@ -158,7 +182,7 @@ def _encode_file(
         from codec.rate_search import BEST  # noqa: PLC0415
 
         targeted = options.target_bpp is not None or options.target_size is not None
-        best = " (no larger file is better)" if targeted and about.quality == BEST else ""
+        best = " (the highest)" if targeted and about.quality == BEST else ""
         say(
             f"{image} -> {path}: {about.width}x{about.height}, {len(data):,} bytes, "
             f"{sizes_text(about.file_bytes, about.metadata_bytes)}, "

@@ -40,7 +40,9 @@ def run(given: Namespace) -> int:
             print(json.dumps(values, indent=2))
             return 0
         picture, metadata = values.pop("picture_bytes"), values.pop("metadata_bytes")
-        values["file_bytes"] = f"{values['file_bytes']}, {sizes_text(picture + metadata, metadata)}"
+        values["file_bytes"] = (
+            f"{values['file_bytes']:,}, {sizes_text(picture + metadata, metadata)}"
+        )
         values["bpp"] = f"{values['bpp']:.4f}"
         sizes = [f"{kind} {size:,} bytes" for kind, size in values["chunks"].items()]
         values["chunks"] = ", ".join(sizes) or "none"

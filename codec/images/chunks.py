@@ -56,6 +56,6 @@ def sizes_text(file_bytes: int, metadata_bytes: int) -> str:
 
     Example:
         >>> sizes_text(12345, 345)
-        'picture 12000 bytes + metadata 345 bytes'
+        'picture 12,000 bytes + metadata 345 bytes'
     """
-    return f"picture {file_bytes - metadata_bytes} bytes + metadata {metadata_bytes} bytes"
+    return f"picture {file_bytes - metadata_bytes:,} bytes + metadata {metadata_bytes:,} bytes"

@@ -21,7 +21,18 @@ from PIL import Image, ImageFile
 from bitstream.header import MAGIC
 from codec.errors import CodecError, LeftOutWarning, UnsupportedImageError
 from codec.forks import around_forks
-from codec.images import heif, jpeg, jpeg2000, png_chunks, png_rows, tiff, xmp
+from codec.images import (
+    alpha,
+    gif,
+    heif,
+    jpeg,
+    jpeg2000,
+    jpeg_scans,
+    png_chunks,
+    png_rows,
+    tiff,
+    xmp,
+)
 from codec.images.declared import Declared, declared
 from codec.images.metadata import Metadata, besides, read
 from codec.images.picture import Picture
@@ -114,9 +125,10 @@ def from_image(
     frames = _frames(image, name)
     beyond = unread(image, file)
     scale = _scale(image, name, beyond.depths)
+    box = gif.bounds(image)
     image.load()
-    if file is not None and image.format == "PNG" and _is_strict():
-        _refuse_missing_rows(image, file, name)
+    if file is not None and _is_strict() and _is_part(image, file):
+        raise UnsupportedImageError(f"{name}: {CUT}{TAKE_IT}")
     tiff.mend_palette(image)
     own = read(image, beyond.metadata)
     found = own.replaced(given)
@@ -130,6 +142,7 @@ def from_image(
         orientation = found.stated_by_exif or orientation
     space = declared(image, found, beyond) if is_file else Declared()
     image = jpeg2000.unshifted(image, beyond.depths, name)
+    image = gif.clear_outside(alpha.without_unset(image, file), box)
     if orientation != 1:
         image = image.transpose(UPRIGHT[orientation])
     if image.mode == "CMYK":
@@ -213,9 +226,11 @@ def _from_file(file: BinaryIO, name: str, keep: Collection[str]) -> Picture:
         return from_image(image, keep, name, file=file)
 
 
-def _refuse_missing_rows(image: Image.Image, file: BinaryIO, name: str) -> None:
-    if png_rows.are_missing(image, file):
-        raise UnsupportedImageError(f"{name}: {CUT}{TAKE_IT}")
+def _is_part(image: Image.Image, file: BinaryIO) -> bool:
+    """Whether a file holds a part of its picture only, where Pillow does not say so."""
+    if image.format == "PNG":
+        return png_rows.are_missing(image, file)
+    return image.format in ("JPEG", "MPO") and jpeg_scans.are_missing(image, file)
 
 
 def _is_strict() -> bool:

@@ -42,7 +42,9 @@ def reason(error: Exception, file: BinaryIO | None, formats: tuple[str, ...]) ->
     if any(words in str(error).lower() for words in _CUT_WORDS):
         return CUT + (TAKE_IT if can_be_told and _PILLOW_TAKES in str(error) else "")
     if not isinstance(error, UnidentifiedImageError):
-        return f"damaged image: {error}"
+        is_unknown = str(error).lower().startswith("unsupported")
+        of_a_kind = f"of a kind that is not read here ({error}): save it as PNG first"
+        return of_a_kind if is_unknown else f"damaged image: {error}"
     if kind:
         return (
             f"begins as {kind}, but cannot be read: it is damaged, or of a kind that is not known"

@@ -32,6 +32,8 @@ def image_samples(image: Image.Image, name: str, scale: Scale = SCALE_16) -> Ite
         return
     if mode == "1" and key is not None:
         image, mode = image.convert("L"), "L"
+    if mode == "P" and image.palette is None:
+        raise UnsupportedImageError(f"{name}: damaged image: its palette is missing")
     if mode == "P":
         target = "RGBA" if key is not None or _palette_has_alpha(image) else "RGB"
     elif mode in ("L", "RGB") and key is not None:  # a colour that means transparent

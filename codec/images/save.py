@@ -84,6 +84,7 @@ def format_name(wanted: str | None, path: Path) -> str:
         >>> format_name(None, Path("photo.JPG")), format_name("tif", Path("-"))
         ('JPEG', 'TIFF')
     """
+    wanted = wanted and wanted.removeprefix(".")
     suffix = f".{wanted}" if wanted else path.suffix or ".png"
     if suffix.lower() == ".png":
         return "PNG"
@@ -93,7 +94,10 @@ def format_name(wanted: str | None, path: Path) -> str:
     if found is None:  # then Pillow loads all that it has, which takes a while
         found = _known(wanted or "", suffix.lower(), Image.registered_extensions())
     if found is None:
-        raise UnsupportedImageError(f"{wanted or path}: no image format of that name is known")
+        raise UnsupportedImageError(
+            f"{wanted or path}: no image format of that name is known: expected one such as png, "
+            "jpg, webp or tiff, as a suffix or by --format"
+        )
     return found
 
 

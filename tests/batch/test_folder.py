@@ -219,7 +219,7 @@ def test_nothing_is_replaced_without_force(tmp_path, coded, model_dir, monkeypat
     command(*command_line, "--resume")
     assert Image.open(out / "a.png").size == (75, 50)
     said = command(*command_line, "--resume", "--realism", 0, code=1)
-    assert '"realism": 1.0' in said
+    assert "(realism was 1.0 and is 0.0)" in said
     assert said.count("\n") == 1
     monkeypatch.setattr(processes, "ProcessPoolExecutor", None)  # nothing is left to do
     assert "1 were done" in command(*command_line, "--resume", "--tile", 512)

@@ -198,10 +198,10 @@ def test_a_name_like_an_option_gets_a_hint(folder, command, name):
 
 
 def test_what_is_coded_already_is_not_coded_again(folder, command):
-    command("encode", "photo.png", "-o", "photo.jpg")
-    said = command("encode", "photo.jpg", code=1).stderr
+    command("encode", "photo.png", "-o", "photo.name")
+    said = command("encode", "photo.name", code=1).stderr
     assert said == (
-        "bibcodec: photo.jpg: is coded already: make an image of it with bibcodec decode "
+        "bibcodec: photo.name: is coded already: make an image of it with bibcodec decode "
         "(codec.decode)\n"
     )
 
@@ -240,7 +240,7 @@ def test_quiet_and_device_output(folder, command):
 
 def test_unwritable_target_names_it(folder, command):
     said = command("encode", "photo.png", "-o", "no/such/out.bibc", code=1).stderr
-    assert said == "bibcodec: no/such/out.bibc: No such file or directory\n"
+    assert said == "bibcodec: no/such/out.bibc: there is no folder no/such: make it first\n"
 
 
 @pytest.mark.parametrize("verb", ["encode", "decode"])
@@ -251,7 +251,7 @@ def test_unwritable_target_names_it(folder, command):
         (("photo.png", "-o", "n" * 300), "n: File name too long"),
         (("photo.png", "-o", "loop"), "loop: Too many levels of symbolic links"),
         (("photo.png", "-o", "loop", "-f"), "loop: Too many levels of symbolic links"),
-        (("photo.png", "-o", "photo.png/out.png"), "photo.png/out.png: Not a directory"),
+        (("photo.png", "-o", "photo.png/out"), "photo.png/out: Not a directory"),
     ],
 )
 def test_impossible_names_are_one_sentence(folder, command, coded, verb, arguments, named):
@@ -268,7 +268,51 @@ def test_impossible_names_are_one_sentence(folder, command, coded, verb, argumen
 def test_a_format_of_a_strange_name(folder, command):
     command("encode", "photo.png")
     said = command("decode", "photo.bibc", "--format", "a/b", code=1).stderr
-    assert said == "bibcodec: a/b: no image format of that name is known\n"
+    assert said.startswith("bibcodec: a/b: no image format of that name is known: expected one ")
+    said = command("decode", "photo.bibc", "-o", "out.bibc", code=1).stderr
+    assert "out.bibc: no image format of that name is known: expected one such as png" in said
+    command("decode", "photo.bibc", "--format", ".jpg")
+    assert Image.open("photo.jpg").format == "JPEG"
+
+
+@pytest.mark.parametrize("name", ["out.jpg", "out.PNG", "./a.b.webp"])
+def test_a_result_is_not_named_as_an_image(folder, command, name):
+    said = command("encode", "photo.png", "-o", name, code=2).stderr
+    assert "give a name that ends in .bibc" in said
+    command("encode", "photo.png", "-o", "out.of.any.name")
+
+
+def test_what_is_coded_already(folder, command):
+    command("encode", "photo.png")
+    for more in ((), ("-f",)):
+        said = command("encode", "photo.bibc", *more, code=1).stderr
+        assert "photo.bibc: is coded already: `bibcodec decode` makes an image of it" in said
+
+
+def test_the_sentence_of_a_cut_file_says_what_reads_it(folder, command):
+    command("encode", "photo.png")
+    whole = (folder / "photo.bibc").read_bytes()
+    for size in (len(whole) - 1, len(whole) - 8):
+        (folder / "cut.bibc").write_bytes(whole[:size])
+        said = command("decode", "cut.bibc", "-f", code=1).stderr
+        assert said.endswith("with --allow-partial (allow_partial=True)\n")
+        command("decode", "cut.bibc", "-f", "--allow-partial")
+
+
+def test_verify_of_a_folder_names_what_is_not_sound(folder, command):
+    os.makedirs("coded/sub")
+    command("encode", "photo.png", "-o", "coded/a.bibc")
+    whole = (folder / "coded/a.bibc").read_bytes()
+    (folder / "coded/sub/b.bibc").write_bytes(whole)
+    assert command("verify", "coded").stderr.endswith("2 files: 2 sound, 0 not\n")
+    (folder / "coded/a.bibc").write_bytes(whole[:-1])
+    lines = command("verify", "coded", code=1).stderr.splitlines()
+    assert lines[0].startswith("bibcodec: coded/a.bibc: ")
+    assert lines[1].startswith("coded/sub/b.bibc: sound: ")
+    assert lines[2:] == ["2 files: 1 sound, 1 not"]
+    os.mkdir("empty")
+    said = command("verify", "empty", code=1).stderr
+    assert said == "bibcodec: empty: no .bibc files in this folder\n"
 
 
 def test_any_name_that_a_file_may_have(folder, command):

@@ -14,7 +14,7 @@ from PIL import Image
 import codec
 
 THUMBNAIL = stored(corner(160, 107), "JPEG")
-SIZES = r"picture (\d+) bytes \+ metadata (\d+) bytes"
+SIZES = r"picture ([\d,]+) bytes \+ metadata ([\d,]+) bytes"
 
 
 @pytest.fixture
@@ -41,16 +41,17 @@ def test_picture_and_metadata_are_told_apart(bibcodec, photo_file, tmp_path):
     """thumbor/thumbor#917, immich-app/immich#4438, imgproxy/imgproxy#1263."""
     out = tmp_path / "photo.bibc"
     done = bibcodec("encode", photo_file, "-o", out)
-    picture, metadata = map(int, re.search(SIZES, done.stderr).groups())
+    shown = re.search(SIZES, done.stderr).groups()
+    picture, metadata = (int(number.replace(",", "")) for number in shown)
     assert picture + metadata == out.stat().st_size
     assert metadata < 300
     said = run_command(["info", str(out)])
-    assert re.search(SIZES, said.stdout).groups() == (str(picture), str(metadata))
+    assert re.search(SIZES, said.stdout).groups() == shown
     values = json.loads(run_command(["info", "--json", str(out)]).stdout)
     assert (values["picture_bytes"], values["metadata_bytes"]) == (picture, metadata)
     bare = tmp_path / "bare.bibc"
     done = bibcodec("encode", photo_file, "-o", bare, "--strip", "all")
-    assert re.search(SIZES, done.stderr).groups() == (str(bare.stat().st_size), "0")
+    assert re.search(SIZES, done.stderr).groups() == (f"{bare.stat().st_size:,}", "0")
 
 
 def test_a_rate_that_is_out_of_reach_says_what_is_metadata(bibcodec, photo_file, tmp_path):

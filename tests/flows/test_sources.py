@@ -203,3 +203,34 @@ def test_damaged_heic_is_one_sentence():
     for damaged in (data[:40], data[: len(data) // 2]):
         with pytest.raises(UnsupportedImageError, match="^input: damaged image"):
             load(damaged)
+
+
+@pytest.mark.parametrize("name", ["quality", "effort", "seed", "target_bpp", "target_size", "tile"])
+def test_truth_values_are_no_numbers(name, model):
+    with pytest.raises(TypeError, match=f"^{name} is True: expected a number, not a truth value$"):
+        codec.encode(PNG, model=model, **{name: True})
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"realism": "1"}, "realism is '1': expected a number"),
+        ({"realism": None}, "realism is None: expected a number"),
+        ({"realism": True}, "realism is True: expected a number"),
+        ({"seed": np.True_}, "seed is True: expected a number"),
+        ({"limits": 5}, "limits is 5: expected a DecodeLimits"),
+        ({"keep": "exif"}, "keep is 'exif': expected a collection of names"),
+        ({"keep": None}, "keep is None: expected a collection of names"),
+        ({"model": None}, "model is None: expected a name, a folder or a loaded model"),
+    ],
+)
+def test_options_of_another_type_are_a_type_error(given, says, model):
+    coded = codec.encode(PNG, model=model)
+    with pytest.raises(TypeError, match=f"^{says}"):
+        codec.decode(coded, **{"model": model} | given)
+
+
+@pytest.mark.parametrize("tile", [600.5, None, "big", 100])
+def test_tiles_are_integers(tile, model):
+    with pytest.raises(ValueError, match="tile is .*: expected an integer of at least 512 pixels"):
+        codec.encode(PNG, model=model, tile=tile)

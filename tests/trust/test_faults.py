@@ -102,7 +102,8 @@ def test_output_folder_vanishes(verb, run, source):
         run.go()
         assert run.wait(pid) == 1
         (run.scratch / "go").unlink()
-    assert run.said() == f"bibcodec: {target}: No such file or directory\n" * 2
+    missing = f"there is no folder {target.parent}: make it first"
+    assert run.said() == f"bibcodec: {target}: {missing}\n" * 2
     assert run.files() == []
 
 
