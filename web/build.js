@@ -18,6 +18,8 @@ const [model = join(HERE, "../codec/models/default"), target = join(HERE, "dist"
 const MANIFEST = "graphs/graphs.json";
 const ENCODER = "encoder.safetensors"; // fetched when somebody encodes
 
+const SHARED = "networks-shared.wasm"; // fetched instead of networks.wasm on pages that are isolated
+
 const gzipped = (/** @type {Uint8Array} */ data) => gzipSync(data, { level: 9 });
 
 /**
@@ -68,7 +70,7 @@ if (!existsSync(join(model, MANIFEST))) {
   process.exit(1);
 }
 const files = modelFiles();
-for (const name of ["contexts.wasm", "networks.wasm"]) files[name] = readFileSync(join(HERE, "wasm", name));
+for (const name of ["contexts.wasm", "networks.wasm", SHARED]) files[name] = readFileSync(join(HERE, "wasm", name));
 /** What is in a folder whose name changes with it. @type {[string, Uint8Array][]} */
 const kept = Object.entries(files).map(([name, data]) => [`${name}.gz`, gzipped(data)]);
 const [{ contents: worker }] = await bundled({ worker: "src/worker.js" });
@@ -88,7 +90,7 @@ for (const { path, contents } of scripts) writeFileSync(path, contents);
 cpSync(join(HERE, "index.html"), join(target, "index.html"));
 cpSync(join(HERE, "src/page.css"), join(target, "page.css"));
 
-const loaded = kept.filter(([name]) => !name.startsWith(ENCODER));
+const loaded = kept.filter(([name]) => !name.startsWith(ENCODER) && !name.startsWith(SHARED));
 const sizes = loaded.map(([name, data]) => (name.endsWith(".gz") ? data : gzipped(data)).length);
 const bytes = sizes.reduce((a, b) => a + b) + gzipped(readFileSync(join(target, "bibc-image.js"))).length;
 console.log(`a first visit of a page with pictures loads ${bytes} bytes, text gzipped`);

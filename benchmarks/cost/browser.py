@@ -3,18 +3,14 @@
 import gzip
 import json
 import os
-import shutil
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,15 +18,17 @@ from PIL import Image
 
 import codec
 from benchmarks import schema
+from benchmarks.browsing import ISOLATED, Served, browser_clock, chromium, renderers, serving
 from benchmarks.harness import Benchmark, Run
 from benchmarks.inputs import Photographs
 from bitstream import container, stream
 
 WEB = schema.ROOT / "web"
 MODEL = schema.ROOT / "codec" / "models" / "default"
-TICKS = os.sysconf("SC_CLK_TCK")
-NAMES = ("chromium-headless-shell", "chromium", "google-chrome")
 PICTURES = 30
+FILES = 8  # of which those pictures are
+ROUNDS = 3  # of processes in turn, C and then wasm, so that a machine that slows down slows both
+SLIDES = 10  # of the slider, one after the other: one takes less than the clock can tell
 LONG_TASKS = """new PerformanceObserver((list) => {
   window.longest = Math.max(window.longest ?? 0, ...list.getEntries().map((e) => e.duration));
 }).observe({ type: "longtask", buffered: true })"""
@@ -41,25 +39,6 @@ ALL_SHOWN = """() => Promise.all([...document.querySelectorAll("bibc-image")].ma
     element.addEventListener("load", done);
     element.setAttribute("src", element.dataset.src);
   }))).then(() => null)"""
-CONTEXTS = """
-import { readFileSync } from "node:fs";
-import { compiled } from "WEB/src/compiled.js";
-import { decodeIndices, loadPrior, parse } from "WEB/src/index.js";
-const [path, model, turns] = process.argv.slice(2);
-const plain = loadPrior(new Uint8Array(readFileSync(`${model}/prior.safetensors`)));
-const wasm = await compiled(plain, readFileSync("WEB/wasm/contexts.wasm"));
-const file = parse(new Uint8Array(readFileSync(path)));
-const costs = { javascript: [], wasm: [] };
-for (let turn = 0; turn < turns; turn++) {
-  for (const [name, prior] of [["javascript", plain], ["wasm", wasm]]) {
-    const before = process.cpuUsage();
-    decodeIndices(file, prior);
-    const { user, system } = process.cpuUsage(before);
-    costs[name].push((user + system) / 1e6);
-  }
-}
-console.log(JSON.stringify(costs));
-"""
 
 
 @dataclass(frozen=True)
@@ -67,7 +46,8 @@ class Inputs:
     """What is measured.
 
     Attributes:
-        photographs: folder of images; the first one is decoded in turns, all are shown together.
+        photographs: folder of images; the first one is decoded in turns, the first eight are shown
+            together, in 30 sizes.
     """
 
     photographs: Photographs
@@ -78,7 +58,7 @@ class Settings:
     """How it is measured.
 
     Attributes:
-        turns: how often each thing is done; the medians count, without the first.
+        turns: how often each thing is done; the fastest one counts.
         quality: of the files.
     """
 
@@ -91,28 +71,24 @@ def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
     from playwright.sync_api import sync_playwright  # noqa: PLC0415
 
     os.environ["OMP_NUM_THREADS"] = "1"  # of the native decoder
-    browser = next(filter(None, map(shutil.which, NAMES)))
+    browser = chromium()
     model = codec.load_model("default", "cpu", engine="onnx")
     with tempfile.TemporaryDirectory() as name:
         site = Path(name) / "dist"
-        subprocess.run(["node", WEB / "build.js", MODEL, site], check=True)  # noqa: S607
-        for number, path in enumerate(inputs.photographs.paths[:PICTURES]):
-            with Image.open(path) as image:
-                data = codec.encode(image, model=model, quality=settings.quality)
-            (site / f"{number}.bibc").write_bytes(data)
-        file = (site / "0.bibc").read_bytes()
-        contexts = context_seconds(site / "0.bibc", file, model, settings.turns)
-        run.say(contexts)
+        build(site, inputs.photographs.paths[:FILES], model, settings.quality)
+        contexts = context_seconds(site / "0.bibc", model, settings.turns)
+        threads = two_threads(site / "0.bibc")
+        run.say({**contexts, **threads})
         with serving(site) as served, sync_playwright() as playwright:
             opened = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-            (site / "one.html").write_text(HEAD + "<bibc-image id=one></bibc-image>")
             context = opened.new_context()
             pages = [visit(context, served, "one.html") for _ in range(2)]
             visits = [asked(site, page_and_paths[1]) for page_and_paths in pages]
             again = second_visit_of_the_page(context, served)
-            run.say(visits)
-            run.say(again)
-            decoding = decode_seconds(pages[0][0], file, model, settings.turns)
+            run.say([*visits, again])
+            with isolated_page(context, site) as isolated:
+                shown = {"browser": pages[0][0], "isolated": isolated}
+                decoding = decode_seconds(shown, site / "0.bibc", model, settings.turns)
             run.say(decoding)
             context.close()
             many = many_pictures(opened, served, site)
@@ -124,12 +100,23 @@ def measure(run: Run, inputs: Inputs, settings: Settings) -> dict[str, Any]:
         "second_visit": visits[1],
         "second_visit_of_the_page": again,
         "entropy_decoding_seconds": contexts,
+        "two_threads": threads,
         "decode_seconds": decoding,
         "page_of_pictures": many,
     }
 
 
-def visit(context: Any, served: "Served", name: str) -> tuple[Any, list[str]]:
+def build(site: Path, photographs: tuple[Path, ...], model: Any, quality: int) -> None:
+    """The built page, with files of photographs beside it."""
+    subprocess.run(["node", WEB / "build.js", MODEL, site], check=True)  # noqa: S607
+    for number, path in enumerate(photographs):
+        with Image.open(path) as image:
+            data = codec.encode(image, model=model, quality=quality)
+        (site / f"{number}.bibc").write_bytes(data)
+    (site / "one.html").write_text(HEAD + "<bibc-image id=one></bibc-image>")
+
+
+def visit(context: Any, served: Served, name: str) -> tuple[Any, list[str]]:
     """A page that has shown its first picture, and the paths that it asked for."""
     before = len(served.paths)
     page = context.new_page()
@@ -139,7 +126,7 @@ def visit(context: Any, served: "Served", name: str) -> tuple[Any, list[str]]:
     return page, served.paths[before:]
 
 
-def second_visit_of_the_page(context: Any, served: "Served") -> list[str]:
+def second_visit_of_the_page(context: Any, served: Served) -> list[str]:
     """The paths that the page, index.html, asks for once its files are kept."""
     page = context.new_page()
     page.goto(served.address)
@@ -164,41 +151,74 @@ def asked(site: Path, paths: list[str]) -> dict[str, Any]:
     return sizes | {"bytes": sum(sizes.values()), "requests": len(paths)}
 
 
-def context_seconds(path: Path, file: bytes, model: Any, turns: int) -> dict[str, float]:
-    """Medians of decoding a file to its indices: C, wasm in Node, plain JavaScript in Node."""
-    with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "contexts.mjs"
-        script.write_text(CONTEXTS.replace("WEB", str(WEB)))
-        command = ["node", str(script), str(path), str(MODEL), str(2 * turns)]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-    costs = {name: median(times[1:]) for name, times in json.loads(done.stdout).items()}
-    parsed = container.parse(file)
-    native = partial(stream.decode_indices, parsed.payload, model.prior, parsed.header)
-    times = [seconds(native, time.process_time)[1] for _ in range(2 * turns)]
-    return {"native": round(median(times[1:]), 5)} | {k: round(v, 5) for k, v in costs.items()}
+@contextmanager
+def isolated_page(context: Any, site: Path) -> Iterator[Any]:
+    """A page on two threads; None where this process may use one core only."""
+    if len(os.sched_getaffinity(0)) < 2:
+        yield None
+        return
+    with serving(site, ISOLATED) as served:
+        yield visit(context, served, "one.html")[0]
 
 
-def decode_seconds(page: Any, file: bytes, model: Any, turns: int) -> dict[str, Any]:
-    """Medians of decoding and painting in the page, and of the native decoder to an image."""
+def in_node(what: str, path: Path, turns: int) -> list[float]:
+    """What `browser.mjs` measures of a file."""
+    script = str(Path(__file__).with_suffix(".mjs"))
+    command = ["node", script, what, str(path), str(MODEL), str(turns)]
+    found: list[float] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return found
+
+
+def context_seconds(path: Path, model: Any, turns: int) -> dict[str, float]:
+    """Seconds of decoding a file to its indices: C, wasm in Node, plain JavaScript in Node."""
+    file = container.parse(path.read_bytes())
+    native = partial(stream.decode_indices, file.payload, model.prior, file.header)
+    times: dict[str, list[float]] = {"native": [], "wasm": []}
+    for _ in range(ROUNDS):
+        times["native"] += [seconds(native, time.process_time)[1] for _ in range(4 * turns)]
+        times["wasm"] += in_node("wasm", path, 4 * turns)
+    times["javascript"] = in_node("javascript", path, 2)
+    least = {name: round(min(column), 5) for name, column in times.items()}
+    return least | {"ratio": round(least["wasm"] / least["native"], 2)}
+
+
+def two_threads(path: Path) -> dict[str, list[float]]:
+    """The part of the networks' time in Node that two threads can share, at realism 0 and 1.
+
+    Returns:
+        That, and how many times sooner two threads can end for it.
+    """
+    shares = in_node("shares", path, 3)
+    return {
+        "shared_part": [round(share, 3) for share in shares],
+        "times_sooner_at_best": [round(1 / (1 - share / 2), 2) for share in shares],
+    }
+
+
+def decode_seconds(pages: dict[str, Any], path: Path, model: Any, turns: int) -> dict[str, Any]:
+    """Seconds of decoding and painting in the pages, and of the native decoder to an image."""
+    page, file = pages["browser"], path.read_bytes()
     page.evaluate(LONG_TASKS)
     times: dict[str, list[tuple[float, float]]] = {}
     for turn in range(turns):
         work: dict[str, Callable[[], Any]] = {}
         for realism in (0, 1):
-            work[f"browser_{realism}"] = partial(show, page, realism, turn)
             work[f"native_{realism}"] = partial(codec.decode, file, realism=realism, model=model)
-        work["browser_slider"] = partial(slide, page, 0.5 + turn / 100)
+            for name, shown in pages.items():
+                if shown is not None:
+                    work[f"{name}_{realism}"] = partial(show, shown, realism, turn)
+        work["browser_slider"] = partial(slide_often, page, turn)
         for name, call in work.items():
             clock = time.process_time if name.startswith("native") else browser_clock
             times.setdefault(name, []).append(seconds(call, clock))
     found: dict[str, Any] = {}
     for name, measured in times.items():
-        wall, processor = (round(median(column), 3) for column in zip(*measured[1:], strict=True))
-        found |= {f"{name}_by_the_clock": wall, name: processor}
+        count = SLIDES if name == "browser_slider" else 1
+        wall, processor = (min(column) / count for column in zip(*measured, strict=True))
+        found |= {f"{name}_by_the_clock": round(wall, 4), name: round(processor, 4)}
     for realism in (0, 1):
-        found[f"ratio_{realism}"] = round(
-            found[f"browser_{realism}"] / found[f"native_{realism}"], 2
-        )
+        browser, native = found[f"browser_{realism}"], found[f"native_{realism}"]
+        found[f"ratio_{realism}"] = round(browser / native, 2)
     found["slider_share"] = round(found["browser_slider"] / found["browser_1"], 3)
     found["longest_main_thread_task_ms"] = page.evaluate("window.longest ?? 0")
     return found
@@ -217,6 +237,12 @@ def show(page: Any, realism: int, turn: int | str) -> None:
     )
 
 
+def slide_often(page: Any, turn: int) -> None:
+    """Move the slider of what is shown at realism 1."""
+    for n in range(SLIDES):
+        slide(page, 0.5 + turn / 100 + n / 1000)
+
+
 def slide(page: Any, realism: float) -> None:
     """Another realism of what is shown; done once the worker answers and two frames were drawn."""
     page.evaluate(
@@ -228,7 +254,7 @@ def slide(page: Any, realism: float) -> None:
     )
 
 
-def many_pictures(browser: Any, served: "Served", site: Path) -> dict[str, Any]:
+def many_pictures(browser: Any, served: Served, site: Path) -> dict[str, Any]:
     """Thirty pictures of many sizes on one page: seconds, and the most memory of its process."""
     count = len(list(site.glob("*.bibc")))
     body = "".join(
@@ -253,60 +279,6 @@ def seconds(call: Callable[[], Any], clock: Callable[[], float]) -> tuple[float,
     before = time.perf_counter(), clock()
     call()
     return time.perf_counter() - before[0], clock() - before[1]
-
-
-def renderers() -> Iterator[tuple[float, float]]:
-    """Seconds and most megabytes of each process of our browser that shows pages."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if b"--type=renderer" not in (folder / "cmdline").read_bytes() or not ours(folder):
-                continue
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            peak = (folder / "status").read_text().split("VmHWM:")[1].split()[0]
-        except (OSError, IndexError):  # it has ended
-            continue
-        yield (int(fields[11]) + int(fields[12])) / TICKS, int(peak) / 1024
-
-
-def browser_clock() -> float:
-    """Seconds that the pages' processes have taken."""
-    return sum(seconds for seconds, _ in renderers())
-
-
-def ours(folder: Path) -> bool:
-    """Whether a process descends from this one."""
-    parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-    return parent == os.getpid() or (parent > 1 and ours(folder.parent / str(parent)))
-
-
-@dataclass(frozen=True)
-class Served:
-    """A folder that is served: its address, and the paths that were asked for so far."""
-
-    address: str
-    paths: list[str]
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[Served]:
-    """Serve a folder."""
-    paths: list[str] = []
-
-    class Handler(SimpleHTTPRequestHandler):
-        """Notes the paths, and says nothing."""
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
-
-        def send_head(self) -> Any:
-            """Note the path."""
-            paths.append(self.path)
-            return super().send_head()
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield Served(f"http://127.0.0.1:{server.server_port}/", paths)
-    server.shutdown()
 
 
 BENCHMARK = Benchmark(Inputs, Settings, measure, "browser.json")

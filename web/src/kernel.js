@@ -3,10 +3,16 @@
 import { CodecError } from "./errors.js";
 import { FeatureMap } from "./maps.js";
 import { Memory } from "./memory.js";
+import { Pair } from "./pair.js";
 
 /** @typedef {{ at: number, rows: number, columns: number, channels: number }} Place floats in the memory */
 
+const PAGES = { initial: 16, maximum: 2 ** 15 }; // of a memory that two threads share: compile.js has the most
+
 export class Kernel extends Memory {
+  /** @type {Pair | null} */
+  #pair = null;
+
   /** @param {Uint8Array} wasm */
   static async load(wasm) {
     try {
@@ -15,6 +21,42 @@ export class Kernel extends Memory {
     } catch (error) {
       throw new CodecError(`this browser cannot run the networks: ${/** @type {Error} */ (error).message}`);
     }
+  }
+
+  /**
+   * One whose work two threads share: the same results.
+   * @param {Uint8Array} wasm networks-shared.wasm
+   * @param {(help: import("./pair.js").Help) => void} start calls `help` of pair.js in another thread
+   */
+  static async shared(wasm, start) {
+    const memory = new WebAssembly.Memory({ ...PAGES, shared: true });
+    const imports = { env: { memory } };
+    const { module, instance } = await WebAssembly.instantiate(/** @type {BufferSource} */ (wasm), imports);
+    const kernel = new Kernel(instance.exports, memory);
+    kernel.#pair = new Pair(kernel, module, start);
+    return kernel;
+  }
+
+  /** How many threads work. */
+  get threads() {
+    return this.#pair ? 2 : 1;
+  }
+
+  /** Whether the other thread took part in what ran last. */
+  get helped() {
+    return this.#pair?.helped ?? false;
+  }
+
+  /**
+   * Run a function on all of its units: rows of a map, or a convolution's tiles.
+   * @param {"bibc_multiply" | "bibc_convolve"} name
+   * @param {(thread: number) => number[]} given arguments of a thread, but for the units
+   * @param {number} count of units
+   * @param {number} [unit] how many are best done at once
+   */
+  run(name, given, count, unit = 1) {
+    if (this.#pair && count > unit) this.#pair.run(name, given, count, unit);
+    else this.c[name](...given(0), 0, count);
   }
 
   /**

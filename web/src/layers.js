@@ -8,6 +8,7 @@ import { CodecError } from "./errors.js";
 
 const PANEL = 8; // columns of a matrix that stand together
 const POINTS = 36; // matrices of a convolution
+const STEP = 4; // places a side of a convolution's tiles
 const TILES = 24; // of a convolution that are transformed at once: what a cache holds
 const UNIT = 4; // numbers in a vector
 
@@ -113,12 +114,13 @@ export class Linear {
     const out = onto ?? kernel.place(rows * up, columns * up, outputs);
     const [inRow, outRow] = [4 * input.columns * inputs, 4 * out.columns * outputs];
     this.#matrices.forEach((matrices, i) => matrices.forEach((matrix, j) => {
-      kernel.c.bibc_multiply(
-        ...[rows, columns, inputs * down, outputs * up],
+      const given = [
+        ...[columns, inputs * down, outputs * up],
         ...[input.at + j * inRow, (inRow / 4) * down, inputs * down],
         ...[matrix, (j === 0 && this.#biases[i]) || 0, Number(Boolean(onto) || j > 0)],
         ...[out.at + i * outRow, (outRow / 4) * up, outputs * up],
-      );
+      ];
+      kernel.run("bibc_multiply", () => given, rows);
     }));
     return out;
   }
@@ -206,11 +208,13 @@ export class Convolution {
     const { rows, columns } = input;
     const out = onto ?? kernel.place(rows, columns, outputs);
     kernel.aside(() => {
-      const scratch = kernel.reserve(4 * POINTS * TILES * (inputs + PANEL * Math.ceil(outputs / PANEL)));
-      kernel.c.bibc_convolve(
+      const size = 4 * POINTS * TILES * (inputs + PANEL * Math.ceil(outputs / PANEL));
+      const scratch = kernel.reserve(size * kernel.threads);
+      const given = (/** @type {number} */ thread) => [
         ...[rows, columns, inputs, outputs, input.at, this.weights, scale, shift],
-        ...[Number(rectify), onto?.at ?? 0, out.at, scratch, TILES],
-      );
+        ...[Number(rectify), onto?.at ?? 0, out.at, scratch + thread * size, TILES],
+      ];
+      kernel.run("bibc_convolve", given, Math.ceil(rows / STEP) * Math.ceil(columns / STEP), TILES);
     });
     return out;
   }

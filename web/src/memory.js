@@ -6,9 +6,14 @@ const PAGE = 2 ** 16;
 const ALIGNED = 16;
 
 export class Memory {
-  /** @param {Record<string, any>} exports of the instance */
-  constructor(exports) {
+  /**
+   * @param {Record<string, any>} exports of the instance
+   * @param {WebAssembly.Memory} [memory] its memory, if it was given one
+   */
+  constructor(exports, memory = exports.memory) {
     this.c = exports;
+    /** @type {WebAssembly.Memory} */
+    this.memory = memory;
     this.top = exports.__heap_base.value;
   }
 
@@ -18,7 +23,7 @@ export class Memory {
    */
   reserve(bytes) {
     const start = Math.ceil(this.top / ALIGNED) * ALIGNED;
-    const lacking = start + bytes - this.c.memory.buffer.byteLength;
+    const lacking = start + bytes - this.memory.buffer.byteLength;
     if (lacking > 0) this.#grow(Math.ceil(lacking / PAGE));
     this.top = start + bytes;
     return start;
@@ -30,14 +35,14 @@ export class Memory {
    */
   take(bytes) {
     const start = this.reserve(bytes);
-    new Uint8Array(this.c.memory.buffer, start, bytes).fill(0);
+    new Uint8Array(this.memory.buffer, start, bytes).fill(0);
     return start;
   }
 
   /** @param {number} pages */
   #grow(pages) {
     try {
-      this.c.memory.grow(pages);
+      this.memory.grow(pages);
     } catch {
       throw new CodecError("the image takes more memory than this browser gives");
     }
@@ -48,7 +53,7 @@ export class Memory {
    * @param {number} count
    */
   bytes(at, count) {
-    return new Uint8Array(this.c.memory.buffer, at, count);
+    return new Uint8Array(this.memory.buffer, at, count);
   }
 
   /**
@@ -56,7 +61,7 @@ export class Memory {
    * @param {number} count
    */
   integers(at, count) {
-    return new Int32Array(this.c.memory.buffer, at, count);
+    return new Int32Array(this.memory.buffer, at, count);
   }
 
   /**
@@ -64,6 +69,6 @@ export class Memory {
    * @param {number} count
    */
   floats(at, count) {
-    return new Float32Array(this.c.memory.buffer, at, count);
+    return new Float32Array(this.memory.buffer, at, count);
   }
 }

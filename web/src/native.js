@@ -21,7 +21,7 @@ export class Native extends Memory {
 
   /** @param {number} at */
   number(at) {
-    return new DataView(this.c.memory.buffer, at, 8);
+    return new DataView(this.memory.buffer, at, 8);
   }
 
   /**

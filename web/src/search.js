@@ -106,7 +106,7 @@ function searchSome(kernel, vectors, stages, width) {
 function scoresOf(kernel, vectors, dim, codes, matrix, offsets) {
   const rows = vectors.length / dim;
   const [input, out] = [kernel.put(vectors), kernel.reserve(4 * rows * codes)];
-  kernel.c.bibc_multiply(1, rows, dim, codes, input, 0, dim, matrix, offsets, 0, out, 0, codes);
+  kernel.c.bibc_multiply(rows, dim, codes, input, 0, dim, matrix, offsets, 0, out, 0, codes, 0, 1);
   return kernel.floats(out, rows * codes).slice();
 }
 

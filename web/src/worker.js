@@ -11,6 +11,7 @@ import { Kernel } from "./kernel.js";
 import { Model } from "./model.js";
 import { unpackMetadata } from "./metadata.js";
 import { chunksOf, pixelsOf } from "./photo.js";
+import { help } from "./pair.js";
 import { pngOf } from "./png.js";
 import { decodeIndices } from "./stream.js";
 
@@ -45,6 +46,9 @@ const pictures = new Map();
 const photos = new Map();
 
 const requests = {
+  /** Help the worker that asks, for as long as it lives. */
+  help,
+
   /**
    * Fetch the model.
    * @param {{ folder: string, cache: string }} request address of its folder; where it is kept
@@ -52,7 +56,7 @@ const requests = {
   begin({ folder, cache }) {
     const readFile = filesAt(folder, cache);
     model = Model.load(readFile, "contexts.wasm");
-    engine = begin(model, readFile("networks.wasm"));
+    engine = begin(model, readFile);
     for (const promise of [model, engine]) promise.catch(() => {}); // said when a file is opened
   },
 
@@ -172,10 +176,33 @@ async function open(id, data, partial, { energy, descent } = {}) {
 
 /**
  * @param {Promise<Model>} model
- * @param {Promise<Uint8Array>} wasm
+ * @param {import("./model.js").ReadFile} readFile
  */
-async function begin(model, wasm) {
-  return Engine.load(await model, await Kernel.load(await wasm));
+async function begin(model, readFile) {
+  const kernel = kernelOf(readFile);
+  return Engine.load(await model, await kernel);
+}
+
+/**
+ * The networks' arithmetic, on two threads where the page may share memory with workers.
+ * @param {import("./model.js").ReadFile} readFile
+ */
+async function kernelOf(readFile) {
+  if (globalThis.crossOriginIsolated) {
+    const wasm = await readFile("networks-shared.wasm");
+    const shared = await Kernel.shared(wasm, startHelper).catch(() => null); // no room for such a memory
+    if (shared) return shared;
+  }
+  return Kernel.load(await readFile("networks.wasm"));
+}
+
+/**
+ * Start another worker of this script, which helps this one.
+ * @param {import("./pair.js").Help} given
+ */
+function startHelper(given) {
+  const worker = new Worker(globalThis.location.href, { type: "module" });
+  worker.postMessage({ call: 0, name: "help", request: given });
 }
 
 /**

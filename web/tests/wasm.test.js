@@ -15,7 +15,7 @@ test("it was compiled from the sources that are here", () => {
 });
 
 if (compiler() === built.compiler) {
-  for (const name of ["contexts", "networks"]) {
+  for (const name of ["contexts", "networks", "networks-shared"]) {
     test(`the same compiler makes the same ${name}.wasm`, () => {
       assert.deepEqual(compile(name), readFileSync(join(WASM, `${name}.wasm`)));
     });

@@ -15,6 +15,15 @@ const SOURCES = [
   ...["entropy.c", "entropy.h", "vectors.h"].map((name) => join(NATIVE, name)),
   ...["networks.c", "string.h"].map((name) => join(HERE, name)),
 ];
+const NETWORKS = {
+  source: join(HERE, "networks.c"),
+  functions: ["widen", "multiply", "packed_size", "pack", "convolve", "spread"],
+};
+/** For two threads: the memory, of 2 GiB at the most, is given, and each thread sets its stack. */
+const SHARED = [
+  ...["-matomics", "-mmutable-globals", "-Wl,--export=__stack_pointer"],
+  ...["-Wl,--import-memory", "-Wl,--shared-memory", `-Wl,--max-memory=${2 ** 31}`],
+];
 /**
  * The contexts and the entropy coder, and the networks' layers: what is compiled, how, and its functions.
  * The contexts' loops are short: unrolled they take as long, and the browser longer to compile them.
@@ -28,11 +37,8 @@ const MODULES = {
       ...["put", "take", "add", "coder_scratch", "read", "write"],
     ],
   },
-  networks: {
-    source: join(HERE, "networks.c"),
-    flags: [],
-    functions: ["widen", "multiply", "packed_size", "pack", "convolve", "spread"],
-  },
+  networks: { ...NETWORKS, flags: [] },
+  "networks-shared": { ...NETWORKS, flags: SHARED },
 };
 
 /** SHA-256 of all sources. */

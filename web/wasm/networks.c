@@ -67,11 +67,11 @@ static void multiply(int count, int inner, int columns, const float *in, int in_
     }
 }
 
-/* out[rows][columns][outputs] (+)= in[rows][columns][inner] . w + bias. Rows and columns stand as many
-   floats apart as is said; inner may be any number; bias may be null. */
-void bibc_multiply(int rows, int columns, int inner, int outputs, const float *in, int in_row, int in_column,
-                   const float *w, const float *bias, int add, float *out, int out_row, int out_column) {
-    for (int y = 0; y < rows; y++) {
+/* out[first..end - 1][columns][outputs] (+)= in[..][columns][inner] . w + bias. Rows and columns stand as
+   many floats apart as is said; inner may be any number; bias may be null. */
+void bibc_multiply(int columns, int inner, int outputs, const float *in, int in_row, int in_column, const float *w,
+                   const float *bias, int add, float *out, int out_row, int out_column, int first, int end) {
+    for (int y = first; y < end; y++) {
         multiply(columns, inner, outputs, in + y * in_row, in_column, w, bias, add, out + y * out_row, out_column);
     }
 }
@@ -196,18 +196,18 @@ static void transform_output(const shape *s, const float *m, int first, int here
     }
 }
 
-/* out = the map `in` convolved with packed kernels; `add` may be `out`, but `in` may not. scale and add
-   may be null; scratch holds both transforms of `tiles` tiles, which
+/* out = the map `in` convolved with packed kernels, its tiles first..end - 1 of 4 x 4 places; `add` may be
+   `out`, but `in` may not. scale and add may be null; scratch holds both transforms of `tiles` tiles, which
    are made at once: 36 * tiles * (inputs + outputs rounded up to 8) floats. */
 void bibc_convolve(int rows, int columns, int inputs, int outputs, const float *in, const float *packed,
                    const float *scale, const float *shift, int rectify, const float *add, float *out,
-                   float *scratch, int tiles) {
+                   float *scratch, int tiles, int first, int end) {
     const shape s = {rows, columns, inputs, outputs};
     const ending e = {scale, shift, add, rectify};
-    const int count = ((rows + STEP - 1) / STEP) * ((columns + STEP - 1) / STEP), padded = rounded_up(outputs, PANEL);
+    const int padded = rounded_up(outputs, PANEL);
     float *v = scratch, *m = scratch + POINTS * tiles * inputs;
-    for (int first = 0; first < count; first += tiles) {
-        const int here = count - first < tiles ? count - first : tiles;
+    for (; first < end; first += tiles) {
+        const int here = end - first < tiles ? end - first : tiles;
         transform_input(&s, in, first, here, tiles, v);
         for (int p = 0; p < POINTS; p++) {
             multiply(here, inputs, padded, v + p * tiles * inputs, inputs, packed + p * inputs * padded, 0, 0,
