@@ -5,7 +5,7 @@ import { FeatureMap } from "./maps.js";
 import { columnsOf } from "./synthesis.js";
 
 /** @typedef {import("./kernel.js").Place} Place */
-/** @typedef {import("./layers.js").Weights} Weights */
+/** @typedef {import("./weights.js").Weights} Weights */
 /** @typedef {{ cell: number, channels: number }} Scale of the noise */
 
 const PIXELS = [0, 4, 2]; // sides of the squares of pixels that are seen at each scale; 0: none

@@ -4,64 +4,13 @@ import { CodecError } from "./errors.js";
 
 /** @typedef {import("./kernel.js").Kernel} Kernel */
 /** @typedef {import("./kernel.js").Place} Place */
-/** @typedef {import("./safetensors.js").Tensor} Tensor */
+/** @typedef {import("./weights.js").Weights} Weights */
 
 const PANEL = 8; // columns of a matrix that stand together
 const POINTS = 36; // matrices of a convolution
 const STEP = 4; // places a side of a convolution's tiles
 const TILES = 24; // of a convolution that are transformed at once: what a cache holds
 const UNIT = 4; // numbers in a vector
-
-/** Tensors by name, as float32. */
-export class Weights {
-  /**
-   * @param {Kernel} kernel
-   * @param {Map<string, Tensor>} tensors
-   */
-  constructor(kernel, tensors) {
-    this.kernel = kernel;
-    this.tensors = tensors;
-  }
-
-  /**
-   * @param {string} name
-   * @returns {Float32Array}
-   */
-  get(name) {
-    const { dtype, values } = this.#tensor(name);
-    if (dtype === "F32") return /** @type {Float32Array} */ (values);
-    if (dtype !== "F16") {
-      throw new CodecError(`the model's weights ${name} are ${dtype}, expected F16 or F32`);
-    }
-    const { kernel } = this;
-    return kernel.aside(() => {
-      const [halves, out] = [kernel.reserve(2 * values.length), kernel.reserve(4 * values.length)];
-      kernel.bytes(halves, 2 * values.length).set(new Uint8Array(values.buffer));
-      kernel.c.bibc_widen(values.length, halves, out);
-      return kernel.floats(out, values.length).slice();
-    });
-  }
-
-  /**
-   * How many rows a matrix has.
-   * @param {string} name
-   */
-  rows(name) {
-    return this.#tensor(name).shape[0];
-  }
-
-  /** @param {string} name */
-  has(name) {
-    return this.tensors.has(name);
-  }
-
-  /** @param {string} name */
-  #tensor(name) {
-    const tensor = this.tensors.get(name);
-    if (!tensor) throw new CodecError(`the model's weights lack ${name}`);
-    return tensor;
-  }
-}
 
 /**
  * A linear layer at each place. Before it, each square of `down` × `down` places becomes channels; or

@@ -3,11 +3,11 @@
 import { compiled } from "./compiled.js";
 import { ContextPrior } from "./context.js";
 import { CodecError, ModelMismatchError } from "./errors.js";
-import { Weights } from "./layers.js";
 import { loadPrior } from "./prior.js";
 import { LEAST_SIDE, codeStatistics, errorStatistics, percentile } from "./novelty.js";
 import { readSafetensors } from "./safetensors.js";
 import { CELL } from "./texture.js";
+import { Weights } from "./weights.js";
 
 /** @typedef {(name: string) => Promise<Uint8Array>} ReadFile reads a file of the model's folder */
 /** @typedef {{ cell: number, dim: number, stages: number, codes: number, begin?: number }} Level */

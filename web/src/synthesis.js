@@ -3,7 +3,7 @@
 import { Block, Convolution, Dense, Linear, pointwise, toPixels } from "./layers.js";
 
 /** @typedef {import("./kernel.js").Place} Place */
-/** @typedef {import("./layers.js").Weights} Weights */
+/** @typedef {import("./weights.js").Weights} Weights */
 
 const STEM = 4; // pixels a side of the cells of the finest features
 
