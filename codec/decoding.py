@@ -24,14 +24,14 @@ from codec.options import (
     kinds_of,
 )
 
-TAKE_PART = ": get it again, or decode what it holds with --allow-partial (allow_partial=True)"
-
 if TYPE_CHECKING:
     from PIL import Image
 
     from codec.images.strips import Samples
     from codec.runtime.model import CodecModel
     from codec.runtime.quantize import Indices
+
+TAKE_PART = ": get it again, or decode what it holds with --allow-partial (allow_partial=True)"
 
 
 def decode(

@@ -46,7 +46,7 @@ def read_coded(source: CodedSource) -> bytes:
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source)
     if isinstance(source, str | PathLike):
-        with open(source, "rb") as file:
+        with naming(os.fsdecode(source)), open(source, "rb") as file:
             return read_coded(file)
     if not callable(getattr(source, "read", None)):
         raise TypeError(
@@ -146,16 +146,18 @@ def writing(path: str, force: bool) -> Iterator[BinaryIO]:
     """
     with naming(path):
         if path == STDIO:
+            if sys.stdout is None:
+                raise CodecError("standard output is closed: name a file with -o")
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
             return
         target = Path(os.path.realpath(path))
         try:
-            mode = target.stat().st_mode
+            mode = os.stat(path).st_mode  # of /dev/stdout, which may lead to a pipe without a name
         except FileNotFoundError:
             mode = None
         if mode is not None and not stat.S_ISREG(mode):
-            with target.open("wb") as device:
+            with open(path, "wb") as device:
                 yield device
             return
         refuse_overwrite(path, force)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import connection, get_context, parent_process
 from typing import Self
 
@@ -36,6 +36,14 @@ class Processes:
         cores = core_count()
         count = count or max(cores // (threads or 1), 1)
         return cls(count, threads or max(cores // count, 1))
+
+    def for_jobs(self, jobs: int) -> Self:
+        """The same, but no more processes than there are jobs: all are started at once.
+
+        >>> Processes(64, 2).for_jobs(3)
+        Processes(count=3, threads=2)
+        """
+        return replace(self, count=min(self.count, max(jobs, 1)))
 
     @contextmanager
     def pool(self) -> Iterator[ProcessPoolExecutor]:

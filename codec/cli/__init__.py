@@ -4,6 +4,7 @@ A verb is the module of its name, with `parser()` and `run(given)`; only the one
 is imported.
 """
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -66,10 +67,32 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def main() -> None:
-    """Entry point of the console script; SIGINT and SIGTERM end it with exit code 128 + number."""
+    """Entry point of the console script; signals that end it give exit code 128 + their number."""
+    _catch_signals()
+    _fill_streams()
+    sys.exit(run(sys.argv[1:]))
+
+
+def _catch_signals() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
-    sys.exit(run(sys.argv[1:]))
+    closed_terminal = getattr(signal, "SIGHUP", None)  # Windows has none
+    if closed_terminal is not None and signal.getsignal(closed_terminal) != signal.SIG_IGN:  # nohup
+        signal.signal(closed_terminal, _stop)
+
+
+def _fill_streams() -> None:
+    """Of the standard streams that the caller has closed, input is empty, and output is lost.
+
+    In their order: what is opened next would take the number of one of them, and what a library
+    writes to standard error would be in a file.
+    """
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)
+    if sys.stdout is None:
+        os.open(os.devnull, os.O_WRONLY)  # `codec.files.writing` sees that there is none
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")
 
 
 def _stop(number: int, frame: object) -> None:

@@ -61,7 +61,7 @@ def run(
             for name, error in found.unreadable.items():
                 tell.of_failure(name, error)
             worker = folder.Worker(task, out, manifest.replaces, options.keep_times)
-            processes = Processes.of(options.jobs, options.threads)
+            processes = Processes.of(options.jobs, options.threads).for_jobs(len(left))
             folder.run(worker, left, manifest, processes=processes, done=tell)
     finally:
         manifest.close()

@@ -194,6 +194,7 @@ def _sentences(name: str, file: BinaryIO | None = None) -> Iterator[None]:
         raise
     except Exception as error:  # on damage, Pillow raises nearly anything
         if isinstance(error, OSError) and error.errno not in _OF_OFFSETS:
+            error.filename = error.filename or name
             raise
         if "closed" in str(error):
             raise ValueError(f"{name}: the Pillow image is closed: pass an open one") from None

@@ -7,6 +7,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+MOST_THREADS = 1024
+
 
 @cache
 def fast_bfloat16(cpuinfo: str | None = None) -> bool:
@@ -43,9 +45,13 @@ def _cpuinfo() -> str:
 
 
 def thread_count() -> int:
-    """CPU threads for each step of the networks: OMP_NUM_THREADS, or the cores we may use."""
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    if given.isascii() and given.isdigit() and int(given):
+    """CPU threads for each step of the networks: OMP_NUM_THREADS, or the cores we may use.
+
+    Of a list, such as OpenMP takes for nested regions, the first number counts. What is no number
+    in 1..`MOST_THREADS` does not count: onnxruntime would begin any number of threads.
+    """
+    given = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if given.isascii() and given.isdigit() and len(given) < 5 and 1 <= int(given) <= MOST_THREADS:
         return int(given)
     return core_count()
 
