@@ -70,7 +70,7 @@ def _check(old: ModelConfig, new: ModelConfig) -> None:
     fits &= old.decoder == new.decoder
     fits &= len(new.levels) - len(old.levels) in (0, 1)
     for a, b in levels:
-        fits &= (a.cell, a.codes, a.begin) == (b.cell, b.codes, b.begin)
+        fits &= (a.cell, a.codes, a.begin > 0) == (b.cell, b.codes, b.begin > 0)
         fits &= a.dim <= b.dim and a.stages <= b.stages
     blocks = zip(old.blocks or (1,) * len(levels), new.blocks or (1,) * len(levels), strict=False)
     fits &= all(before <= after for before, after in blocks)

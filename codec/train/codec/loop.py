@@ -30,6 +30,7 @@ from codec.train.codec.texture import fit_texture
 from codec.train.config import TrainConfig
 from codec.train.data import Crops
 from codec.train.kernels import blocks, convolution
+from codec.train.precision import mixed
 
 GROWTH_BATCHES = 28  # that new axes and codebooks are fitted on
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -187,7 +188,7 @@ def one_step(run: Run, module: Any, crops: Crops, log: Log | None) -> None:
     x = crops(run.step).to(run.device, memory_format=torch.channels_last)
     for group in run.optimizer.param_groups:
         group["lr"] = learning_rate(config, run.step)
-    with torch.autocast(run.device.type, dtype=torch.bfloat16):
+    with mixed(run.device):
         outcome = module(x, quality, stages)
     run.optimizer.zero_grad(set_to_none=True)
     outcome.loss.backward()

@@ -13,6 +13,7 @@ from codec.networks.pyramid import Networks
 from codec.train.codec.coding import coded_mean
 from codec.train.codec.texture import texture_codes
 from codec.train.data import Crops
+from codec.train.precision import mixed
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 SILENT = 32  # of so many batches, one has no texture codes
@@ -50,7 +51,7 @@ def collect(networks: Networks, crops: Crops, batches: int, first: int) -> Sampl
     for number in range(batches):
         quality = round(100 * (number * GOLDEN % 1))
         x = crops(first + number).to(device, memory_format=torch.channels_last)
-        with torch.autocast(device.type, dtype=torch.bfloat16):
+        with mixed(device):
             mean, found = coded_mean(networks, x, quality)
         if textured is not None:
             codes = texture_codes(networks, textured, x, mean.pixels, quality)

@@ -30,6 +30,7 @@ from codec.train.config import check_numbers
 from codec.train.data import Crops, Source
 from codec.train.detail.losses import Judge, Weights
 from codec.train.kernels import convolution
+from codec.train.precision import mixed
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class DetailTraining:
     clip: float = 1.0  # largest gradient norm of r
     average: float = 0.999  # decay of the weight average that ships
     sources: tuple[Source, ...] = (Source(),)  # where crops come from
-    qualities: tuple[float, float] = (0, 90)  # range that steps draw from
+    qualities: tuple[float, float] = (0, 100)  # range that steps draw from
     untold: float = 0.1  # share of steps whose texture codes are all 0, as in a cut file
     seed: int = 0
     save_seconds: float = 300.0
@@ -153,7 +154,7 @@ def one_step(run: Run, crops: Crops, log: Log) -> None:
     x = crops(run.step).to(run.device, memory_format=torch.channels_last)
     for group in run.optimizer.param_groups:
         group["lr"] = config.rate * min(1.0, (run.step + 1) / config.warmup)
-    with torch.autocast(run.device.type, dtype=torch.bfloat16):
+    with mixed(run.device):
         with torch.no_grad():
             mean, texture = run.look(x, quality)
             other = run.detail(mean, run.draw(x, sample=1), texture)
@@ -163,7 +164,7 @@ def one_step(run: Run, crops: Crops, log: Log) -> None:
     run.critics.zero_grad(set_to_none=True)
     critic_loss.backward()
     run.critics.step()
-    with torch.autocast(run.device.type, dtype=torch.bfloat16):
+    with mixed(run.device):
         loss, parts = run.judge.loss(view, at_x)
     run.optimizer.zero_grad(set_to_none=True)
     loss.backward()

@@ -6,7 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LANES = 16, ACCUMULATORS = 24, CHUNK = 40 /* blocks that are copied out at once */ };
+#ifdef __AVX512F__
+enum { LANES = 16, SUMS = 24 /* in registers */, LARGE = 6, WIDE = 4, SMALL = 2 /* vectors a row of them */ };
+#else
+enum { LANES = 8, SUMS = 12, LARGE = 3, WIDE = 2, SMALL = 1 };
+#endif
+enum { CHUNK = 40 /* blocks that are copied out at once */ };
 
 typedef float vec __attribute__((vector_size(4 * LANES), aligned(4)));
 
@@ -58,24 +63,25 @@ static inline int64_t start_of(const shape *s, int b) {
         }                                                                                                      \
     }
 
-ANALYSIS(analyse6, 4, 6)
-ANALYSIS(analyse4, 6, 4)
-ANALYSIS(analyse2, 12, 2)
-ANALYSIS(analyse1, 24, 1)
+ANALYSIS(analyse_large, SUMS / LARGE, LARGE)
+ANALYSIS(analyse_wide, SUMS / WIDE, WIDE)
+ANALYSIS(analyse_small, SUMS / SMALL, SMALL)
+ANALYSIS(analyse_one, SUMS, 1)
 
-/* Latents of all blocks; basis [3][k][k][dim], dim a multiple of LANES. */
+/* Latents of all blocks; basis [3][k][k][dim], dim a multiple of 16. */
 int bibc_analysis(const shape *s, const float *pixels, const float *basis, float *out) {
     const int blocks = blocks_of(s);
     for (int d = 0; d < s->dim;) {
         const int panels = (s->dim - d) / LANES;
-        const int panel = panels >= 6 && panels != 8 ? 6 : panels >= 4 ? 4 : panels >= 2 ? 2 : 1;
-        const int rows = ACCUMULATORS / panel;
+        const int large = panels >= LARGE && panels != 2 * WIDE;
+        const int panel = large ? LARGE : panels >= WIDE ? WIDE : panels >= SMALL ? SMALL : 1;
+        const int rows = SUMS / panel;
         for (int b = 0; b < blocks; b += rows) {
             const int here = blocks - b < rows ? blocks - b : rows;
-            (panel == 6   ? analyse6
-             : panel == 4 ? analyse4
-             : panel == 2 ? analyse2
-                          : analyse1)(s, pixels, b, here, basis + d, out + d);
+            (panel == LARGE   ? analyse_large
+             : panel == WIDE  ? analyse_wide
+             : panel == SMALL ? analyse_small
+                              : analyse_one)(s, pixels, b, here, basis + d, out + d);
         }
         d += panel * LANES;
     }
@@ -109,8 +115,6 @@ static void copy(const shape *s, float *pixels, int first, int rows, float *bloc
     }
 }
 
-enum { ROWS = 6, PANEL = 4, ROWS3 = 8, PANEL3 = 3 };
-
 /* out[rows][n] (+)= left[rows][inner] . right[inner][n]: left in rows and steps of these strides. */
 #define PRODUCT(NAME, ROWS, PANEL)                                                                              \
     static void NAME(const float *left, int64_t row, int64_t step, int rows, int inner, const float *right,      \
@@ -141,17 +145,17 @@ enum { ROWS = 6, PANEL = 4, ROWS3 = 8, PANEL3 = 3 };
         }                                                                                                        \
     }
 
-PRODUCT(product4, 6, 4)
+PRODUCT(product_wide, 6, WIDE)
 PRODUCT(product3, 8, 3)
 
 /* out[rows][n] (+)= left . right, n a multiple of 48 or 64. */
 static void product(const float *left, int64_t row, int64_t step, int rows, int inner, const float *right, int n,
                     float *out, int add) {
-    const int panel = n % (4 * LANES) ? 3 : 4, block = panel == 3 ? 8 : 6;
+    const int panel = n % (WIDE * LANES) ? 3 : WIDE, block = panel == 3 ? 8 : 6;
     for (int j = 0; j < n; j += panel * LANES) {
         for (int r = 0; r < rows; r += block) {
             const int here = rows - r < block ? rows - r : block;
-            (panel == 3 ? product3 : product4)(left + r * row, row, step, here, inner, right + j, n,
+            (panel == 3 ? product3 : product_wide)(left + r * row, row, step, here, inner, right + j, n,
                                                out + (int64_t)r * n + j, add);
         }
     }

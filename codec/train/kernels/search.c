@@ -4,7 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LANES = 16, ROWS = 6, COLUMNS = 4 * LANES, MOST_WIDTH = 32, MOST_STAGES = 64, BLOCK = 24 };
+#ifdef __AVX512F__
+enum { LANES = 16, PANEL = 4 }; /* ROWS * PANEL sums stay in registers */
+#else
+enum { LANES = 8, PANEL = 2 };
+#endif
+enum { ROWS = 6, COLUMNS = 64, MOST_WIDTH = 32, MOST_STAGES = 64, BLOCK = 24 };
 
 typedef float vec __attribute__((vector_size(4 * LANES), aligned(4)));
 typedef int32_t mask __attribute__((vector_size(4 * LANES)));
@@ -12,34 +17,32 @@ typedef int32_t mask __attribute__((vector_size(4 * LANES)));
 /* out[r][k] = cost[r] + offset[k] + rows[r] . book[:, k]; the book in panels [K / COLUMNS][dim][COLUMNS]. */
 static void score(const float *rows, const float *cost, int count, int dim, const float *book,
                   const float *offset, int codes, float *out) {
-    for (int k = 0; k < codes; k += COLUMNS) {
-        const float *panel = book + (size_t)k * dim;
+    for (int k = 0; k < codes; k += PANEL * LANES) {
+        const float *panel = book + (size_t)(k - k % COLUMNS) * dim + k % COLUMNS;
         for (int first = 0; first < count; first += ROWS) {
             const float *row[ROWS];
-            vec sum[ROWS][4];
+            vec sum[ROWS][PANEL];
             for (int r = 0; r < ROWS; r++) {
                 const int at = first + r < count ? first + r : count - 1;
                 row[r] = rows + (size_t)at * dim;
-                for (int j = 0; j < 4; j++) {
+                for (int j = 0; j < PANEL; j++) {
                     sum[r][j] = *(const vec *)(offset + k + LANES * j) + cost[at];
                 }
             }
             for (int d = 0; d < dim; d++) {
-                const vec b0 = *(const vec *)(panel + COLUMNS * d);
-                const vec b1 = *(const vec *)(panel + COLUMNS * d + LANES);
-                const vec b2 = *(const vec *)(panel + COLUMNS * d + 2 * LANES);
-                const vec b3 = *(const vec *)(panel + COLUMNS * d + 3 * LANES);
+                vec b[PANEL];
+                for (int j = 0; j < PANEL; j++) {
+                    b[j] = *(const vec *)(panel + COLUMNS * d + LANES * j);
+                }
                 for (int r = 0; r < ROWS; r++) {
-                    const float x = row[r][d];
-                    sum[r][0] += x * b0;
-                    sum[r][1] += x * b1;
-                    sum[r][2] += x * b2;
-                    sum[r][3] += x * b3;
+                    for (int j = 0; j < PANEL; j++) {
+                        sum[r][j] += row[r][d] * b[j];
+                    }
                 }
             }
             for (int r = 0; r < ROWS && first + r < count; r++) {
                 float *to = out + (size_t)(first + r) * codes + k;
-                for (int j = 0; j < 4; j++) {
+                for (int j = 0; j < PANEL; j++) {
                     *(vec *)(to + LANES * j) = sum[r][j];
                 }
             }
