@@ -31,11 +31,15 @@ DIVERGENCES: dict[str, type[JensenShannon | KullbackLeibler | TotalVariation | W
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of the losses; the pixel losses are in units of g's mean squared error."""
+    """Weights of the losses.
+
+    Those of pixels are in units of g's mean squared error and the score of features in units of
+    g's distance, so that high rates, where all of these are small, count as much as low ones.
+    """
 
     bias: float = 0.25  # of ⟨x − y, x − y'⟩, whose expectation is ‖x − E y‖²: detail is noise
     sample: float = 0.05  # of ‖x − y‖²
-    feature: float = 3.0  # of the score in feature space
+    feature: float = 10.0  # of the score in feature space
     diversity: float = 0.3  # of its second part; 1 makes it the energy score
     pixel_critic: float = 0.8  # of term D by the critic of pixels
     feature_critic: float = 1.0  # of term D by the critics of features
@@ -140,7 +144,9 @@ class Judge(nn.Module):
         """
         w, e, r = self.weights, view.e, view.r
         unit = e.square().mean().clamp_min(1e-5)
-        near, apart = _distance(view.f_y, view.f_x), _distance(view.f_y, view.f_other)
+        with torch.no_grad():
+            far = _distance(view.f_g, view.f_x).clamp_min(0.1)
+        near, apart = (_distance(view.f_y, to) / far for to in (view.f_x, view.f_other))
         at_y = self._logits(r, view.g, view.f_y, view.f_g)
         term_d = [self.term_d.loss(real, fake) for real, fake in zip(at_x, at_y, strict=True)]
         parts = {
