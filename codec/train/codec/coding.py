@@ -11,6 +11,7 @@ from codec.networks.config import beam_width
 from codec.networks.decoder import Mean
 from codec.networks.pyramid import Networks
 from codec.options import EFFORT
+from codec.train.kernels.search import search
 
 
 class BatchCoder:
@@ -43,7 +44,7 @@ class BatchCoder:
         e = (self._latents[level] - prediction).permute(0, 2, 3, 1)  # (N, h, w, D)
         biases = [self._lambda * quantizer.code_lengths(s, self._quality) for s in here]
         width = beam_width(EFFORT, level, quantizer.stages[self._coded - 1])
-        codes = quantizer.search(here, e.flatten(0, 2).float(), biases, width)
+        codes = search(quantizer, here, e.flatten(0, 2).float(), biases, width)
         self.codes.extend(codes[:, k].view(e.shape[:3]) for k in range(len(here)))
         return quantizer.centroids(here, codes).view(e.shape).permute(0, 3, 1, 2)
 
