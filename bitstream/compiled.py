@@ -1,8 +1,10 @@
 """What `context.py` and `entropy.py` do in numpy, by the C of `native/`: the same result, sooner.
 
 The C extension is optional. Where it was not built, or with BIBCODEC_NO_EXTENSION=1 in the
-environment, numpy and constriction do the work.
+environment, numpy and constriction do the work, and only then is their code loaded.
 """
+
+from __future__ import annotations
 
 import os
 from importlib import import_module
@@ -11,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bitstream.entropy import WORD, ZERO_WORD, Coder
 from bitstream.errors import Checksum, Truncated
 from bitstream.prior import PriorState
 from bitstream.tables import IntArray, Tables
 
 if TYPE_CHECKING:
     from bitstream.context import ContextPrior
+    from bitstream.entropy import Coder, Decoder, Encoder
 
+LEAST_SEAL = 1 << 31
+WORD = 1 << 32
+ZERO_WORD = "the image data begins with a zero word: the file is damaged"
 SWITCH = "BIBCODEC_NO_EXTENSION"
 
 
@@ -108,7 +113,7 @@ class CompiledState(PriorState):
     """
 
     def __init__(
-        self, prior: "ContextPrior", packed: list[bytes], height: int, width: int, quality: int
+        self, prior: ContextPrior, packed: list[bytes], height: int, width: int, quality: int
     ) -> None:
         super().__init__(prior, height, width, quality)
         self._prior, self._packed = prior, packed
@@ -136,7 +141,7 @@ class CompiledState(PriorState):
         return grid
 
 
-def pack(prior: "ContextPrior") -> list[bytes] | None:
+def pack(prior: ContextPrior) -> list[bytes] | None:
     """Lay out each stage of a prior for C; None if its numbers leave 16 bits."""
     most = np.zeros(max(prior.levels) + 1, np.int64)  # of each level: the largest feature sum
     stages = []
@@ -150,6 +155,24 @@ def pack(prior: "ContextPrior") -> list[bytes] | None:
             return None
         stages.append(packed)
     return stages
+
+
+def new_encoder() -> Encoder | CompiledEncoder:
+    """Return an entropy encoder: the one in C if its extension is there."""
+    if extension is not None:
+        return CompiledEncoder()
+    from bitstream.entropy import Encoder  # noqa: PLC0415
+
+    return Encoder()
+
+
+def new_decoder(data: bytes) -> Decoder | CompiledDecoder:
+    """Return an entropy decoder of the words: the one in C if its extension is there."""
+    if extension is not None:
+        return CompiledDecoder(data)
+    from bitstream.entropy import Decoder  # noqa: PLC0415
+
+    return Decoder(data)
 
 
 def _plain(array: IntArray) -> IntArray:

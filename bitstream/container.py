@@ -7,11 +7,11 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bitstream import metadata
 from bitstream.errors import BitstreamError, Checksum, LimitExceeded, UnsupportedVersion
 from bitstream.header import MAX_STAGES, Header, Reader, read_header, write_varint
 
 TYPE_BYTES = 4
+WORD_BYTES = 4  # of the payload
 MAX_CHUNK_BYTES = 2**32 - 1
 KNOWN_CHUNKS = ("iccp", "exif", "xmp_", "alph", "grey", "gry3", "seed", "meta", "Alpl")
 EXCLUSIVE = (("grey", "gry3"), ("alph", "Alpl"))
@@ -57,6 +57,21 @@ class Container:
     def seed(self) -> int:
         """The seed of the decoder's noise, 0 if the file stores none."""
         return int.from_bytes(self.chunks.get("seed", b""), "little")
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the image data end within a word; that they end between two, decoding tells."""
+        return len(self.payload) % WORD_BYTES > 0 or not self.payload
+
+    @property
+    def mode(self) -> str:
+        """Which channels the picture has: "L", "LA", "RGB" or "RGBA".
+
+        >>> Container(Header(8, 8, 50, 1, b"mmmm"), b"", {"grey": b"", "alph": b""}).mode
+        'LA'
+        """
+        has_alpha = "alph" in self.chunks or "Alpl" in self.chunks
+        return ("L" if "grey" in self.chunks else "RGB") + ("A" if has_alpha else "")
 
 
 def parse(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Container:
@@ -117,6 +132,8 @@ def metadata_bytes(chunks: Mapping[str, bytes]) -> int:
     >>> metadata_bytes({"exif": b"12345"}), metadata_bytes({"grey": b""})
     (15, 0)
     """
+    from bitstream import metadata  # noqa: PLC0415  (not for the picture)
+
     kinds = (*metadata.KINDS, metadata.PACKED)
     rest = {kind: data for kind, data in chunks.items() if kind not in kinds}
     return len(_write_chunks(chunks)) - len(_write_chunks(rest))
@@ -187,7 +204,8 @@ def _read_chunks(reader: Reader, max_bytes: int) -> dict[str, bytes]:
             )
         _check_chunk(kind, data)
         chunks[kind] = data
-    _check_packed(chunks, total, max_bytes)
+    if "meta" in chunks:
+        _check_packed(chunks, total, max_bytes)
     for one, other in EXCLUSIVE:
         if one in chunks and other in chunks:
             raise BitstreamError(f"the chunks {one} and {other} exclude each other")
@@ -195,12 +213,13 @@ def _read_chunks(reader: Reader, max_bytes: int) -> dict[str, bytes]:
 
 
 def _check_packed(chunks: Mapping[str, bytes], total: int, max_bytes: int) -> None:
-    """Check what a `meta` chunk says that it holds; nothing is unpacked."""
-    if metadata.PACKED in chunks:
-        sizes = metadata.sizes(chunks[metadata.PACKED])
-        _check_total(metadata.PACKED, total + sum(sizes.values()), max_bytes)
-        if twice := [kind for kind in sizes if kind in chunks]:
-            raise BitstreamError(f"chunk {twice[0]} is there, and in chunk meta a second time")
+    """Check what the `meta` chunk says that it holds; nothing is unpacked."""
+    from bitstream import metadata  # noqa: PLC0415  (few files have it)
+
+    sizes = metadata.sizes(chunks[metadata.PACKED])
+    _check_total(metadata.PACKED, total + sum(sizes.values()), max_bytes)
+    if twice := [kind for kind in sizes if kind in chunks]:
+        raise BitstreamError(f"chunk {twice[0]} is there, and in chunk meta a second time")
 
 
 def _check_total(kind: str, total: int, max_bytes: int) -> None:

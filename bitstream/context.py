@@ -6,17 +6,21 @@ current stage) map linearly to a context vector; the nearest of M centres names 
 but integer sums, products, shifts and comparisons: equal on every machine (FORMAT.md 6.2).
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitstream.entropy import Coder
 from bitstream.prior import QUALITIES, Arrays, Prior, PriorState, integers, typed
 from bitstream.tables import IntArray, Tables
+
+if TYPE_CHECKING:
+    from bitstream.entropy import Coder
 
 OWN_PARTS = 5  # own place, left + right, above + below, four diagonals; all four of this stage
 COARSE_PARTS = 3  # the cell above this one, its nearer horizontal and its nearer vertical neighbour

@@ -6,20 +6,14 @@ backwards; the decoder reads them forwards. The coder does not start empty but f
 checksum that the decoder must find again at the end (FORMAT.md).
 """
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bitstream.compiled import LEAST_SEAL, WORD, ZERO_WORD
 from bitstream.errors import Checksum, Truncated
 from bitstream.tables import IntArray, Tables, group
-
-if TYPE_CHECKING:
-    from bitstream.compiled import CompiledDecoder, CompiledEncoder
-
-LEAST_SEAL = 1 << 31
-WORD = 1 << 32
-ZERO_WORD = "the image data begins with a zero word: the file is damaged"
 
 
 class Coder(Protocol):
@@ -135,17 +129,3 @@ def _ans_coder(words: NDArray[np.uint32]) -> Any:
     import constriction  # noqa: PLC0415  (where C does the work it is not needed)
 
     return constriction.stream.stack.AnsCoder(words)
-
-
-def new_encoder() -> "Encoder | CompiledEncoder":
-    """Return an entropy encoder: the one in C if its extension is there."""
-    from bitstream import compiled  # noqa: PLC0415
-
-    return Encoder() if compiled.extension is None else compiled.CompiledEncoder()
-
-
-def new_decoder(data: bytes) -> "Decoder | CompiledDecoder":
-    """Return an entropy decoder of the words: the one in C if its extension is there."""
-    from bitstream import compiled  # noqa: PLC0415
-
-    return Decoder(data) if compiled.extension is None else compiled.CompiledDecoder(data)

@@ -4,22 +4,26 @@ Encoder and decoder run the same `PriorState.code_stage`; only the coder they ha
 So what one side computes from symbols already coded, the other computes from the same symbols.
 """
 
+from __future__ import annotations
+
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from importlib import import_module
 from os import PathLike
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from bitstream.entropy import Coder
 from bitstream.errors import CodecError
 from bitstream.header import MAX_STAGES
 from bitstream.tables import IntArray, Tables
+
+if TYPE_CHECKING:
+    from bitstream.entropy import Coder
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -64,7 +68,7 @@ class PriorState(ABC):
         stages: the stages coded so far, int32 grids.
     """
 
-    def __init__(self, prior: "Prior", height: int, width: int, quality: int) -> None:
+    def __init__(self, prior: Prior, height: int, width: int, quality: int) -> None:
         self.shapes = [grid_shape(height, width, cell) for cell in prior.cells]
         self.quality = quality
         self.stages: list[IntArray] = []
@@ -98,7 +102,7 @@ class Prior(ABC):
     """
 
     kind: ClassVar[str]
-    _kinds: ClassVar[dict[str, type["Prior"]]] = {}
+    _kinds: ClassVar[dict[str, type[Prior]]] = {}
 
     def __init_subclass__(cls) -> None:
         Prior._kinds[cls.kind] = cls
@@ -132,7 +136,7 @@ class Prior(ABC):
         save_file(arrays, path, metadata={"kind": self.kind})
 
     @staticmethod
-    def load(path: str | PathLike[str]) -> "Prior":
+    def load(path: str | PathLike[str]) -> Prior:
         """Read a prior of any kind.
 
         Raises:
@@ -197,7 +201,7 @@ class StaticPrior(Prior):
         if self.bucket.max() >= buckets.pop():
             raise ValueError(f"a quality has bucket {self.bucket.max()}, which has no tables")
 
-    def begin(self, height: int, width: int, quality: int) -> "StaticState":
+    def begin(self, height: int, width: int, quality: int) -> StaticState:
         """See `Prior.begin`."""
         return StaticState(self, height, width, quality)
 

@@ -1,19 +1,25 @@
 """The image data: all stages of an image as one string of ANS words, and back (FORMAT.md 4)."""
 
+from __future__ import annotations
+
 import zlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bitstream.entropy import LEAST_SEAL, Coder, new_decoder, new_encoder
+from bitstream.compiled import LEAST_SEAL, new_decoder, new_encoder
+from bitstream.container import WORD_BYTES
 from bitstream.errors import Checksum, ModelMismatchError, Truncated
 from bitstream.header import Header
 from bitstream.prior import Prior
 from bitstream.tables import IntArray, Tables, uniform
 
+if TYPE_CHECKING:
+    from bitstream.entropy import Coder
+
 CHECK = uniform(4)  # a check between stages: 2 bits of the running CRC32
 MARGIN = 3  # in a damaged file, how many stages before the first failing check are not trusted
-WORD_BYTES = 4
 
 
 def encode_indices(indices: Sequence[IntArray], prior: Prior, header: Header) -> bytes:

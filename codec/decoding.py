@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -12,7 +13,6 @@ from bitstream import container, stream
 from bitstream.container import Container
 from bitstream.errors import Checksum, Truncated
 from codec.files import CodedSource, read_coded
-from codec.images.chunks import picture_metadata, picture_mode
 from codec.options import (
     DEFAULT_LIMITS,
     METADATA,
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from codec.images.strips import Samples
     from codec.runtime.model import CodecModel
     from codec.runtime.quantize import Indices
-
-TAKE_PART = ": get it again, or decode what it holds with --allow-partial (allow_partial=True)"
 
 
 def decode(
@@ -58,7 +56,8 @@ def decode(
         model: name or folder of the model that wrote the file, or the loaded model.
         limits: the pixels, sides, metadata and stages that are acceptable. They are checked before
             anything is allocated for the image.
-        allow_partial: decode the stages that a truncated file holds whole.
+        allow_partial: decode the stages that a truncated file holds whole (`--allow-partial` of
+            the command).
         keep: which of "icc", "exif" and "xmp" to hand out.
         device: "auto", "cpu" or "cuda"; where the model is loaded, if it is not loaded yet.
         tile: pixels a side, at least 512, of what the networks see at once, see `encode`.
@@ -97,16 +96,29 @@ def open_file(data: CodedSource, options: DecodeOptions, running: Running) -> De
     from codec.models.loading import matching_network  # noqa: PLC0415  (torch: not for `info`)
 
     network = matching_network(file.header, running, pixels=file.header.width * file.header.height)
-    try:
-        indices = stream.decode_indices(
-            file.payload, network.prior, file.header, allow_partial=options.allow_partial
-        )
-    except (Truncated, Checksum) as error:
-        if options.allow_partial or not file.payload:
-            raise
-        raise type(error)(f"{error}{TAKE_PART}") from None
-    metadata = picture_metadata(file, options.keep)
+    indices = _decode_indices(file, network, options.allow_partial)
+    metadata = {}
+    if file.chunks:
+        from codec.images.chunks import picture_metadata  # noqa: PLC0415  (many files have none)
+
+        metadata = picture_metadata(file, options.keep)
     return DecodedFile(file, indices, network, options.realism, seed, running.tile, metadata)
+
+
+def _decode_indices(file: Container, network: CodecModel, allow_partial: bool) -> Indices:
+    """The indices of a file; the error for a cut one says what can be had of it."""
+    known = file.payload, network.prior, file.header
+    try:
+        return stream.decode_indices(*known, allow_partial=allow_partial)
+    except (Truncated, Checksum) as error:
+        if allow_partial:
+            raise
+        advice = "get it again"
+        with suppress(Truncated, Checksum):  # which it raises if there is not even one stage
+            whole = len(stream.decode_indices(*known, allow_partial=True))
+            part = f"the {whole} of {file.header.stages} stages that it holds"
+            advice += f", or decode {part} with --allow-partial (allow_partial=True)"
+        raise type(error)(f"{error}: {advice}") from None
 
 
 @dataclass(frozen=True)
@@ -132,7 +144,7 @@ class DecodedFile:
     @property
     def mode(self) -> str:
         """Pillow's mode of the picture."""
-        return picture_mode(self.file)
+        return self.file.mode
 
     @property
     def stages(self) -> tuple[int, int]:

@@ -127,7 +127,8 @@ def _coded(image: ImageSource, options: EncodeOptions, running: Running) -> Code
     network = network_of(running, pixels=strips.width * strips.height)
     builder = FileBuilder(network, strips.width, strips.height, chunks)
     budget = options.budget(strips.width * strips.height)
-    analysis = network.analyze(strips, running.tile)  # the encoder network runs here, once
+    # The encoder network runs here, once.
+    analysis = network.analyze(strips, running.tile, once=budget is None)
     if budget is None:
         coding = network.quantize(analysis, int(options.quality), effort=options.effort)
         del analysis  # 3 bytes a pixel, which the entropy coder can use

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bitstream import container
 from bitstream.container import Container
 from codec.files import CodedSource, read_coded
-from codec.images.chunks import chunk_sizes, picture_metadata, picture_mode
+from codec.images.chunks import chunk_sizes, picture_metadata
 from codec.options import DEFAULT_LIMITS, NO_LIMITS, DecodeLimits, Model, Running, StreamInfo
 
 
@@ -29,7 +29,7 @@ def info(data: CodedSource, *, novelty: bool = False, model: Model = "default") 
     return StreamInfo(
         width=header.width,
         height=header.height,
-        mode=picture_mode(file),
+        mode=file.mode,
         quality=header.quality,
         stages=header.stages,
         seed=file.seed,
@@ -40,6 +40,7 @@ def info(data: CodedSource, *, novelty: bool = False, model: Model = "default") 
         picture_bytes=len(raw) - container.metadata_bytes(file.chunks),
         metadata_bytes=container.metadata_bytes(file.chunks),
         chunks=chunk_sizes(file),
+        cut=file.is_cut,
         novelty=_novelty(file, model) if novelty else None,
     )
 

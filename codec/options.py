@@ -221,6 +221,7 @@ class StreamInfo:
         picture_bytes: of the file, all but its metadata.
         metadata_bytes: of the file, ICC, EXIF and XMP as they are stored.
         chunks: sizes in bytes of the optional chunks, of metadata as it unpacks.
+        cut: whether the image data end within a word: the file was cut. `verify` finds every cut.
         novelty: percentile, above 0 and below 100, of the image among photographs, by how far its
             code is from theirs; from 99 on it is unusual. None if it was not asked for, the image
             is below 256 pixels a side, or the model does not know.
@@ -239,4 +240,5 @@ class StreamInfo:
     picture_bytes: int
     metadata_bytes: int
     chunks: dict[str, int]
+    cut: bool = False
     novelty: float | None = None

@@ -24,7 +24,7 @@ from codec.decoding import decode
 from codec.encoding import encode
 from codec.errors import BitstreamError, CodecError, LimitExceeded
 from codec.files import read_coded
-from codec.images.chunks import picture_metadata, picture_mode
+from codec.images.chunks import picture_metadata
 from codec.images.load import from_image
 from codec.images.metadata import to_info
 from codec.inspecting import verify
@@ -68,7 +68,7 @@ class BibcImageFile(ImageFile.ImageFile):
         except BitstreamError as error:  # the file is ours, so no other format is tried
             raise OSError(str(error)) from error
         self._size = file.header.width, file.header.height
-        self._mode = picture_mode(file)
+        self._mode = file.mode
         self.info.update(to_info(metadata))
         self.tile = []
 

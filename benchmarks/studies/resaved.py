@@ -101,7 +101,7 @@ def analysis_of(model: CodecModel, pixels: Floats) -> Analysis:
     with torch.inference_mode():
         latents = networks.encoder(torch.from_numpy(pixels * 2 - 1))
     height, width = pixels.shape[2:]
-    return Analysis(tuple(latent.numpy() for latent in latents), height, width)
+    return Analysis([latent.numpy() for latent in latents], height, width)
 
 
 def searched(

@@ -12,6 +12,8 @@ from codec.cli.common import one_sentence
 from codec.files import STDIO
 from codec.images.chunks import sizes_text
 
+CUT = "yes: the image data end within a word; decode what it holds with --allow-partial"
+
 
 def parser() -> Parser:
     """The arguments."""
@@ -46,6 +48,8 @@ def run(given: Namespace) -> int:
         values["bpp"] = f"{values['bpp']:.4f}"
         sizes = [f"{kind} {size:,} bytes" for kind, size in values["chunks"].items()]
         values["chunks"] = ", ".join(sizes) or "none"
+        if values.pop("cut"):
+            values["cut"] = CUT
         if values.get("novelty") is not None:
             values["novelty"] = f"{values['novelty']:.1f}, a percentile among photographs"
         for name, value in values.items():

@@ -27,12 +27,6 @@ def optional_chunks(picture: Picture) -> dict[str, bytes]:
     return chunks
 
 
-def picture_mode(file: Container) -> str:
-    """Pillow's mode of the picture that a parsed file holds: "L", "LA", "RGB" or "RGBA"."""
-    has_alpha = "alph" in file.chunks or "Alpl" in file.chunks
-    return ("L" if "grey" in file.chunks else "RGB") + ("A" if has_alpha else "")
-
-
 def picture_metadata(file: Container, keep: Collection[str] = METADATA) -> dict[str, bytes]:
     """The metadata of a parsed file: verbatim bytes under "icc", "exif" and "xmp".
 

@@ -14,7 +14,6 @@ from bitstream.prior import Prior
 from codec.models.choose import LARGE, choose_engine
 from codec.models.files import CONFIG, EARLIER, FILES, PACKAGED, PRIOR, WEIGHTS
 from codec.networks.config import ModelConfig
-from codec.novelty import Calibration, load_calibration
 from codec.options import Running
 from codec.runtime.model import CodecModel
 from codec.untrusted import INVALID, read_text, reason
@@ -35,7 +34,6 @@ class Parts:
     config: ModelConfig
     prior: Prior
     fingerprint: bytes
-    calibration: Calibration | None
 
 
 def load_model(
@@ -45,7 +43,8 @@ def load_model(
 
     Args:
         name: "default", or a folder with config.json, weights.safetensors, prior.safetensors and,
-            for synthesized detail, detail.safetensors; novelty.json is read if it is there.
+            for synthesized detail, detail.safetensors; novelty.json is read if it is there, when
+            a novelty is asked for.
         device: "auto" (CUDA if there is one), "cpu", "cuda" or "cuda:N".
         engine: what runs the networks, see `choose_engine`.
 
@@ -67,14 +66,7 @@ def load_model(
     if list(zip(prior.cells, prior.codes, strict=True)) != stages:
         raise CodecError(f"the model in {folder} is not valid: its prior is one of other stages")
     fingerprint, weights = _fingerprint(folder)
-    parts = Parts(
-        folder,
-        weights,
-        config,
-        prior,
-        fingerprint,
-        load_calibration(folder, fingerprint, len(stages), len(config.levels)),
-    )
+    parts = Parts(folder, weights, config, prior, fingerprint)
     try:
         return _on_torch(parts, device) if chosen == "torch" else _on_graphs(parts, chosen)
     except INVALID as error:

@@ -14,11 +14,11 @@ from codec.models.graphs import read_graphs
 from codec.networks.config import RANGES, ModelConfig
 from codec.runtime.codebooks import Codebooks
 from codec.runtime.cpu import thread_count
-from codec.runtime.engine import Floats
 from codec.runtime.model import CodecModel
 
 if TYPE_CHECKING:
     from codec.models.loading import Parts
+    from codec.runtime.engine import Floats
 
 OLDEST = (1, 24)  # the first onnxruntime whose Python takes weights from memory
 
@@ -46,7 +46,7 @@ def onnx_model(parts: Parts, engine: str) -> CodecModel:
         read_codebooks(folder / WEIGHTS, parts.config),
         parts.prior,
         parts.fingerprint,
-        calibration=parts.calibration,
+        folder=folder,
         reaches=graphs.reaches,
     )
 

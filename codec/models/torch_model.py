@@ -20,7 +20,6 @@ from codec.networks.config import DetailConfig, ModelConfig
 from codec.networks.detail import Detail, detail_of
 from codec.networks.pyramid import Networks
 from codec.networks.quantizer import ResidualQuantizer
-from codec.novelty import Calibration
 from codec.runtime.codebooks import Codebooks
 from codec.runtime.model import CodecModel
 from codec.runtime.torch_engine import TorchEngine
@@ -36,14 +35,12 @@ def torch_model(
     *,
     device: torch.device | None = None,
     detail: Detail | None = None,
-    calibration: Calibration | None = None,
+    folder: Path | None = None,
 ) -> CodecModel:
     """A codec of networks and the tables that belong to them (arguments: see `CodecModel`)."""
     engine = TorchEngine(networks, detail, device or torch.device("cpu"))
     codebooks = codebooks_of(networks.quantizer)
-    return CodecModel(
-        networks.config, engine, codebooks, prior, fingerprint, calibration=calibration
-    )
+    return CodecModel(networks.config, engine, codebooks, prior, fingerprint, folder=folder)
 
 
 def read_model(parts: Parts, device: torch.device) -> CodecModel:
@@ -54,7 +51,7 @@ def read_model(parts: Parts, device: torch.device) -> CodecModel:
         parts.fingerprint,
         device=device,
         detail=read_detail(parts.folder, parts.config),
-        calibration=parts.calibration,
+        folder=parts.folder,
     )
 
 

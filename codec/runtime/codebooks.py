@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codec.networks.config import RANGES, Stage, stages_of, texture_stage
-from codec.runtime.engine import Floats
+
+if TYPE_CHECKING:
+    from codec.runtime.engine import Floats
 
 
 class Codebooks:

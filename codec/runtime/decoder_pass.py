@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codec.networks.config import TEXTURE_CELL
-from codec.runtime.codebooks import Codebooks
-from codec.runtime.engine import Array, Engine, Floats
-from codec.runtime.maps import Flow, Sink, Source
+from codec.runtime.maps import Flow, Position, Sink, Source
 from codec.runtime.noise import draw
 from codec.runtime.texture import UNKNOWN, texture_map
-from codec.runtime.tiles import Tiles
 from codec.runtime.windows import Window, part
 
-Readers: TypeAlias = Callable[[], Source]  # each call makes a new reader of a map
+if TYPE_CHECKING:
+    from codec.runtime.codebooks import Codebooks
+    from codec.runtime.engine import Array, Engine, Floats
+    from codec.runtime.tiles import Tiles
+
+Readers: TypeAlias = Callable[[Position], Source]  # each call makes a new reader of a map
 FINEST = 4  # pixels a side: of such cells the image needs the features of the level before, too
 
 
@@ -60,7 +62,8 @@ class DecoderPass:
             sink: takes (1, D, height/cell, width/cell) float32 of every tile.
         """
         features, latents = self._coarser(level)
-        sources = [features[-1](), *(reader() for reader in latents)]
+        at = Position(self._cells[0])
+        sources = [reader(at) for reader in (features[-1], *latents)]
         self._tiles.run(f"predict {level}", partial(self._predict, level), sources, [sink])
 
     def rows(self, realism: float, seed: int, sink: Sink) -> Iterator[None]:
@@ -74,13 +77,14 @@ class DecoderPass:
         detail = bool(realism and self._engine.noise)
         features, latents = self._coarser(len(self._cells))
         last = features[:-3:-1] if self._cells[-1] == FINEST else features[-1:]
-        sources: list[Source] = [partial(self._linear_image, [reader() for reader in latents])]
+        at = Position(self._cells[0])
+        sources: list[Source] = [partial(self._linear_image, [reader(at) for reader in latents])]
         if not detail:
-            sources += [reader() for reader in last]
+            sources += [reader(at) for reader in last]
             return self._tiles.rows("render mean", self._mean, sources, [sink])
         if self._codebooks.texture is not None:
             sources.append(self._texture)
-        sources += [reader() for reader in last]
+        sources += [reader(at) for reader in last]
         step = partial(self._detailed, realism, seed)
         return self._tiles.rows("render detail", step, sources, [sink])
 
@@ -89,15 +93,16 @@ class DecoderPass:
         features: list[Readers] = []
         latents: list[Readers] = []
         for coarser in range(level):
-            sources: list[Source] = [reader() for reader in (*features[-1:], *latents)]
+            at = Position(self._cells[0])
+            sources: list[Source] = [reader(at) for reader in (*features[-1:], *latents)]
             if self._is_coded(coarser):
                 sources.insert(0, partial(self._remainder, coarser))
             hidden, latent = Flow(self._tiles.whole), Flow(self._tiles.whole)
             step, sinks = partial(self._update, coarser), [hidden.write, latent.write]
             name = f"update {coarser}" if self._is_coded(coarser) else f"extend {coarser}"
-            rows = self._tiles.rows(name, step, sources, sinks)
-            hidden.made_by(rows)
-            latent.made_by(rows)
+            maker = self._tiles.maker(name, step, sources, sinks)
+            hidden.made_by(maker)
+            latent.made_by(maker)
             features.append(hidden.reader)
             latents.append(latent.reader)
         return features, latents
@@ -157,7 +162,9 @@ class DecoderPass:
     def _linear_image(self, latents: Sequence[Source], window: Window) -> Floats:
         """The linear part of the image: (1, 3, height, width) of a window."""
         wider = window.rounded(self._cells[0])
-        return part(self._engine.synthesize([read(wider) for read in latents]), wider, window)
+        # The finest first: what makes it asks for the most rows of the coarser ones.
+        finer_first = [read(wider) for read in reversed(latents)]
+        return part(self._engine.synthesize(finer_first[::-1]), wider, window)
 
     def _remainder(self, level: int, window: Window) -> Floats:
         """Σ c over a level's stages, zero outside the image: (1, D, height/cell, width/cell)."""

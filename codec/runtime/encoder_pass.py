@@ -11,7 +11,7 @@ import numpy as np
 from codec.images.strips import Strips
 from codec.options import TILE
 from codec.runtime.engine import Array, Engine, Floats
-from codec.runtime.maps import Flow, Map, Sink, Source
+from codec.runtime.maps import Flow, Map, Position, Sink, Source
 from codec.runtime.tiles import Tiles
 from codec.runtime.windows import Window
 
@@ -22,11 +22,12 @@ SAMPLES = (np.arange(256, dtype=np.float32) / 255) * 2 - 1  # in [-1, 1], by 8-b
 class Analysis:
     """What the encoder network made of an image: its latents, coarse to fine, and its size."""
 
-    latents: tuple[Floats, ...]  # (1, D, H32/cell, W32/cell) each, H32 = H rounded up to 32
+    latents: list[Floats]  # (1, D, H32/cell, W32/cell) each, H32 = H rounded up to 32
     height: int
     width: int
     tile: int = TILE  # pixels a side of what the networks see at once
     image: Strips | None = None  # its samples, for models with texture codes
+    once: bool = False  # each level's latents are freed when its codes are chosen
 
 
 class EncoderPass:
@@ -47,21 +48,18 @@ class EncoderPass:
         self._finest = levels - 1
         self._latents = [Map(tiles.whole) for _ in range(levels)]
 
-    def run(self) -> tuple[Floats, ...]:
+    def run(self) -> list[Floats]:
         """The latents, coarse to fine: (1, D, height/cell, width/cell) float32 each."""
         source: Source = self._next_pixels
-        for level in range(self._finest, -1, -1):
+        for level in range(self._finest, 0, -1):
             features = Flow(self._tiles.whole)
-            sinks: list[Sink] = [partial(self._add, level)]
-            if level:
-                sinks.append(features.write)
+            sinks: list[Sink] = [partial(self._add, level), features.write]
             step = partial(self._refine, level)
-            rows = self._tiles.rows(f"refine {level}", step, [source], sinks)
-            features.made_by(rows)
-            source = features.reader()
-        for _ in rows:  # those of level 0, which ask for the others'
-            pass
-        return tuple(latent.values for latent in self._latents)
+            features.made_by(self._tiles.maker(f"refine {level}", step, [source], sinks))
+            source = features.reader(Position(1))
+        # Level 0 asks for the others' rows.
+        self._tiles.run("refine 0", partial(self._refine, 0), [source], [partial(self._add, 0)])
+        return [latent.values for latent in self._latents]
 
     def _refine(self, level: int, _: Window, features: Array) -> Sequence[Array]:
         correction, coarser = self._engine.refine(level, features)

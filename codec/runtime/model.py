@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bitstream.header import Header, major_of
-from bitstream.prior import Prior
 from codec.networks.config import ModelConfig
-from codec.novelty import LEAST_SIDE, Calibration, code_statistics, error_statistics
 from codec.options import EFFORT, TILE
-from codec.runtime.codebooks import Codebooks
 from codec.runtime.decoder_pass import DecoderPass
-from codec.runtime.engine import Engine, Floats
 from codec.runtime.maps import Map
 from codec.runtime.tiles import Tiles
 from codec.runtime.windows import Window
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bitstream.prior import Prior
     from codec.images.strips import Samples, Strips
+    from codec.novelty import Calibration
+    from codec.runtime.codebooks import Codebooks
     from codec.runtime.encoder_pass import Analysis
+    from codec.runtime.engine import Engine, Floats
     from codec.runtime.quantize import Coding
 
 
@@ -36,8 +39,7 @@ class CodecModel:
         prior: the integer tables that price and code the indices.
         fingerprint: 4 bytes that name exactly these weights and tables in a file's header. The
             detail network is no part of it: a file's indices do not depend on that.
-        calibration: what the codes of photographs look like; None if the model cannot judge
-            novelty.
+        folder: that it lies in, for its `calibration`.
         reaches: how far the steps of the passes reach, see `Tiles`; those that are missing are
             found as they are needed.
     """
@@ -50,21 +52,35 @@ class CodecModel:
         prior: Prior,
         fingerprint: bytes,
         *,
-        calibration: Calibration | None = None,
+        folder: Path | None = None,
         reaches: dict[str, int] | None = None,
     ) -> None:
         self.config, self.engine, self.codebooks = config, engine, codebooks
-        self.prior, self.fingerprint, self.calibration = prior, fingerprint, calibration
+        self.prior, self.fingerprint, self._folder = prior, fingerprint, folder
         self.cells, self.codes = prior.cells, prior.codes
         self.reaches = {} if reaches is None else reaches
 
-    def analyze(self, image: Strips, tile: int = TILE) -> Analysis:
+    @cached_property
+    def calibration(self) -> Calibration | None:
+        """What the codes of photographs look like, read when it is first asked for.
+
+        None if the model cannot judge novelty; CodecError if its file is not valid.
+        """
+        if self._folder is None:
+            return None
+        from codec.novelty import load_calibration  # noqa: PLC0415  (decoders judge nothing)
+
+        sizes = len(self.cells), len(self.config.levels)
+        return load_calibration(self._folder, self.fingerprint, *sizes)
+
+    def analyze(self, image: Strips, tile: int = TILE, *, once: bool = False) -> Analysis:
         """Run the encoder network, once an image.
 
         Args:
             image: its samples, of any size from 1x1 on; they are freed as they are read, unless the
                 model has texture codes.
             tile: pixels a side of what the networks see at once, here and in `quantize`.
+            once: whether it is to be quantized once only, which frees its latents.
         """
         from codec.runtime.encoder_pass import Analysis, EncoderPass  # noqa: PLC0415  (encoders)
 
@@ -73,7 +89,7 @@ class CodecModel:
         with self.engine.running():
             levels = len(self.codebooks.levels)
             latents = EncoderPass(self.engine, levels, tiles, image, keep=textured).run()
-        return Analysis(latents, height, width, tile, image if textured else None)
+        return Analysis(latents, height, width, tile, image if textured else None, once)
 
     def quantize(
         self, analysis: Analysis, quality: int, lambda_offset: float = 0.0, effort: int = EFFORT
@@ -135,7 +151,13 @@ class CodecModel:
             Above 0 and below 100. None if the image is below 256 pixels a side, if it has fewer
             stages than its quality codes, or if the model has no calibration.
         """
-        if self.calibration is None or min(header.height, header.width) < LEAST_SIDE:
+        from codec.novelty import (  # noqa: PLC0415  (decoders judge nothing)
+            LEAST_SIDE,
+            code_statistics,
+            error_statistics,
+        )
+
+        if min(header.height, header.width) < LEAST_SIDE or self.calibration is None:
             return None
         if len(indices) != self.config.coded_stages(header.quality):
             return None

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import openvino
 
 from bitstream.errors import CodecError
-from codec.runtime.engine import Array
-from codec.runtime.graph_engine import Graph
-from codec.runtime.onnx_engine import OnnxEngine
+from codec.runtime.onnx_engine import Graph, OnnxEngine
+
+if TYPE_CHECKING:
+    from codec.runtime.engine import Array
 
 SINGLE = ("analyze", "synthesize", "search_")  # what makes the picture, which the others correct
 

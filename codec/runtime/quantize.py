@@ -16,6 +16,7 @@ from codec.runtime.codebooks import Codebooks
 from codec.runtime.decoder_pass import DecoderPass
 from codec.runtime.encoder_pass import Analysis, pixels_of
 from codec.runtime.engine import Engine, Floats
+from codec.runtime.maps import NOTHING
 from codec.runtime.texture import choose
 from codec.runtime.tiles import Tiles
 from codec.runtime.windows import Window, part
@@ -65,7 +66,7 @@ class Quantization:
     ) -> None:
         self._engine, self._codebooks, self._tiles = engine, codebooks, tiles
         self._latents, self._image, self._effort = analysis.latents, analysis.image, effort
-        self._lengths = lengths
+        self._lengths, self._once = lengths, analysis.once
         self._biases = [np.float32(lam) * bits for bits in lengths]
         size = analysis.height, analysis.width
         stages = codebooks.stages[: len(lengths)]
@@ -80,11 +81,14 @@ class Quantization:
             quality: which is noted in the result.
         """
         decoder = DecoderPass(self._engine, self._codebooks, self._tiles, condition, self._indices)
-        for tile in self._tiles:
-            self._search(0, tile, np.zeros((), np.float32))
         for level, stages in enumerate(self._codebooks.levels):
-            if level and stages[0] < len(self._indices):
+            if not level:
+                for tile in self._tiles:
+                    self._search(0, tile, np.zeros((), np.float32))
+            elif stages[0] < len(self._indices):
                 decoder.predict(level, partial(self._search, level))
+            if self._once:
+                self._latents[level] = NOTHING
         if self._codebooks.texture is not None and self._image is not None:
             decoder.mean(partial(self._describe, self._codebooks.texture, self._image))
         return Coding(

@@ -9,13 +9,15 @@ centroid to statistics of x − g(ẑ). "None" is one of the codes: r then adds 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codec.networks.config import TEXTURE_CELL, TEXTURE_DIM
-from codec.runtime.engine import Floats
+
+if TYPE_CHECKING:
+    from codec.runtime.engine import Floats
 
 BLOCK = 8  # pixels a side of the blocks whose spectrum is taken, and of a texture map's cells
 BANDS = 10  # three bands of frequency by three directions in luma, and one band of chroma

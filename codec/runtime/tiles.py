@@ -3,7 +3,7 @@
 A pass is cut into *steps* (`encoder_pass` and `decoder_pass` beside this file say which). A step
 runs on windows of its sources that are larger than the tile by as far as its convolutions reach,
 and only the tile of its results is kept. A map between two steps is made as the second one goes
-down the image, and no more of its rows are held than that needs.
+down the image, as far as it asks for, and no more of its rows are held than that needs.
 """
 
 from __future__ import annotations
@@ -11,10 +11,16 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 from codec.options import LEAST_TILE
-from codec.runtime.maps import Sink, Source, Step
 from codec.runtime.windows import Window, part
+
+if TYPE_CHECKING:
+    from codec.runtime.maps import Maker, Sink, Source, Step
+
+LEAST_ROWS = 288  # that a row of tiles has: fewer are left to no row, see `Tiles`
 
 
 class Tiles:
@@ -65,21 +71,64 @@ class Tiles:
         Raises:
             ValueError: a result depends on places too far away, see `reach`.
         """
-        for tile in self:
-            if tile.top and not tile.left:
-                _give_back()
+        for top, bottom in self._cuts(self.whole.height, self.whole.width):
+            if top:
                 yield
-            window = tile
+            self._row(name, step, sources, sinks, (top, bottom))
+
+    def maker(
+        self, name: str, step: Step, sources: Sequence[Source], sinks: Sequence[Sink]
+    ) -> Maker:
+        """Run a step on as many rows as the maps that it makes are asked for, see `rows`."""
+        return partial(self._made, name, step, sources, sinks)
+
+    def _made(
+        self,
+        name: str,
+        step: Step,
+        sources: Sequence[Source],
+        sinks: Sequence[Sink],
+        rows: tuple[int, int],
+    ) -> None:
+        """Run a step on at least these rows, and on no narrow row of tiles."""
+        top, wanted = rows
+        first, height = self._cuts(self.whole.height, self.whole.width)[0], self.whole.height
+        bottom = max(-(-wanted // self._cell) * self._cell, top + first[1])
+        if height - bottom < LEAST_ROWS:
+            bottom = height
+        self._row(name, step, sources, sinks, (top, bottom))
+
+    def _row(
+        self,
+        name: str,
+        step: Step,
+        sources: Sequence[Source],
+        sinks: Sequence[Sink],
+        rows: tuple[int, int],
+    ) -> None:
+        """Run a step on the tiles of some rows."""
+        for left, right in self._cuts(self.whole.width, self.whole.height):
+            tile = window = Window(rows[0], left, rows[1], right)
             if tile != self.whole:
                 if name not in self._reaches:
                     self._reaches[name] = self._reach(step, sources)
                 window = tile.grown(self._reaches[name], self.whole)
-            results = step(window, *(source(window) for source in sources))
-            for sink, values in zip(sinks, results, strict=True):
-                sink(tile, part(values, window, tile))
-        if tile.top:
-            del results, values
+            self._run_tile(tile, window, step, sources, sinks)
+        if rows != (0, self.whole.height):
             _give_back()
+
+    @staticmethod
+    def _run_tile(
+        tile: Window,
+        window: Window,
+        step: Step,
+        sources: Sequence[Source],
+        sinks: Sequence[Sink],
+    ) -> None:
+        """Run a step on a window, and keep the tile of it; nothing else stays in memory."""
+        results = step(window, *(source(window) for source in sources))
+        for sink, values in zip(sinks, results, strict=True):
+            sink(tile, part(values, window, tile))
 
     def _reach(self, step: Step, sources: Sequence[Source]) -> int:
         from codec.runtime.reach import reach  # noqa: PLC0415  (graphs come with their reaches)

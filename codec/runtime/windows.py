@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from codec.runtime.engine import Array
+if TYPE_CHECKING:
+    from codec.runtime.engine import Array
 
 
 @dataclass(frozen=True)

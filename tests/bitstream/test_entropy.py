@@ -6,7 +6,7 @@ from effort import Effort
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bitstream.entropy import new_decoder, new_encoder
+from bitstream.compiled import new_decoder, new_encoder
 from bitstream.errors import Checksum, Truncated
 from bitstream.reference import AnsDecoder
 from bitstream.tables import TOTAL, Tables, frequencies_from_counts, uniform

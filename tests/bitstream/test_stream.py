@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitstream import Header, Prior, StaticPrior, ideal_bits, parse, stream, write
-from bitstream.entropy import new_decoder
+from bitstream.compiled import new_decoder
 from bitstream.errors import BitstreamError, Checksum, CodecError, ModelMismatchError, Truncated
 from bitstream.header import major_of
 from bitstream.stream import CHECK, decode_indices, encode_indices

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from io import BufferedReader, BytesIO
@@ -12,6 +13,7 @@ from command import run_command
 from PIL import Image
 
 import codec
+from bitstream import container
 from codec import encoding
 from codec.cli.encode import Piped
 from codec.errors import UnsupportedImageError
@@ -213,11 +215,30 @@ def test_verify(folder, command):
 
 def test_allow_partial(folder, command, coded):
     (folder / "cut.bibc").write_bytes(coded[: int(0.8 * len(coded))])
-    command("decode", "cut.bibc", code=1)
+    said = command("decode", "cut.bibc", code=1).stderr
+    assert re.search(r": get it again, or decode the [1-3] of 4 stages that it holds with ", said)
     assert not (folder / "cut.png").exists()
     said = command("decode", "cut.bibc", "--allow-partial").stderr
     assert "of 4 stages" in said
     assert "4 of 4" not in said
+
+
+@pytest.mark.parametrize("missing", range(5))
+def test_info_of_a_cut_file(folder, command, coded, missing):
+    """It says so unless the cut is between two words, which decoding alone would find."""
+    (folder / "cut.bibc").write_bytes(coded[: len(coded) - missing])
+    within = missing % 4 > 0
+    assert (
+        "cut         yes: the image data end within" in command("info", "cut.bibc").stdout
+    ) is within
+    assert json.loads(command("info", "cut.bibc", "--json").stdout)["cut"] is within
+
+
+def test_a_cut_file_that_holds_no_stage_gets_no_advice(folder, command, coded):
+    payload = len(container.parse(coded).payload)
+    (folder / "cut.bibc").write_bytes(coded[: len(coded) - payload + 8])
+    said = command("decode", "cut.bibc", code=1).stderr
+    assert said.endswith(": the file is cut or damaged: get it again\n")
 
 
 @pytest.mark.parametrize(

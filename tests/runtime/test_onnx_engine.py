@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from small_models import FOUR, mixing
 
 import codec
@@ -46,12 +45,6 @@ def default():
     in_torch = load_model("default", "cpu", "torch")
     in_torch.engine.bf16 = False
     return in_torch, load_model("default", "cpu", "onnx")
-
-
-@pytest.fixture(scope="module")
-def scene():
-    with Image.open(ROOT / "examples" / "kodim23.png") as photo:
-        return np.asarray(photo.convert("RGB"))
 
 
 def indices(data, model):
@@ -97,14 +90,15 @@ def test_packaged_model_on_a_photo(default, scene, effort):
 
 
 @pytest.mark.parametrize(
-    ("height", "width", "tile", "quality"), [(600, 1030, 512, 60), (8, 1300, 512, 10)]
+    ("height", "width", "tile", "quality"),
+    [(600, 1030, 512, 60), (8, 1300, 512, 10), (1700, 530, 512, 60)],
 )
 def test_tiles_equal_the_whole_at_any_number_of_threads(
     engines, scene, height, width, tile, quality
 ):
     """Latents, indices and pixels, to the last bit."""
     folder = engines[2]
-    image = np.tile(scene, (2, 2, 1))[:height, :width]
+    image = np.tile(scene, (4, 2, 1))[:height, :width]
     results = []
     for side, threads in ((WHOLE, 1), (tile, 1), (tile, 3)):
         model = load_model(folder, "cpu", "onnx")

@@ -3,20 +3,16 @@
 import multiprocessing
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import codec
-from bitstream import container, stream
 from codec.errors import CodecError
 from codec.images.strips import Strips
 from codec.models.loading import load_model
 from codec.runtime.cpu import has_amx
 
-ROOT = Path(__file__).parents[2]
 NEAR = 4 if has_amx() else 1  # steps of 8 bits: bfloat16 is used where the processor has it
 
 
@@ -25,17 +21,6 @@ def models():
     """The packaged model in OpenVINO and in onnxruntime."""
     pytest.importorskip("openvino")
     return load_model("default", "cpu", "openvino"), load_model("default", "cpu", "onnx")
-
-
-@pytest.fixture(scope="module")
-def scene():
-    with Image.open(ROOT / "examples" / "kodim23.png") as photo:
-        return np.asarray(photo.convert("RGB"))
-
-
-def indices(data, model):
-    file = container.parse(data)
-    return stream.decode_indices(file.payload, model.prior, file.header)
 
 
 def test_it_reads_what_onnxruntime_wrote_and_the_other_way_round(models, scene):

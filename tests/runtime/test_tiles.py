@@ -11,7 +11,7 @@ import codec
 from codec.images.strips import Strips
 from codec.models.loading import load_model
 from codec.models.tiny import tiny_model
-from codec.runtime.maps import Flow
+from codec.runtime.maps import Flow, Position
 from codec.runtime.reach import reach
 from codec.runtime.tiles import Tiles
 from codec.runtime.windows import part
@@ -150,8 +150,14 @@ def test_reach_is_looked_for_in_windows_of_the_steps_own_cells():
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_no_more_rows_are_held_than_readers_need(count):
-    tiles, step = Tiles(4096, 512, 32, 512, {}), partial(convolved, blur())
+@pytest.mark.parametrize(
+    ("reaches", "most"),
+    [({"blur": 16, "again": 16}, 512 + 3 * 32), ({}, 3 * 512 + 32)],
+    ids=["known", "to be found"],
+)
+def test_no_more_rows_are_held_than_readers_need(reaches, most, count):
+    """A row of tiles and the margins that both sides need; more while reaches are to be found."""
+    tiles, step = Tiles(4096, 512, 32, 512, reaches), partial(convolved, blur())
     image, held = np.random.default_rng(0).random((1, 1, 512, 64), np.float32), []
 
     def source(window):
@@ -162,12 +168,30 @@ def test_no_more_rows_are_held_than_readers_need(count):
         results[:, :, window.top // 8 : window.bottom // 8] = values
 
     flow, results = Flow(tiles.whole), np.empty_like(image)
-    flow.made_by(tiles.rows("blur", step, [source], [flow.write]))
-    readers = [flow.reader() for _ in range(count)]
+    flow.made_by(tiles.maker("blur", step, [source], [flow.write]))
+    at = Position(32)  # of both readers, as they are of one step
+    readers = [flow.reader(at) for _ in range(count)]
     tiles.run("again", lambda _, *maps: step(None, sum(maps)), readers, [sink])
     np.testing.assert_allclose(results, step(None, count * step(None, image)[0])[0], atol=1e-5)
     assert len(held) == 8
-    assert max(held) <= (1 + count) * 512 + 32
+    assert max(held) <= most
+
+
+@pytest.mark.parametrize("height", [512, 544, 800, 1024 + 288, 2048])
+def test_no_row_of_tiles_is_narrow(height):
+    """Rows that are made as they are asked for: 288 or more, as few are rounded otherwise."""
+    tiles, rows = Tiles(height, 512, 32, 512, {"copy": 0, "again": 320}), []
+
+    def copy(window, x):
+        rows.append(window.height)
+        return [x]
+
+    flow = Flow(tiles.whole)
+    image = np.zeros((1, 1, height // 32, 16), np.float32)
+    flow.made_by(tiles.maker("copy", copy, [lambda w: part(image, tiles.whole, w)], [flow.write]))
+    tiles.run("again", lambda _, x: [x], [flow.reader(Position(1))], [lambda *_: None])
+    assert sum(rows) == height
+    assert min(rows) >= 288
 
 
 def test_rows_are_let_go_as_they_are_analyzed(scene):

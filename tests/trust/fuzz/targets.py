@@ -35,8 +35,8 @@ from bitstream import (
     write,
 )
 from bitstream.alpha import alpha_plane, pack_filtered
+from bitstream.compiled import new_decoder
 from bitstream.container import KNOWN_CHUNKS
-from bitstream.entropy import new_decoder
 from bitstream.errors import CodecError
 from bitstream.header import MAGIC, Reader, crc8
 from bitstream.tables import IntArray
