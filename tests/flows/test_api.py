@@ -212,7 +212,7 @@ def test_rate_search_goes_to_the_finest_at_once():
 
 def test_rate_search_says_what_is_out_of_reach():
     file_at, _ = sized(*range(1000, 1101))
-    with pytest.raises(RateTargetError, match="1000"):
+    with pytest.raises(RateTargetError, match="1,000 bytes"):
         best_within(file_at, 999)
 
 

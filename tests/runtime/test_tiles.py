@@ -17,6 +17,7 @@ from codec.runtime.tiles import Tiles
 from codec.runtime.windows import part
 
 WHOLE = 1 << 20  # a tile that holds any image here
+ROUNDING = 4e-6  # of a model with few channels: AVX2's products then depend on their rows
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +90,9 @@ def test_default_model_in_float32(default, scene, monkeypatch):
 )
 @pytest.mark.parametrize("realism", [0.0, 0.5, 1.0])
 def test_sizes_with_a_net_of_random_weights(mixing, scene, height, width, realism):
-    """On AVX2, products with as few columns as this model's latents have depend on their rows.
-
-    That is 1e-6 at the most; a margin that is a cell too small changes latents by 0.02.
-    """
     image = np.tile(scene, (-(-height // 1400), -(-width // 1300), 1))[:height, :width]
     model = mixing
-    assert same(model, image, 512, rounding=4e-6, quality=50, realism=realism)
+    assert same(model, image, 512, rounding=ROUNDING, quality=50, realism=realism)
     if max(height, width) < 600:  # one window: exactly the plain pass through the networks
         analysis = model.analyze(Strips([image]))
         indices = model.quantize(analysis, 50).indices
@@ -108,11 +105,12 @@ def test_sizes_with_a_net_of_random_weights(mixing, scene, height, width, realis
 
 def test_smaller_margins_would_not_do(mixing, scene, monkeypatch):
     image = scene[:600, :600]
-    assert same(mixing, image, 512, quality=50, realism=1.0)
+    alike = partial(same, mixing, image, 512, rounding=ROUNDING, quality=50, realism=1.0)
+    assert alike()
     found = dict(mixing.reaches)
     for name in ("refine 2", "update 1", "predict 2", "update 2", "render detail"):
         monkeypatch.setitem(mixing.reaches, name, found[name] // 2 // 32 * 32)
-        assert not same(mixing, image, 512, quality=50, realism=1.0), name
+        assert not alike(), name
         monkeypatch.undo()
 
 
