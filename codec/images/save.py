@@ -90,9 +90,11 @@ def format_name(wanted: str | None, path: Path) -> str:
         return "PNG"
     from PIL import Image  # noqa: PLC0415
 
-    found = _known(wanted or "", suffix.lower(), Image.EXTENSION)
-    if found is None:  # then Pillow loads all that it has, which takes a while
-        found = _known(wanted or "", suffix.lower(), Image.registered_extensions())
+    found = None
+    if suffix.lower() != ".bibc":  # which `codec.pillow_plugin` may have registered
+        found = _known(wanted or "", suffix.lower(), Image.EXTENSION)
+        if found is None:  # then Pillow loads all that it has, which takes a while
+            found = _known(wanted or "", suffix.lower(), Image.registered_extensions())
     if found is None:
         raise UnsupportedImageError(
             f"{wanted or path}: no image format of that name is known: expected one such as png, "

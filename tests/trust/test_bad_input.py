@@ -93,7 +93,7 @@ def test_missing_file(verb, tmp_path):
 @pytest.mark.parametrize(
     ("verb", "code", "named"),
     [
-        ("verify", 1, "Is a directory"),
+        ("verify", 1, "no .bibc files in this folder"),
         ("info", 1, "Is a directory"),
         ("encode", 2, "name a folder for the results"),
         ("decode", 2, "name a folder for the results"),
