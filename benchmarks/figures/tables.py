@@ -9,6 +9,7 @@ from benchmarks.cost import scale
 from benchmarks.harness import Benchmark, Nothing, Run
 from benchmarks.markdown import number, paragraph, table
 from benchmarks.quality import rdp
+from codec.models.files import EARLIER
 
 README, FIGURES = schema.ROOT / "README.md", schema.ROOT / "docs" / "figures.md"
 BEGIN, END = (
@@ -132,6 +133,7 @@ def costs() -> list[str]:
         f"and {ms['avif_decode_default']:.0f} ms, in a program that has loaded its codecs.",
         f"**Memory.** A photograph of {largest} megapixels needs {memory:.1f} GB, to encode it",
         "or to decode it.",
+        *(["An earlier model was measured."] if speed["meta"]["model"] in EARLIER else []),
     )
 
 
