@@ -132,11 +132,14 @@ NOT_FOR_DECODING = {  # a plain file, where the C extension is there
 }
 
 
+SLOW = {"bitstream.entropy"} if compiled.extension is None else set()  # what stands in for C
+
+
 def test_the_command_decodes_with_few_modules(tmp_path):
     """Those of `codec.decode`, and eight that are the command's own or write the PNG file."""
     packaged, out = DATA / "packaged_rgb_q50.bibc", tmp_path / "out.png"
     decode = cli("decode", str(packaged), "-o", str(out), "--engine", "onnx", "--quiet")
-    assert len(ours(decode) - {"bitstream.entropy"}) <= 42
+    assert len(ours(decode) - SLOW) <= 42
 
 
 def test_decoding_loads_one_engine():
@@ -146,6 +149,5 @@ def test_decoding_loads_one_engine():
     networks = {m for m in loaded if m.startswith(("codec.networks.", "cuda_ext"))}
     assert networks == {"codec.networks.config"}
     assert "codec.runtime.torch_engine" not in loaded
-    slow = {"bitstream.entropy"} if compiled.extension is None else set()
-    assert not loaded & (NOT_FOR_DECODING - slow)
-    assert len(loaded - slow) <= 34
+    assert not loaded & (NOT_FOR_DECODING - SLOW)
+    assert len(loaded - SLOW) <= 34
